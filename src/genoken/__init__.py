@@ -1,0 +1,25 @@
+"""Transformers, and their honest rivals, over genes and genotype variants as tokens."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "check": "genoken.workflows.check",
+    "train": "genoken.workflows.train",
+    "evaluate": "genoken.workflows.evaluate",
+    "compare": "genoken.workflows.compare",
+    "load_run": "genoken.workflows.run",
+    "Run": "genoken.workflows.run",
+}
+__all__ = ["Run", "__version__", "check", "compare", "evaluate", "load_run", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that ``import genoken`` stays instant."""
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'genoken' has no attribute '{name}'")

@@ -1,0 +1,150 @@
+"""Packed tokens and batches: flat channels of shape (tokens,) and offsets of shape (samples + 1,); nothing is padded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Packed tokens of some samples, in host memory.
+
+    Parameters
+    ----------
+    channels
+        Channel name to array of shape (tokens,).
+    offsets
+        int64 of shape (samples + 1,); sample ``i`` owns the tokens ``offsets[i]:offsets[i + 1]``.
+    num_truncated
+        Number of tokens that ``max_tokens`` cut off, over all samples.
+    """
+
+    channels: Mapping[str, np.ndarray]
+    offsets: np.ndarray
+    num_truncated: int = 0
+
+    @property
+    def num_samples(self) -> int:
+        """Number of samples."""
+        return len(self.offsets) - 1
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of tokens over all samples."""
+        return int(self.offsets[-1])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Packed tokens of some samples as tensors, with what the objective asks of them.
+
+    Parameters
+    ----------
+    channels
+        Channel name to tensor of shape (tokens,).
+    lengths
+        Tokens of each sample, on the host, so that no backend has to wait for the device.
+    offsets
+        int32 tensor of shape (samples + 1,).
+    rows
+        int64 tensor of shape (samples,): row of each sample in its data set.
+    targets
+        What the objective's ``prepare`` wrote; empty when predicting.
+    """
+
+    channels: Mapping[str, Tensor]
+    lengths: tuple[int, ...]
+    offsets: Tensor
+    rows: Tensor
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def num_samples(self) -> int:
+        """Number of samples."""
+        return len(self.lengths)
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of tokens over all samples."""
+        return sum(self.lengths)
+
+    @classmethod
+    def from_tokens(cls, tokens: Tokens, rows: np.ndarray) -> Batch:
+        """Wrap packed tokens as tensors without copying the channels."""
+        offsets = tokens.offsets
+        return cls(
+            channels={name: torch.from_numpy(values) for name, values in tokens.channels.items()},
+            lengths=tuple(np.diff(offsets).tolist()),
+            offsets=torch.from_numpy(offsets.astype(np.int32)),
+            rows=torch.from_numpy(np.asarray(rows, dtype=np.int64)),
+        )
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """Return the batch with all its tensors on ``device``."""
+
+        def move(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(device, non_blocking=non_blocking) for name, tensor in tensors.items()}
+
+        return replace(
+            self,
+            channels=move(self.channels),
+            offsets=self.offsets.to(device, non_blocking=non_blocking),
+            rows=self.rows.to(device, non_blocking=non_blocking),
+            targets=move(self.targets),
+        )
+
+    def pin_memory(self) -> Batch:
+        """Return the batch with all its tensors in page-locked memory."""
+
+        def pin(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.pin_memory() for name, tensor in tensors.items()}
+
+        return replace(
+            self,
+            channels=pin(self.channels),
+            offsets=self.offsets.pin_memory(),
+            rows=self.rows.pin_memory(),
+            targets=pin(self.targets),
+        )
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """A loss as a sum and a count, so that it is divided once, over everything that one optimizer step sees.
+
+    Parameters
+    ----------
+    total
+        Sum of the losses of all targets, a scalar tensor.
+    count
+        Number of targets in the sum.
+    """
+
+    total: Tensor
+    count: int
+
+    @property
+    def mean(self) -> Tensor:
+        """``total / count``."""
+        return self.total / max(self.count, 1)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What an encoder returns.
+
+    Parameters
+    ----------
+    tokens
+        States of shape (tokens, width), or ``None`` for encoders that keep no token states.
+    samples
+        Pooled states of shape (samples, width).
+    """
+
+    tokens: Tensor | None
+    samples: Tensor

@@ -1,0 +1,387 @@
+"""One strict, typed configuration for a run, read from YAML, changed by ``path=value``, written back whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+import yaml
+from pydantic import Field
+
+from genoken.core.components import component_to_dict, resolve, settings
+from genoken.core.contracts import Baseline, Encoder, Objective, Split, Tokenizer
+from genoken.core.errors import ConfigError, suggestion
+
+
+@dataclasses.dataclass(frozen=True)
+class _Family:
+    """Marks a field that holds a member of a family."""
+
+    name: str
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Precision = Literal["auto", "bf16", "fp16", "fp32"]
+AttentionBackend = Literal["auto", "varlen", "flex", "sdpa", "eager"]
+
+
+@settings
+class DataSettings:
+    """Which values, which column, which samples."""
+
+    label: str = ""
+    """Column of ``obs`` to predict."""
+    task: Literal["auto", "classification", "regression"] = "auto"
+    """``auto``: regression when the column is real-valued, or integer with more than 20 values; classification otherwise."""
+    group: str = ""
+    """Column of ``obs`` that must not straddle a split, such as a donor; empty: a column with a usual name is used if there is one."""
+    positive: str = ""
+    """One class against all others; empty for all classes."""
+    source: str = "auto"
+    """``auto``, ``X``, ``raw`` or ``layers/NAME``: where the values are."""
+    min_coverage: Fraction = 0.5
+    """Smallest share of the vocabulary that another file must hold."""
+    limit_samples: int = 0
+    """Use at most this many samples (a stratified draw); 0 for all."""
+    strict: bool = False
+    """Refuse samples without a label, and empty samples, instead of leaving them out with a count."""
+
+
+@settings
+class EmbeddingSettings:
+    """How the channels of a token become one vector."""
+
+    combine: Literal["multiplicative", "additive", "concatenate"] = "multiplicative"
+    """``multiplicative``: e (tanh(x/5) + 1); ``additive``: e + W x; ``concatenate``: half identity, half value, then a fusion."""
+    init: Literal["svd", "random"] = "svd"
+    """Start of the feature vectors: right singular vectors of the train values, or normal noise."""
+    position: Literal["none", "sinusoidal", "learned"] = "none"
+    """Positions of the tokens within a sample; features have identities, so none are needed."""
+    token_dropout: Fraction = 0.0
+    """Share of a sample's tokens that is left out in a training step."""
+
+
+@settings
+class ModelSettings:
+    """The network between tokens and outputs."""
+
+    width: Count = 128
+    """Width of a token's state."""
+    embedding: EmbeddingSettings = dataclasses.field(default_factory=EmbeddingSettings)
+    """How the channels of a token become one vector."""
+    encoder: Annotated[Encoder, _Family("encoders")] = None  # type: ignore[assignment]
+    """The body of the network."""
+    pooling: Literal["cls", "mean"] = "cls"
+    """What stands for the sample: the CLS token's final state or the mean over tokens."""
+    head: Literal["mlp", "linear"] = "mlp"
+    """``mlp``: LN, width/2, GELU, dropout, outputs; ``linear``: one matrix."""
+    head_dropout: Fraction = 0.1
+    """Dropout within the head."""
+    linear_path: bool = True
+    """Whether a linear model over the same values is added to the outputs and learned with the rest."""
+
+
+@settings
+class TrainingSettings:
+    """How the weights are found."""
+
+    epochs: Count = 30
+    """Passes over the train split."""
+    batch_size: Count = 32
+    """Samples per batch."""
+    tokens_per_batch: int = 0
+    """Upper bound of the tokens of one batch; 0 for none."""
+    eval_batch_size: int = 0
+    """Samples per batch when not training; 0: four times ``batch_size``."""
+    learning_rate: Positive = 1e-3
+    """Highest learning rate of AdamW."""
+    weight_decay: NonNegative = 0.01
+    """Decoupled weight decay; not applied to biases, norms and embeddings."""
+    warmup: Fraction = 0.1
+    """Share of the steps over which the learning rate rises from 0."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Course of the learning rate after the warm-up."""
+    accumulate: Count = 1
+    """Batches per optimizer step; the last, partial window counts as it is."""
+    clip_norm: NonNegative = 1.0
+    """Largest norm of the gradient; 0 for no clipping."""
+    patience: int = 10
+    """Epochs without improvement of ``monitor`` after which training stops; 0: never."""
+    monitor: Literal["loss", "macro_f1", "accuracy", "balanced_accuracy", "roc_auc", "r2"] = "loss"
+    """Validation metric that chooses the best weights."""
+    average_decay: Fraction = 0.0
+    """Decay per step of the exponential moving average of the weights, which is what is validated and kept; 0 for none."""
+    precision: Precision = "auto"
+    """``auto``: bf16 from compute capability 8.0 on, fp16 with a scaler on older GPUs, fp32 on CPU."""
+    attention: AttentionBackend = "auto"
+    """Attention backend; ``auto`` takes the fastest that the device and the precision allow."""
+    compile: bool = False
+    """Compile each encoder layer with torch.compile."""
+    gradient_checkpointing: bool = False
+    """Recompute each layer's states in the backward pass, to save memory."""
+    num_workers: int = 0
+    """Threads that prepare batches ahead of the step; 0: in the training thread."""
+    checkpoint_every: int = 0
+    """Optimizer steps between checkpoints; 0: one per epoch."""
+    keep_last: Count = 2
+    """Checkpoints kept."""
+    limit_batches: int = 0
+    """Batches per epoch, for quick trials; 0 for all."""
+    logger: Literal["tensorboard", "csv", "wandb", "none"] = "tensorboard"
+    """Where training curves go besides ``history.csv``."""
+    profile: bool = False
+    """Write a profile of the training steps into the run folder."""
+    devices: Count = 1
+    """Devices (or CPU processes) per node."""
+    nodes: Count = 1
+    """Nodes."""
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    """How several devices share the work."""
+    seed: int = 0
+    """Every random draw is a function of it."""
+
+
+@settings
+class EvaluationSettings:
+    """What the model is held against."""
+
+    baselines: tuple[Annotated[Baseline, _Family("baselines")], ...] = ()
+    """Simple rivals, fitted on the same folds and features."""
+    rivals: tuple[Literal["mlp", "linear"], ...] = ()
+    """Other encoders trained by the same machinery."""
+    bootstrap: Count = 1000
+    """Draws of groups (or samples) for the intervals."""
+    threshold: Fraction = 0.5
+    """Probability of the positive class from which a binary prediction is positive."""
+
+
+@settings
+class RunConfig:
+    """Everything that decides a run."""
+
+    data: DataSettings = dataclasses.field(default_factory=DataSettings)
+    """Which values, which column, which samples."""
+    split: Annotated[Split, _Family("splits")] = None  # type: ignore[assignment]
+    """How samples are divided into train, validation and test."""
+    tokenizer: Annotated[Tokenizer, _Family("tokenizers")] = None  # type: ignore[assignment]
+    """How a sample becomes tokens."""
+    model: ModelSettings = dataclasses.field(default_factory=ModelSettings)
+    """The network."""
+    objective: Annotated[Objective, _Family("objectives")] = None  # type: ignore[assignment]
+    """What is learned."""
+    training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
+    """How the weights are found."""
+    evaluation: EvaluationSettings = dataclasses.field(default_factory=EvaluationSettings)
+    """What the model is held against."""
+
+
+_DEFAULT_KINDS = {"split": "auto", "tokenizer": "continuous", "objective": "classify", "model.encoder": "transformer"}
+_DEFAULT_BASELINES = ("majority", "linear", "pca_linear", "nearest_neighbors")
+
+
+def build(cls: type, content: Mapping[str, Any], *, where: str = "", path: str = "") -> Any:
+    """Build a settings object from plain values; unknown, missing and mistyped names are errors that name their path.
+
+    Parameters
+    ----------
+    cls
+        A settings class.
+    content
+        Field name to value, nested.
+    where
+        File from which the values came, for messages.
+    path
+        Dotted path of ``content`` within the file, for messages.
+
+    Raises
+    ------
+    ConfigError
+        With the path and the nearest right name.
+    """
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"'{path or 'the file'}' must be a mapping of names to values, not {_describe(content)}", where=where)
+    hints = typing.get_type_hints(cls, include_extras=True)
+    names = [field.name for field in dataclasses.fields(cls)]
+    values: dict[str, Any] = {}
+    for name, value in content.items():
+        here = f"{path}.{name}" if path else str(name)
+        if name not in names:
+            raise ConfigError(f"unknown option '{here}'", where=where, remedy=suggestion(str(name), names, "options here"))
+        values[name] = _build_field(hints[name], value, where=where, path=here)
+    for name in names:
+        here = f"{path}.{name}" if path else name
+        if name not in values and here in _DEFAULT_KINDS:
+            values[name] = component_from_dict(_family_of(hints[name]), {"kind": _DEFAULT_KINDS[here]}, where=where, path=here)
+        elif name not in values and dataclasses.is_dataclass(hints[name]):
+            values[name] = build(typing.cast("type", hints[name]), {}, where=where, path=here)
+        elif name not in values and here == "evaluation.baselines":
+            values[name] = tuple(component_from_dict("baselines", {"kind": kind}) for kind in _DEFAULT_BASELINES)
+    try:
+        return cls(**values)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        location = ".".join(str(part) for part in (*([path] if path else []), *first["loc"]) if not str(part).startswith("function"))
+        raise ConfigError(f"'{location}': {first['msg'].lower()}, got {_describe(first['input'])}", where=where) from error
+
+
+def component_from_dict(family: str, content: Any, *, where: str = "", path: str = "") -> Any:
+    """Build a member of a family from its kind's name, or from a mapping with ``kind`` and its options."""
+    if isinstance(content, str):
+        content = {"kind": content}
+    if not isinstance(content, Mapping) or "kind" not in content:
+        raise ConfigError(f"'{path}' needs a 'kind'", where=where, remedy=f"one of the {family}, for example '{path}: {{kind: …}}'")
+    cls = resolve(family, content["kind"], where=f"{where}: {path}" if where else path)
+    return build(cls, {name: value for name, value in content.items() if name != "kind"}, where=where, path=path)
+
+
+def _build_field(hint: Any, value: Any, *, where: str, path: str) -> Any:
+    family = _family_of(hint)
+    if family:
+        return value if dataclasses.is_dataclass(value) else component_from_dict(family, value, where=where, path=path)
+    if dataclasses.is_dataclass(hint) and not dataclasses.is_dataclass(value):
+        return build(typing.cast("type", hint), value if value is not None else {}, where=where, path=path)
+    if typing.get_origin(hint) is tuple and isinstance(value, (list, tuple)):
+        inner = typing.get_args(hint)[0]
+        return tuple(_build_field(inner, item, where=where, path=f"{path}[{index}]") for index, item in enumerate(value))
+    if typing.get_origin(hint) in (typing.Union, types.UnionType) and isinstance(value, list):
+        return tuple(value)
+    return value
+
+
+def _family_of(hint: Any) -> str:
+    if typing.get_origin(hint) is Annotated:
+        for extra in typing.get_args(hint)[1:]:
+            if isinstance(extra, _Family):
+                return extra.name
+    return ""
+
+
+def _describe(value: Any) -> str:
+    return f"{value!r} ({type(value).__name__})"
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Return settings as nested plain values, components with their kind; the inverse of :func:`build`."""
+    content: dict[str, Any] = {}
+    hints = typing.get_type_hints(type(config), include_extras=True)
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if _family_of(hints[field.name]):
+            content[field.name] = component_to_dict(value)
+        elif isinstance(value, tuple):
+            content[field.name] = [component_to_dict(item) if dataclasses.is_dataclass(item) else item for item in value]
+        elif dataclasses.is_dataclass(value):
+            content[field.name] = to_dict(value)
+        else:
+            content[field.name] = value
+    return content
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file with the safe loader.
+
+    Raises
+    ------
+    ConfigError
+        When the file is missing, is not YAML, or does not hold a mapping.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError("the configuration file does not exist", where=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration file cannot be read ({error})", where=str(path)) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"this is not valid YAML ({' '.join(str(error).split())})", where=str(path)) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"a configuration is a mapping of names to values, not {type(content).__name__}", where=str(path))
+    return content
+
+
+def dump_yaml(config: Any) -> str:
+    """Return settings as YAML that :func:`read_yaml` and :func:`build` take back unchanged."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
+
+
+def override(content: dict[str, Any], assignments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of nested plain values with ``a.b.c`` set for each assignment.
+
+    A component given by its bare kind is expanded. When an assignment changes a component's ``kind``, the options of the old kind
+    are dropped. Assignments of kinds are applied first, so that their order does not matter.
+    """
+    result = _copy(content)
+    ordered = sorted(assignments.items(), key=lambda item: not item[0].endswith(".kind"))
+    for path, value in ordered:
+        *parents, last = path.split(".")
+        place = result
+        for parent in parents:
+            inner = place.get(parent)
+            if isinstance(inner, str):
+                inner = {"kind": inner}
+            elif not isinstance(inner, dict):
+                inner = {}
+            place[parent] = inner
+            place = inner
+        if last == "kind" and place.get("kind") != value:
+            place.clear()
+        place[last] = value
+    return result
+
+
+def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``change`` laid over it, mapping by mapping; a changed ``kind`` drops the old kind's options."""
+    result = _copy(dict(base))
+    for name, value in change.items():
+        old = result.get(name)
+        if isinstance(old, str) and isinstance(value, Mapping) and value.get("kind") == old:
+            old = {"kind": old}
+        if isinstance(old, dict) and isinstance(value, Mapping) and value.get("kind", old.get("kind")) == old.get("kind"):
+            result[name] = merge(old, value)
+        else:
+            result[name] = _copy(value)
+    return result
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _copy(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
+    return value
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Split ``path=value``; the value is read as YAML, so that ``3``, ``true`` and ``[a, b]`` have their types.
+
+    Raises
+    ------
+    ConfigError
+        When there is no ``=`` or the value is not YAML.
+    """
+    path, separator, value = text.partition("=")
+    if not separator or not path.strip():
+        raise ConfigError(f"'{text}' is not of the form path=value", where="--set", remedy="for example: --set model.width=64")
+    try:
+        return path.strip(), _number(yaml.safe_load(value))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value of '{path}' is not valid YAML", where="--set") from error
+
+
+def _number(value: Any) -> Any:
+    """Read ``1e-3`` as a number: YAML 1.1 calls it a string because it has no dot."""
+    if isinstance(value, str):
+        try:
+            return float(value) if any(character.isdigit() for character in value) and "e" in value.lower() else value
+        except ValueError:
+            return value
+    return value

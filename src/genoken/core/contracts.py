@@ -1,0 +1,190 @@
+"""What each family of parts promises. Members are settings objects; what is learned from data is passed to their methods."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+from genoken.core.layout import HeadSpec, Layout
+from genoken.core.samples import Samples
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor, nn
+
+    from genoken.core.batch import Batch, LossTerm, Tokens
+
+Task = Literal["classification", "regression"]
+
+
+class Reader(abc.ABC):
+    """Reads one kind of file into :class:`Samples`."""
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """File name endings that this reader takes, lower case, with the dot."""
+
+    @abc.abstractmethod
+    def read(self, path: Path) -> Samples:
+        """Read the file; raise :class:`genoken.core.errors.DataError` with the file's name when it cannot be read."""
+
+
+@dataclass(frozen=True)
+class TokenizerState:
+    """What a tokenizer learned from the train split; saved as ``tokenizer.json`` and ``vocabulary.parquet``.
+
+    Parameters
+    ----------
+    feature_ids
+        The vocabulary, in order: feature ``i`` has identity ``NUM_SPECIALS + i``.
+    per_feature
+        Name to float64 array of shape (features,), for example train means.
+    facts
+        Anything else, in JSON's own types.
+    """
+
+    feature_ids: tuple[str, ...]
+    per_feature: Mapping[str, np.ndarray] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Tokenizer(abc.ABC):
+    """Turns rows of a matrix into packed tokens. Fitted on the train split only."""
+
+    @abc.abstractmethod
+    def fit(self, train: Samples) -> TokenizerState:
+        """Learn the vocabulary and whatever else is needed from the train split."""
+
+    @abc.abstractmethod
+    def layout(self, state: TokenizerState) -> Layout:
+        """Return the channels that :meth:`encode` emits."""
+
+    @abc.abstractmethod
+    def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> sp.csr_matrix:
+        """Return the matrix (samples, vocabulary) that tokens and baselines are made of.
+
+        ``columns[j]`` is the column of ``samples`` that holds vocabulary feature ``j``, or -1 where it is missing.
+        """
+
+    @abc.abstractmethod
+    def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
+        """Return the packed tokens of these rows of the prepared matrix."""
+
+
+class Split(abc.ABC):
+    """Divides samples into folds of train, validation and test."""
+
+    @abc.abstractmethod
+    def assign(self, labels: np.ndarray, groups: np.ndarray | None, table: pd.DataFrame, seed: int) -> np.ndarray:
+        """Return an array of shape (folds, samples) of the words ``train``, ``val``, ``test`` (or ``unused``).
+
+        ``labels`` are class codes or real targets; ``groups`` are one group name per sample, or ``None``.
+        """
+
+
+class Encoder(abc.ABC):
+    """Settings of a network body."""
+
+    takes: ClassVar[Literal["tokens", "bag"]]
+    """``tokens``: a packed set of embedded tokens; ``bag``: one value-weighted sum of feature vectors per sample."""
+
+    @abc.abstractmethod
+    def build(self, width: int) -> nn.Module:
+        """Return the module. ``tokens``: ``forward(states (tokens, width), packing) -> (tokens, width)``; ``bag``:
+        ``forward(states (samples, width)) -> (samples, width)``.
+        """
+
+
+@dataclass(frozen=True)
+class TargetState:
+    """What an objective learned about the target from the train split.
+
+    Parameters
+    ----------
+    task
+        ``classification`` or ``regression``.
+    label
+        Name of the column.
+    classes
+        Class names in code order; empty for regression.
+    class_counts
+        Train samples of each class; empty for regression.
+    center, scale
+        Mean and standard deviation of the train targets (regression; 0 and 1 otherwise).
+    """
+
+    task: Task
+    label: str
+    classes: tuple[str, ...] = ()
+    class_counts: tuple[int, ...] = ()
+    center: float = 0.0
+    scale: float = 1.0
+
+
+class Objective(abc.ABC):
+    """Hides, writes targets, scores. Never owns a layer."""
+
+    task: ClassVar[Task]
+
+    @abc.abstractmethod
+    def fit(self, labels: np.ndarray, label: str, classes: tuple[str, ...]) -> TargetState:
+        """Learn class counts or the scale of the target from the train labels.
+
+        ``labels`` holds class codes (int64, indices into ``classes``) or real targets (float64).
+        """
+
+    @abc.abstractmethod
+    def head(self, state: TargetState) -> HeadSpec:
+        """Return what the model must output."""
+
+    @abc.abstractmethod
+    def prepare(self, batch: Batch, labels: np.ndarray, state: TargetState) -> Batch:
+        """Return the batch with its targets written; ``labels`` are those of the batch's samples."""
+
+    @abc.abstractmethod
+    def loss(self, outputs: Tensor, batch: Batch, state: TargetState) -> LossTerm:
+        """Score outputs of shape (samples, outputs) against the batch's targets."""
+
+    @abc.abstractmethod
+    def predict(self, outputs: Tensor, state: TargetState) -> Tensor:
+        """Return class probabilities (samples, classes), or predictions (samples,) in the target's own units."""
+
+
+class Baseline(abc.ABC):
+    """A simple rival, fitted on the same rows and the same features as the model."""
+
+    tasks: ClassVar[tuple[Task, ...]]
+
+    @abc.abstractmethod
+    def fit_predict(self, problem: BaselineProblem) -> np.ndarray:
+        """Fit on train (tuned on validation) and return what :meth:`Objective.predict` returns, for the test rows."""
+
+
+@dataclass(frozen=True)
+class BaselineProblem:
+    """One fold, as a baseline sees it.
+
+    Parameters
+    ----------
+    train, val, test
+        CSR matrices (samples, features) of prepared values.
+    train_labels, val_labels
+        Class codes or real targets.
+    num_classes
+        Number of classes; 0 for regression.
+    seed
+        Seed of the run.
+    """
+
+    train: sp.csr_matrix
+    val: sp.csr_matrix
+    test: sp.csr_matrix
+    train_labels: np.ndarray
+    val_labels: np.ndarray
+    num_classes: int
+    seed: int

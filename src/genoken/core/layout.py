@@ -1,0 +1,88 @@
+"""The narrow waist: what a tokenizer emits (Layout) and what an objective asks of the model (HeadSpec)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+ChannelKind = Literal["category", "scalar", "lookup"]
+ChannelRole = Literal["identity", "value", "position", "segment"]
+
+CLS_ID = 0
+"""Identity of the token whose final state stands for the whole sample."""
+MASK_ID = 1
+"""Identity that replaces a hidden token."""
+SEPARATOR_ID = 2
+"""Identity of the token between two samples in one sequence."""
+NUM_SPECIALS = 3
+"""Feature ``i`` of the vocabulary has identity ``NUM_SPECIALS + i``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """One number per token.
+
+    Parameters
+    ----------
+    name
+        Key of the channel in :class:`genoken.core.batch.Tokens`.
+    kind
+        ``category``: an integer in ``[0, size)``; ``scalar``: a real number; ``lookup``: an index into a fixed table.
+    role
+        What the number means to the model: the feature's ``identity``, its ``value``, its ``position`` or the ``segment``.
+    size
+        Number of categories or rows of the table; 0 for scalars.
+    """
+
+    name: str
+    kind: ChannelKind
+    role: ChannelRole
+    size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """The channels that a fitted tokenizer emits, and what is always true of its token sequences.
+
+    Parameters
+    ----------
+    channels
+        All channels, the identity channel among them.
+    num_features
+        Number of features in the tokenizer's vocabulary.
+    has_cls
+        Whether every sample starts with a CLS token.
+    emits_every_feature
+        Whether every sample holds every feature, in vocabulary order (then a grid is a reshape of the packed tokens).
+    max_tokens
+        Upper bound of the tokens of one sample, CLS included.
+    """
+
+    channels: tuple[Channel, ...]
+    num_features: int
+    has_cls: bool
+    emits_every_feature: bool
+    max_tokens: int
+
+    def channel(self, role: ChannelRole) -> Channel | None:
+        """Return the channel with this role, or ``None``."""
+        return next((channel for channel in self.channels if channel.role == role), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSpec:
+    """What an objective asks of the model.
+
+    Parameters
+    ----------
+    outputs
+        Number of outputs per target.
+    level
+        ``sample``: one target per sample, from the pooled state; ``token``: one per scored token.
+    initial_bias
+        Start value of each output's bias (for example the training mean); empty for zeros.
+    """
+
+    outputs: int
+    level: Literal["sample", "token"] = "sample"
+    initial_bias: tuple[float, ...] = field(default=())

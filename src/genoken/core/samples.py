@@ -1,0 +1,59 @@
+"""Samples: one matrix of values with its sample table and its feature table, as every reader returns it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+ValueKind = Literal["counts", "normalized", "log", "scaled", "unknown"]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Values of samples by features, sparse, with the tables that describe both.
+
+    Parameters
+    ----------
+    values
+        CSR matrix, float32, of shape (samples, features); no stored zeros, column indices sorted within each row.
+    table
+        One row per sample, indexed by sample id (AnnData's ``obs``).
+    features
+        One row per feature, indexed by feature id (AnnData's ``var``).
+    value_kind
+        What the values are: ``counts``, ``normalized`` (rows scaled to one total, not logged), ``log`` (log1p), ``scaled``
+        (z-scores), or ``unknown``.
+    origin
+        Where the values came from, for messages: a path and a matrix name such as ``cells.h5ad:raw``.
+    """
+
+    values: sp.csr_matrix
+    table: pd.DataFrame
+    features: pd.DataFrame
+    value_kind: ValueKind
+    origin: str
+
+    def __post_init__(self) -> None:
+        if self.values.shape != (len(self.table), len(self.features)):
+            raise ValueError(f"values {self.values.shape} do not match {len(self.table)} samples and {len(self.features)} features")
+
+    @property
+    def num_samples(self) -> int:
+        """Number of samples."""
+        return self.values.shape[0]
+
+    @property
+    def num_features(self) -> int:
+        """Number of features."""
+        return self.values.shape[1]
+
+    def take(self, rows: np.ndarray) -> Samples:
+        """Return the samples of these rows (integer positions or a boolean mask), in that order."""
+        rows = np.asarray(rows)
+        if rows.dtype == bool:
+            rows = np.flatnonzero(rows)
+        return replace(self, values=self.values[rows], table=self.table.iloc[rows])

@@ -1,0 +1,1 @@
+"""FAMILY: each module divides samples into train, validation and test."""

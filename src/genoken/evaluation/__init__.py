@@ -1,0 +1,1 @@
+"""Metrics, baselines, intervals, calibration, leakage and the verdict."""

@@ -1,0 +1,1 @@
+"""FAMILY: each module holds one simple rival."""

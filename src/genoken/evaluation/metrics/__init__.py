@@ -1,0 +1,1 @@
+"""Scores of predictions, scikit-learn's wherever it has them."""

@@ -1,0 +1,1 @@
+"""FAMILY: each module attributes outputs to tokens in one way."""

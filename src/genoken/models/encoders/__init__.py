@@ -1,0 +1,1 @@
+"""FAMILY: each module holds the settings of one network body."""

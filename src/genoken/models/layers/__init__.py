@@ -1,0 +1,1 @@
+"""Layers that the encoders are made of."""

@@ -1,0 +1,1 @@
+"""FAMILY: each module says what is learned: targets, loss, predictions. Never a layer."""

@@ -1,0 +1,1 @@
+"""FAMILY: each module reads one kind of file into Samples."""

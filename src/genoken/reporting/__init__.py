@@ -1,0 +1,1 @@
+"""Results to plots, tables and a self-contained page. Imports no torch."""

@@ -1,0 +1,1 @@
+"""FAMILY: each module turns rows of a matrix into packed tokens."""

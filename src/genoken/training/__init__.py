@@ -1,0 +1,1 @@
+"""The only importer of Lightning: training steps, data loading, optimizer, checkpoints."""

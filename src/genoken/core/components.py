@@ -70,7 +70,9 @@ def resolve(family: str, kind: str, *, where: str = "") -> type:
     module = importlib.import_module(f"{FAMILIES[family]}.{kind}")
     found = public_dataclasses(module)
     if len(found) != 1:
-        raise TypeError(f"{module.__name__} must define exactly one public frozen dataclass, found {[cls.__name__ for cls in found]}")
+        raise TypeError(
+            f"{module.__name__} must define exactly one public frozen dataclass, found {[cls.__name__ for cls in found]}"
+        )
     return found[0]
 
 
@@ -79,7 +81,10 @@ def public_dataclasses(module: Any) -> list[type]:
     return [
         value
         for name, value in vars(module).items()
-        if not name.startswith("_") and inspect.isclass(value) and value.__module__ == module.__name__ and dataclasses.is_dataclass(value)
+        if not name.startswith("_")
+        and inspect.isclass(value)
+        and value.__module__ == module.__name__
+        and dataclasses.is_dataclass(value)
     ]
 
 

@@ -13,6 +13,7 @@ import pydantic
 import yaml
 from pydantic import Field
 
+from genoken.core import _yaml
 from genoken.core.components import component_to_dict, resolve, settings
 from genoken.core.contracts import Baseline, Encoder, Objective, Split, Tokenizer
 from genoken.core.errors import ConfigError, suggestion
@@ -42,7 +43,7 @@ class DataSettings:
     task: Literal["auto", "classification", "regression"] = "auto"
     """``auto``: regression when the column is real-valued, or integer with more than 20 values; classification otherwise."""
     group: str = ""
-    """Column of ``obs`` that must not straddle a split, such as a donor; empty: a column with a usual name is used if there is one."""
+    """Column of ``obs`` that must not straddle a split, such as a donor; empty: a column with a usual name, if there is one."""
     positive: str = ""
     """One class against all others; empty for all classes."""
     source: str = "auto"
@@ -228,8 +229,11 @@ def build(cls: type, content: Mapping[str, Any], *, where: str = "", path: str =
         return cls(**values)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
-        location = ".".join(str(part) for part in (*([path] if path else []), *first["loc"]) if not str(part).startswith("function"))
-        raise ConfigError(f"'{location}': {first['msg'].lower()}, got {_describe(first['input'])}", where=where) from error
+        location = ".".join(
+            str(part) for part in (*([path] if path else []), *first["loc"]) if not str(part).startswith("function")
+        )
+        message = first["msg"][:1].lower() + first["msg"][1:]
+        raise ConfigError(f"'{location}': {message}, got {_describe(first['input'])}", where=where) from error
 
 
 def component_from_dict(family: str, content: Any, *, where: str = "", path: str = "") -> Any:
@@ -245,6 +249,8 @@ def component_from_dict(family: str, content: Any, *, where: str = "", path: str
 def _build_field(hint: Any, value: Any, *, where: str, path: str) -> Any:
     family = _family_of(hint)
     if family:
+        if path in _DEFAULT_KINDS and isinstance(value, Mapping):
+            value = {"kind": _DEFAULT_KINDS[path], **value}
         return value if dataclasses.is_dataclass(value) else component_from_dict(family, value, where=where, path=path)
     if dataclasses.is_dataclass(hint) and not dataclasses.is_dataclass(value):
         return build(typing.cast("type", hint), value if value is not None else {}, where=where, path=path)
@@ -286,7 +292,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file with the safe loader.
+    """Read a YAML file: only plain values, with the numbers and booleans of YAML 1.2, no name twice.
 
     Raises
     ------
@@ -294,7 +300,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         When the file is missing, is not YAML, or does not hold a mapping.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = _yaml.load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError("the configuration file does not exist", where=str(path)) from error
     except (OSError, UnicodeDecodeError) as error:
@@ -310,17 +316,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def dump_yaml(config: Any) -> str:
     """Return settings as YAML that :func:`read_yaml` and :func:`build` take back unchanged."""
-    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
+    return _yaml.dump(to_dict(config))
 
 
 def override(content: dict[str, Any], assignments: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of nested plain values with ``a.b.c`` set for each assignment.
 
     A component given by its bare kind is expanded. When an assignment changes a component's ``kind``, the options of the old kind
-    are dropped. Assignments of kinds are applied first, so that their order does not matter.
+    are dropped. Outer paths are applied before inner ones, and among equals kinds first, so that their order does not matter.
     """
     result = _copy(content)
-    ordered = sorted(assignments.items(), key=lambda item: not item[0].endswith(".kind"))
+    ordered = sorted(assignments.items(), key=lambda item: (item[0].count("."), not item[0].endswith(".kind")))
     for path, value in ordered:
         *parents, last = path.split(".")
         place = result
@@ -361,7 +367,9 @@ def _copy(value: Any) -> Any:
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Split ``path=value``; the value is read as YAML, so that ``3``, ``true`` and ``[a, b]`` have their types.
+    """Split ``path=value``; the value is read as YAML, so that ``3``, ``1e-4``, ``true`` and ``[a, b]`` have their types.
+
+    Nothing after the ``=`` is the empty string; a missing value is written ``null``.
 
     Raises
     ------
@@ -372,16 +380,6 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not separator or not path.strip():
         raise ConfigError(f"'{text}' is not of the form path=value", where="--set", remedy="for example: --set model.width=64")
     try:
-        return path.strip(), _number(yaml.safe_load(value))
+        return path.strip(), _yaml.load(value) if value.strip() else ""
     except yaml.YAMLError as error:
         raise ConfigError(f"the value of '{path}' is not valid YAML", where="--set") from error
-
-
-def _number(value: Any) -> Any:
-    """Read ``1e-3`` as a number: YAML 1.1 calls it a string because it has no dot."""
-    if isinstance(value, str):
-        try:
-            return float(value) if any(character.isdigit() for character in value) and "e" in value.lower() else value
-        except ValueError:
-            return value
-    return value

@@ -95,7 +95,9 @@ class Encoder(abc.ABC):
 
     @abc.abstractmethod
     def build(self, width: int) -> nn.Module:
-        """Return the module. ``tokens``: ``forward(states (tokens, width), packing) -> (tokens, width)``; ``bag``:
+        """Return the module.
+
+        ``tokens``: ``forward(states (tokens, width), packing) -> (tokens, width)``; ``bag``:
         ``forward(states (samples, width)) -> (samples, width)``.
         """
 

@@ -137,7 +137,9 @@ def prepare_output_folder(folder: Path, *, overwrite: bool) -> Path:
     occupied = folder.is_dir() and any(folder.iterdir())
     if occupied and not overwrite:
         raise RunError(
-            "the output folder exists and is not empty", where=str(folder), remedy="choose another one, or add --overwrite to replace it"
+            "the output folder exists and is not empty",
+            where=str(folder),
+            remedy="choose another one, or add --overwrite to replace it",
         )
     if occupied:
         if not any((folder / name).exists() for name in ("manifest.json", "config.yaml")):

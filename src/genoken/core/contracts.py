@@ -8,17 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-import scipy.sparse as sp
-
-from genoken.core.layout import HeadSpec, Layout
-from genoken.core.samples import Samples
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # settings and the command line's help must not wait for pandas or torch
+    import numpy as np
     import pandas as pd
+    import scipy.sparse as sp
     from torch import Tensor, nn
 
     from genoken.core.batch import Batch, LossTerm, Tokens
+    from genoken.core.layout import HeadSpec, Layout
+    from genoken.core.samples import Samples
 
 Task = Literal["classification", "regression"]
 

@@ -1,0 +1,194 @@
+"""What the input doctor says about the values, the feature ids and repeated samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from genoken.core.samples import Samples
+from genoken.data._check_finding import Finding, Level, counted, listed
+from genoken.vocabulary.genes import LATIN_NAMES, Identifiers, identify
+
+FEW_FEATURES = 1000
+_HASH_ROWS = 65_536
+_KINDS = {
+    "counts": "counts",
+    "normalized": "normalized values, not logarithms",
+    "log": "log-normalized values",
+    "scaled": "scaled values (z-scores)",
+    "unknown": "values of unknown kind",
+}
+
+
+def value_findings(samples: Samples, matrices: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """Return what the used matrix holds, how sparse it is, and its empty samples and constant features."""
+    values = samples.values
+    used = next((matrix for matrix in matrices if matrix["used"]), None)
+    evidence = str(used["evidence"]) if used else ""
+    name = str(used["name"]) if used else samples.origin
+    level: Level = "ok" if samples.value_kind in ("counts", "log", "normalized") else "warning"
+    findings = [
+        Finding(level, f"{name} holds {_KINDS[samples.value_kind]}", evidence, "" if level == "ok" else "use counts if you can")
+    ]
+    if values.nnz and samples.value_kind != "scaled" and float(values.data.min()) < 0:
+        count = int(np.count_nonzero(values.data < 0))
+        findings.append(
+            Finding(
+                "error", "Negative values", f"{counted(count, 'value')} below 0", "counts and their logarithms are never negative"
+            )
+        )
+    density = values.nnz / (values.shape[0] * values.shape[1])
+    per_sample = np.diff(values.indptr)
+    findings.append(
+        Finding(
+            "ok", f"{1 - density:.0%} of the values are 0", f"a sample has {int(np.median(per_sample)):,} features above 0 (median)"
+        )
+    )
+    findings += _empty_samples(samples, per_sample)
+    findings += _constant_features(samples)
+    if samples.value_kind == "counts" and samples.num_features < FEW_FEATURES:
+        detail = "normalizing by a sample's total uses these features alone, not the whole library"
+        findings.append(
+            Finding("warning", f"Only {counted(samples.num_features, 'feature')}", detail, "use all genes if you have them")
+        )
+    return findings
+
+
+def _empty_samples(samples: Samples, per_sample: np.ndarray) -> list[Finding]:
+    empty = np.flatnonzero(per_sample == 0)
+    if not len(empty):
+        return [Finding("ok", "No empty samples", "every sample has a value above 0")]
+    names = (
+        listed([str(samples.table.index[row]) for row in empty[:6]], 3)
+        if len(empty) <= 6
+        else listed([str(name) for name in samples.table.index[empty]], 3)
+    )
+    level: Level = "error" if len(empty) == samples.num_samples else "warning"
+    return [
+        Finding(
+            level, counted(len(empty), "empty sample"), f"all values are 0 in {names}", "they are left out, or refused by --strict"
+        )
+    ]
+
+
+def _constant_features(samples: Samples) -> list[Finding]:
+    values = samples.values
+    stored = np.bincount(values.indices, minlength=values.shape[1])
+    low = np.full(values.shape[1], np.inf)
+    high = np.full(values.shape[1], -np.inf)
+    np.minimum.at(low, values.indices, values.data)
+    np.maximum.at(high, values.indices, values.data)
+    constant = int(np.count_nonzero((stored == 0) | ((stored == values.shape[0]) & (low == high))))
+    if not constant:
+        return []
+    names = [str(name) for name in samples.features.index[(stored == 0)]]
+    detail = f"nothing can be learned from them{', for example ' + listed(names[:3]) if names else ''}"
+    return [Finding("ok", f"{constant:,} of {counted(samples.num_features, 'feature')} are constant", detail)]
+
+
+def row_hashes(values: sp.csr_matrix) -> np.ndarray:
+    """Return one 64-bit hash per row that is equal for equal rows.
+
+    Each stored value is mixed with its column (the finalizer of SplitMix64), and a row's hash is the sum over its values
+    modulo 2^64. Among a million different rows, two share a hash with a probability of about 3e-8.
+
+    Parameters
+    ----------
+    values
+        Canonical CSR float32 of shape (samples, features).
+
+    Returns
+    -------
+    numpy.ndarray
+        uint64 of shape (samples,).
+    """
+    hashes = np.zeros(values.shape[0], dtype=np.uint64)
+    for start in range(0, values.shape[0], _HASH_ROWS):
+        stop = min(start + _HASH_ROWS, values.shape[0])
+        begin, end = values.indptr[start], values.indptr[stop]
+        mixed = values.indices[begin:end].astype(np.uint64) << np.uint64(32)
+        mixed |= np.ascontiguousarray(values.data[begin:end], dtype=np.float32).view(np.uint32)
+        mixed += np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        mixed ^= mixed >> np.uint64(31)
+        sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mixed, dtype=np.uint64)])
+        offsets = values.indptr[start : stop + 1] - begin
+        hashes[start:stop] = sums[offsets[1:]] - sums[offsets[:-1]]
+    return hashes
+
+
+def duplicate_findings(samples: Samples, labels: pd.Series | None, groups: pd.Series | None) -> list[Finding]:
+    """Return whether samples repeat each other exactly, and whether copies differ in label or group."""
+    filled = np.flatnonzero(np.diff(samples.values.indptr) > 0)
+    hashes = row_hashes(samples.values)[filled]
+    _, first, which, counts = np.unique(hashes, return_index=True, return_inverse=True, return_counts=True)
+    num_copies = int((counts - 1).sum())
+    if not num_copies:
+        return [Finding("ok", "No repeated samples", "no two samples have the same values")]
+    copies = np.flatnonzero(counts[which] > 1)
+    names = samples.table.index[filled]
+    repeated = copies[first[which[copies]] != copies]
+    example = f"{names[repeated[0]]} equals {names[first[which[repeated[0]]]]}"
+    detail = f"{counted(num_copies, 'sample')} repeat another one exactly, for example {example}"
+    for column, what in ((labels, "label"), (groups, "group")):
+        if column is not None:
+            codes = pd.factorize(column.iloc[filled[copies]])[0]
+            differing = pd.Series(codes).groupby(which[copies]).nunique()
+            if (differing > 1).any():
+                detail += f"; {counted(int((differing > 1).sum()), 'set')} of copies differ in {what}"
+    return [Finding("warning", "Repeated samples", detail, "keep one of each: copies in train and test make the test too easy")]
+
+
+def identifier_findings(samples: Samples) -> tuple[Identifiers, list[Finding]]:
+    """Return what the feature ids are, with the species from the sample table where it is given there."""
+    found = identify(samples.features.index)
+    named = _named_species(samples.table)
+    findings = []
+    if named and found.type == "ensembl" and found.species not in ("unknown", named):
+        detail = f"the ids are of {found.species}, the sample table says {named}"
+        findings.append(Finding("warning", "Two species", detail, "check which genome the reads were counted on"))
+    elif named:
+        found = Identifiers(found.type, named, versions=found.versions, duplicates=found.duplicates)
+    words = {"ensembl": "Ensembl ids", "symbol": "gene symbols", "entrez": "Entrez ids", "unknown": "ids of unknown type"}
+    title = f"Features have {words[found.type]}" + ("" if found.species == "unknown" else f", {found.species}")
+    examples = f"for example {listed([str(name) for name in samples.features.index[:3]])}"
+    detail = examples + ("; with versions, which are not compared" if found.versions else "")
+    if found.type == "symbol" and found.species == "human" and not named:
+        detail += "; other species write symbols in capitals too"
+    level: Level = "ok" if found.type != "unknown" else "warning"
+    findings.append(
+        Finding(level, title, detail, "" if level == "ok" else "other files will need the very same ids to be used with the model")
+    )
+    if found.duplicates:
+        detail = f"{found.duplicates:,} of {counted(samples.num_features, 'feature name')} repeat an earlier one"
+        findings.append(
+            Finding("error", "Repeated feature names", detail, "add up their columns or rename them: adata.var_names_make_unique()")
+        )
+    if found.type == "unknown" and identify(samples.table.index).type == "ensembl":
+        findings.append(
+            Finding("error", "The matrix looks transposed", "the samples are named like genes", "transpose it: adata.T")
+        )
+    return found, findings
+
+
+def _named_species(table: pd.DataFrame) -> str:
+    """Return the species that an ``organism`` or ``species`` column gives for all samples, or nothing."""
+    for name in table:
+        if str(name).lower() in ("organism", "species"):
+            values = table[name].dropna().astype(str).unique()
+            if len(values) == 1 and values[0].strip():
+                return LATIN_NAMES.get(values[0].strip().lower(), values[0].strip())
+    return ""
+
+
+def memory_mb(samples: Samples) -> float:
+    """Return the memory for the values, the prepared copy that training works on, and the tables, in MB (10^6 bytes)."""
+    values = samples.values
+    matrix = values.data.nbytes + values.indices.nbytes + values.indptr.nbytes
+    tables = samples.table.memory_usage(deep=True).sum() + samples.features.memory_usage(deep=True).sum()
+    return float(2 * matrix + tables) / 1e6

@@ -1,0 +1,64 @@
+"""Examine a file before anything is trained on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genoken.data.check import check_samples
+from genoken.readers._anndata import inspect_anndata
+from genoken.readers._anndata_file import load_anndata
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def check(data: str | Path | AnnData, *, label: str = "", group: str = "", source: str = "auto") -> dict[str, Any]:
+    """Examine a file or an AnnData object: values, ids, label, groups, confounding, repeated samples, memory.
+
+    Nothing is printed or written. What training would refuse is returned as a finding of level ``error``, so that one call shows
+    all problems at once.
+
+    Parameters
+    ----------
+    data
+        Path of an ``.h5ad`` file, or an AnnData object.
+    label
+        Column of ``obs`` to predict; empty to see which there are.
+    group
+        Column of ``obs`` that must not straddle a split, such as a donor; empty: one with a usual name is taken.
+    source
+        ``auto``, ``X``, ``raw`` or ``layers/NAME``: where the values are.
+
+    Returns
+    -------
+    dict
+        The content of ``check.json``; see ``docs/run-folder.md``.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read at all.
+
+    Examples
+    --------
+    >>> import genoken, scanpy
+    >>> findings = genoken.check(scanpy.datasets.pbmc68k_reduced(), label="bulk_labels")
+    >>> findings["identifiers"]["type"]
+    'symbol'
+    """
+    if isinstance(data, (str, Path)):
+        file, adata = str(data), load_anndata(Path(data))
+        origin = Path(data).name
+    else:
+        file, adata, origin = "", data, "AnnData"
+    inspection = inspect_anndata(adata, source, origin)
+    return check_samples(
+        inspection.samples,
+        [matrix.summary() for matrix in inspection.matrices],
+        label=label,
+        group=group,
+        file=file,
+        source=source,
+        problems=inspection.problems,
+    )

@@ -6,7 +6,11 @@ import os
 import re
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parent.parent
 _NUMBA_IMPORT = re.compile(r"^\s*(import numba|from numba)", re.MULTILINE)

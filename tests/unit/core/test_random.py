@@ -1,0 +1,68 @@
+"""Randomness: a pure function of a seed and a key."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genoken.core.random import generator, seed_for
+
+parts = st.one_of(st.text(max_size=8), st.integers(-(2**40), 2**40))
+
+
+def test_seed_is_the_start_of_a_hash():
+    digest = hashlib.sha256(b"i7\x1fsorder\x1fi3").digest()
+    assert seed_for(7, "order", 3) == int.from_bytes(digest[:8], "little") % 2**63
+
+
+@given(st.integers(0, 2**63), st.lists(parts, max_size=4))
+def test_seed_is_pure_and_fits_63_bits(seed, key):
+    assert seed_for(seed, *key) == seed_for(seed, *key)
+    assert 0 <= seed_for(seed, *key) < 2**63
+
+
+def test_every_part_counts():
+    seeds = [
+        seed_for(0),
+        seed_for(1),
+        seed_for(0, "a"),
+        seed_for(0, "b"),
+        seed_for(0, "a", "b"),
+        seed_for(0, "ab"),
+        seed_for(0, "b", "a"),
+        seed_for(0, 1),
+        seed_for(0, "1"),
+        seed_for(0, 1, 2),
+        seed_for(0, 12),
+        seed_for(0, -1),
+    ]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_numpy_integers_are_integers():
+    assert seed_for(np.int64(3), "epoch", np.int32(5)) == seed_for(3, "epoch", 5)
+
+
+def test_equal_keys_give_equal_streams_whatever_was_drawn_before():
+    expected = generator(1, "order", 2).permutation(100)
+    generator(1, "order", 1).random(1000)
+    np.random.default_rng(0).random(10)
+    assert np.array_equal(generator(1, "order", 2).permutation(100), expected)
+    assert not np.array_equal(generator(1, "order", 3).permutation(100), expected)
+
+
+def test_the_global_generator_is_untouched():
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    generator(0, "x").normal(size=100)
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_streams_of_neighboring_keys_do_not_correlate():
+    draws = np.stack([generator(0, "row", row).standard_normal(4000) for row in range(20)])
+    correlations = np.corrcoef(draws)[np.triu_indices(20, 1)]
+    assert np.abs(correlations).max() < 0.08
+    assert draws.mean() == pytest.approx(0.0, abs=0.02)

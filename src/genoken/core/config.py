@@ -215,7 +215,8 @@ def build(cls: type, content: Mapping[str, Any], *, where: str = "", path: str =
     for name, value in content.items():
         here = f"{path}.{name}" if path else str(name)
         if name not in names:
-            raise ConfigError(f"unknown option '{here}'", where=where, remedy=suggestion(str(name), names, "options here"))
+            remedy = suggestion(str(name), names, "options here") if names else "it has no options"
+            raise ConfigError(f"unknown option '{here}'", where=where, remedy=remedy)
         values[name] = _build_field(hints[name], value, where=where, path=here)
     for name in names:
         here = f"{path}.{name}" if path else name

@@ -1,0 +1,59 @@
+"""Samples: a matrix and its two tables, always of one shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from genoken.core.samples import Samples
+
+
+@pytest.fixture
+def samples() -> Samples:
+    values = np.array([[1, 0, 2], [0, 0, 3], [4, 5, 0], [0, 6, 0]], dtype=np.float32)
+    return Samples(
+        values=sp.csr_matrix(values),
+        table=pd.DataFrame({"label": list("abca")}, index=["s1", "s2", "s3", "s4"]),
+        features=pd.DataFrame(index=["g1", "g2", "g3"]),
+        value_kind="counts",
+        origin="cells.h5ad:X",
+    )
+
+
+def test_counts_its_samples_and_features(samples):
+    assert (samples.num_samples, samples.num_features) == (4, 3)
+
+
+@pytest.mark.parametrize("rows", [np.array([2, 0, 2]), [2, 0, 2]])
+def test_take_keeps_the_order_and_may_repeat(samples, rows):
+    taken = samples.take(rows)
+    assert taken.values.toarray().tolist() == [[4, 5, 0], [1, 0, 2], [4, 5, 0]]
+    assert list(taken.table.index) == ["s3", "s1", "s3"]
+    assert list(taken.table["label"]) == ["c", "a", "c"]
+    assert taken.features is samples.features
+    assert (taken.value_kind, taken.origin) == ("counts", "cells.h5ad:X")
+
+
+def test_take_by_mask(samples):
+    assert list(samples.take(np.array([False, True, False, True])).table.index) == ["s2", "s4"]
+    assert samples.take(np.zeros(4, dtype=bool)).values.shape == (0, 3)
+
+
+def test_take_leaves_the_original_alone(samples):
+    taken = samples.take(np.array([0]))
+    taken.values.data[:] = 9
+    assert samples.values.toarray()[0].tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize(("num_rows", "num_columns"), [(3, 3), (4, 2)])
+def test_tables_that_do_not_match_are_a_defect(samples, num_rows, num_columns):
+    with pytest.raises(ValueError, match="do not match"):
+        Samples(
+            values=samples.values,
+            table=samples.table.iloc[:num_rows],
+            features=samples.features.iloc[:num_columns],
+            value_kind="counts",
+            origin="x",
+        )

@@ -36,7 +36,8 @@ def _tests_kernels(test_file: Path) -> bool:
     sources = [path.read_text(encoding="utf-8") for path in candidates if path.is_file()]
     for source in list(sources):
         package = ".".join(("genoken", *inner.parent.parts))
-        names = re.findall(rf"^from {re.escape(package)}(?:\.| import )(_\w+)", source, re.MULTILINE)
+        imports = re.findall(rf"^\s*from {re.escape(package)}(?:\.| import ).*", source, re.MULTILINE)
+        names = {name for line in imports for name in re.findall(r"\b_\w+", line)}
         sources += [path.read_text(encoding="utf-8") for name in names if (path := folder / f"{name}.py").is_file()]
     return any(_NUMBA_IMPORT.search(source) for source in sources)
 

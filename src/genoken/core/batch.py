@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -55,6 +55,10 @@ class Batch:
         int64 tensor of shape (samples,): row of each sample in its data set.
     targets
         What the objective's ``prepare`` wrote; empty when predicting.
+    visible
+        int64 indices of the tokens that the encoder sees, ascending; ``None`` for all of them.
+    visible_lengths
+        Visible tokens of each sample; empty when ``visible`` is ``None``.
     """
 
     channels: Mapping[str, Tensor]
@@ -62,6 +66,8 @@ class Batch:
     offsets: Tensor
     rows: Tensor
     targets: Mapping[str, Tensor] = field(default_factory=dict)
+    visible: Tensor | None = None
+    visible_lengths: tuple[int, ...] = ()
 
     @property
     def num_samples(self) -> int:
@@ -86,30 +92,20 @@ class Batch:
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """Return the batch with all its tensors on ``device``."""
-
-        def move(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            return {name: tensor.to(device, non_blocking=non_blocking) for name, tensor in tensors.items()}
-
-        return replace(
-            self,
-            channels=move(self.channels),
-            offsets=self.offsets.to(device, non_blocking=non_blocking),
-            rows=self.rows.to(device, non_blocking=non_blocking),
-            targets=move(self.targets),
-        )
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
         """Return the batch with all its tensors in page-locked memory."""
+        return self._map(lambda tensor: tensor.pin_memory())
 
-        def pin(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            return {name: tensor.pin_memory() for name, tensor in tensors.items()}
-
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return replace(
             self,
-            channels=pin(self.channels),
-            offsets=self.offsets.pin_memory(),
-            rows=self.rows.pin_memory(),
-            targets=pin(self.targets),
+            channels={name: change(tensor) for name, tensor in self.channels.items()},
+            offsets=change(self.offsets),
+            rows=change(self.rows),
+            targets={name: change(tensor) for name, tensor in self.targets.items()},
+            visible=None if self.visible is None else change(self.visible),
         )
 
 

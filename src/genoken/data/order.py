@@ -1,0 +1,57 @@
+"""The order of samples in an epoch, and their division into batches: pure functions of (seed, epoch) and the lengths."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from genoken.core.errors import ConfigError
+from genoken.core.random import generator
+
+
+def epoch_order(num_samples: int, seed: int, epoch: int) -> np.ndarray:
+    """Return a permutation of ``range(num_samples)`` that depends on nothing but its arguments."""
+    return generator(seed, "order", epoch).permutation(num_samples)
+
+
+def cut_batches(order: np.ndarray, lengths: np.ndarray, *, batch_size: int, tokens_per_batch: int = 0) -> list[np.ndarray]:
+    """Cut an order into consecutive batches of at most ``batch_size`` samples and ``tokens_per_batch`` tokens.
+
+    Parameters
+    ----------
+    order
+        Positions of samples, shape (samples,).
+    lengths
+        Tokens of each sample, indexed by position.
+    batch_size
+        Most samples of a batch.
+    tokens_per_batch
+        Most tokens of a batch; 0 for no limit.
+
+    Raises
+    ------
+    ConfigError
+        When one sample alone exceeds the token budget.
+    """
+    if not tokens_per_batch:
+        return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    longest = int(lengths.max(initial=0))
+    if longest > tokens_per_batch:
+        raise ConfigError(
+            f"'training.tokens_per_batch' is {tokens_per_batch}, but one sample has {longest} tokens",
+            remedy=f"raise it to at least {longest}, or limit samples with tokenizer.max_tokens",
+        )
+    batches, start, tokens = [], 0, 0
+    for position, sample in enumerate(order):
+        length = int(lengths[sample])
+        if position - start == batch_size or tokens + length > tokens_per_batch:
+            batches.append(order[start:position])
+            start, tokens = position, 0
+        tokens += length
+    if start < len(order):
+        batches.append(order[start:])
+    return batches
+
+
+def share_of_rank(batch: np.ndarray, rank: int, num_ranks: int) -> np.ndarray:
+    """Return the samples of a global batch that one process works on: a strided share, so that sizes differ by one at most."""
+    return batch[rank::num_ranks]

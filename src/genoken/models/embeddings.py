@@ -1,0 +1,231 @@
+"""From the channels of a token to one vector; from the values of a sample to one vector."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from genoken.core.batch import Batch
+from genoken.core.config import EmbeddingSettings
+from genoken.core.errors import ConfigError
+from genoken.core.layout import NUM_SPECIALS, Layout
+from genoken.models.layers.packing import Packing
+
+VALUE_SCALE = 5.0
+"""Log-normalized value at which the multiplicative factor has passed three quarters of its range."""
+
+
+@dataclass(frozen=True)
+class EmbeddingStart:
+    """Start values that the train split gives; each may be absent.
+
+    Parameters
+    ----------
+    features
+        Start of the feature vectors, shape (features, width).
+    mean, deviation
+        Train mean and standard deviation of each feature's values, shape (features,).
+    """
+
+    features: np.ndarray | None = None
+    mean: np.ndarray | None = None
+    deviation: np.ndarray | None = None
+
+
+def svd_start(prepared: object, width: int, seed: int) -> np.ndarray:
+    """Return feature vectors (features, width) from the train values' leading right singular vectors.
+
+    The values are centered per feature. Each singular direction is one coordinate; all coordinates have equal weight, and the table is
+    scaled to standard deviation 1. Coordinates beyond the rank are normal noise of standard deviation 0.1. Singular vectors have
+    their sign fixed (the entry of largest magnitude is positive), so that the start depends on the data and the seed alone.
+
+    Parameters
+    ----------
+    prepared
+        CSR matrix (samples, features) of the train split.
+    width
+        Number of coordinates.
+    seed
+        Seed of the iterative solver's start and of the noise.
+    """
+    import scipy.sparse as sp
+    from scipy.sparse.linalg import LinearOperator, svds
+
+    from genoken.core.random import generator
+
+    values = sp.csr_matrix(prepared).astype(np.float64)
+    samples, features = values.shape
+    rank = min(width, min(samples, features) - 1)
+    rng = generator(seed, "svd_start")
+    table = rng.normal(0.0, 0.1, size=(features, width))
+    if rank >= 1:
+        mean = np.asarray(values.mean(axis=0)).ravel()
+        centered = LinearOperator(
+            shape=values.shape,
+            matvec=lambda x: values @ np.ravel(x) - mean @ np.ravel(x),
+            rmatvec=lambda y: values.T @ np.ravel(y) - mean * np.sum(y),
+            dtype=np.float64,
+        )
+        _, singular, right = svds(centered, k=rank, v0=rng.normal(size=min(samples, features)), solver="arpack")
+        right = right[np.argsort(-singular)]
+        signs = np.sign(right[np.arange(rank), np.abs(right).argmax(axis=1)])
+        directions = (right * signs[:, None]).T
+        table[:, :rank] = directions / max(directions.std(), 1e-12)
+    return table.astype(np.float32)
+
+
+class TokenEmbedding(nn.Module):
+    """One vector per token from its identity and its value.
+
+    ``multiplicative``: ``e (tanh(x / 5) + 1)``; a gene without expression keeps its vector, it is not zero. ``additive``: ``e + W x``.
+    ``concatenate``: half the width identity, half value, then a linear fusion. Specials have no value: their vector is ``e``.
+
+    The scale of the three parts is balanced at the start: feature vectors, and ``W`` over a typical value, have standard deviation 1,
+    and CLS 0.02, so that the pooled state consists of what the token attends to.
+
+    Parameters
+    ----------
+    layout
+        What the tokenizer emits.
+    settings
+        How channels are combined.
+    width
+        Width of a token's state.
+    start
+        Start values from the train split.
+    """
+
+    def __init__(self, layout: Layout, settings: EmbeddingSettings, width: int, start: EmbeddingStart) -> None:
+        super().__init__()
+        if settings.combine == "concatenate" and width % 2:
+            raise ConfigError("'model.width' must be even with model.embedding.combine: concatenate", remedy=f"use {width + 1}")
+        identity, value = layout.channel("identity"), layout.channel("value")
+        if identity is None or value is None:
+            raise ConfigError("this tokenizer emits no identity or no value channel, which the token embedding needs")
+        self.identity_name, self.value_name = identity.name, value.name
+        self.combine = settings.combine
+        own_width = width // 2 if settings.combine == "concatenate" else width
+        self.identity = nn.Embedding(identity.size, own_width)
+        if settings.combine == "additive":
+            self.value = nn.Linear(1, width, bias=False)
+        elif settings.combine == "concatenate":
+            self.value = nn.Linear(1, width // 2, bias=False)
+            self.fusion = nn.Linear(width, width)
+        self.position = settings.position
+        self.scale = math.sqrt(width)
+        if settings.position == "learned":
+            self.positions = nn.Embedding(layout.max_tokens, width)
+            nn.init.normal_(self.positions.weight, std=0.02)
+        self._start(start, own_width)
+
+    def _start(self, start: EmbeddingStart, width: int) -> None:
+        with torch.no_grad():
+            nn.init.normal_(self.identity.weight, std=1.0)
+            if start.features is not None:
+                self.identity.weight[NUM_SPECIALS:] = torch.from_numpy(start.features[:, :width])
+            self.identity.weight[:NUM_SPECIALS] = 0.02 * torch.randn(NUM_SPECIALS, width)
+            if self.combine != "multiplicative":
+                nn.init.normal_(self.value.weight, std=0.5)
+
+    def forward(self, batch: Batch, packing: Packing) -> Tensor:
+        """Return vectors of shape (visible tokens, width)."""
+        identities, values = batch.channels[self.identity_name], batch.channels[self.value_name]
+        if batch.visible is not None:
+            identities, values = identities.index_select(0, batch.visible), values.index_select(0, batch.visible)
+        return self.embed(self.identity(identities), values, packing)
+
+    def embed(self, vectors: Tensor, values: Tensor, packing: Packing) -> Tensor:
+        """Combine identity vectors (tokens, identity width) with values (tokens,)."""
+        values = values.to(vectors.dtype).unsqueeze(1)
+        if self.combine == "multiplicative":
+            combined = vectors * (torch.tanh(values / VALUE_SCALE) + 1)
+        elif self.combine == "additive":
+            combined = vectors + self.value(values)
+        else:
+            combined = self.fusion(torch.cat([vectors, self.value(values)], dim=1))
+        if self.position == "none":
+            return combined
+        places = torch.arange(len(values), device=values.device) - packing.first_tokens[packing.sample_of_token]
+        return combined + (self.positions(places) if self.position == "learned" else sinusoidal(places, combined.shape[1]))
+
+    @property
+    def table(self) -> Tensor:
+        """The learned feature vectors, shape (features, identity width)."""
+        return self.identity.weight[NUM_SPECIALS:]
+
+
+def sinusoidal(places: Tensor, width: int) -> Tensor:
+    """Return fixed position vectors (tokens, width): sines in the even, cosines in the odd coordinates; any width works.
+
+    References
+    ----------
+    Vaswani et al., "Attention is all you need" (2017), arXiv:1706.03762.
+    """
+    half = (width + 1) // 2
+    rates = torch.exp(torch.arange(half, device=places.device) * (-math.log(10_000.0) / half))
+    angles = places.unsqueeze(1) * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]
+
+
+class FeatureBag(nn.Module):
+    """``b + sum_g z_g w_g`` over all features of a sample, with ``z = (x - mean) / deviation`` by the train split's moments.
+
+    Absent features count with ``x = 0``. The sum runs over the stored values alone; the constant ``-sum_g mean_g / deviation_g w_g`` is
+    added once. Starts from zero when ``zero_start``, else from normal noise of standard deviation ``1 / sqrt(features)``.
+
+    Parameters
+    ----------
+    layout
+        What the tokenizer emits.
+    outputs
+        Size of the result.
+    start
+        Moments of the train split; without them values are taken as they are.
+    zero_start
+        Whether all weights start from zero.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, layout: Layout, outputs: int, start: EmbeddingStart, *, zero_start: bool) -> None:
+        super().__init__()
+        identity, value = layout.channel("identity"), layout.channel("value")
+        if identity is None or value is None:
+            raise ConfigError("this tokenizer emits no identity or no value channel, which this encoder needs")
+        self.identity_name, self.value_name = identity.name, value.name
+        self.weight = nn.Parameter(torch.zeros(layout.num_features, outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        if not zero_start:
+            nn.init.normal_(self.weight, std=layout.num_features**-0.5)
+        scale = np.ones(layout.num_features)
+        shift = np.zeros(layout.num_features)
+        if start.mean is not None and start.deviation is not None:
+            # A floor keeps features that barely vary in the train split from being blown up.
+            floor = max(0.1 * float(np.median(start.deviation)), 1e-3)
+            scale = 1.0 / np.maximum(start.deviation, floor)
+            shift = start.mean * scale
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+        self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return sums of shape (samples, outputs), in float32."""
+        features = (batch.channels[self.identity_name] - NUM_SPECIALS).clamp(min=0)
+        is_feature = batch.channels[self.identity_name] >= NUM_SPECIALS
+        values = batch.channels[self.value_name].float() * self.scale[features] * is_feature
+        with torch.autocast(batch.offsets.device.type, enabled=False):
+            sums = nn.functional.embedding_bag(
+                features, self.weight.float(), batch.offsets[:-1].long(), mode="sum", per_sample_weights=values
+            )
+            return sums + (self.bias - self.shift @ self.weight.float())
+
+    @property
+    def table(self) -> Tensor:
+        """The learned feature vectors, shape (features, outputs)."""
+        return self.weight
+
+

@@ -1,0 +1,37 @@
+"""The transformer encoder over packed tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from genoken.core.components import settings
+from genoken.core.contracts import Encoder
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@settings
+class TransformerEncoder(Encoder):
+    """A stack of pre-norm blocks; the head's own norm follows the last one."""
+
+    takes: ClassVar[Literal["tokens", "bag"]] = "tokens"
+
+    layers: Annotated[int, Field(ge=1)] = 3
+    """Number of blocks."""
+    heads: Annotated[int, Field(ge=1)] = 8
+    """Attention heads per block."""
+    feed_forward: Annotated[int, Field(ge=1)] = 256
+    """Width of the hidden layer in each block."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Dropout of both branches of a block."""
+    attention_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout of the attention weights; backends varlen and flex have none and refuse it."""
+
+    def build(self, width: int) -> nn.Module:
+        """Return the stack; its ``forward(states, packing, first_token_only)`` returns (tokens, width) or (samples, width)."""
+        from genoken.models.layers.stack import TransformerStack
+
+        return TransformerStack(width, self.layers, self.heads, self.feed_forward, self.dropout, self.attention_dropout)

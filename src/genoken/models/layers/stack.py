@@ -1,0 +1,54 @@
+"""A stack of transformer blocks."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from genoken.models.layers.block import TransformerBlock
+from genoken.models.layers.packing import Packing
+
+
+class TransformerStack(nn.Module):
+    """Blocks one after the other.
+
+    Parameters
+    ----------
+    width, layers, heads, feed_forward, dropout, attention_dropout
+        As in :class:`genoken.models.encoders.transformer.TransformerEncoder`.
+    """
+
+    def __init__(self, width: int, layers: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            TransformerBlock(width, heads, feed_forward, dropout, attention_dropout) for _ in range(layers)
+        )
+        self.gradient_checkpointing = False
+
+    def forward(self, states: Tensor, packing: Packing, first_token_only: bool = False) -> Tensor:
+        """Run all blocks.
+
+        Parameters
+        ----------
+        states
+            Shape (tokens, width).
+        packing
+            How the tokens are divided into samples.
+        first_token_only
+            Return the final states of the first tokens alone: the last block then computes nothing for the others.
+
+        Returns
+        -------
+        Tensor
+            Shape (tokens, width) or (samples, width).
+        """
+        last = len(self.blocks) - 1
+        for index, block in enumerate(self.blocks):
+            only_first = first_token_only and index == last
+            if self.gradient_checkpointing and self.training:
+                states = cast("Tensor", checkpoint(block, states, packing, only_first, use_reentrant=False))
+            else:
+                states = block(states, packing, only_first)
+        return states

@@ -1,0 +1,147 @@
+"""The network: embedding, encoder, head, and the linear path beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from genoken.core.batch import Batch
+from genoken.core.config import ModelSettings
+from genoken.core.errors import ConfigError
+from genoken.core.layout import HeadSpec, Layout
+from genoken.models.embeddings import EmbeddingStart, FeatureBag, TokenEmbedding
+from genoken.models.heads import build_head
+from genoken.models.layers.attention import SelfAttention
+from genoken.models.layers.packing import Packing, mean_over_tokens
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the network returns.
+
+    Parameters
+    ----------
+    outputs
+        Shape (samples, outputs), float32: logits or standardized predictions.
+    states
+        Pooled states of shape (samples, width).
+    """
+
+    outputs: Tensor
+    states: Tensor
+
+
+class Network(nn.Module):
+    """From packed tokens to outputs.
+
+    ``outputs = head(pool(encoder(embedding(tokens)))) + linear_path(values)``; the linear path is absent unless it is set.
+
+    Parameters
+    ----------
+    settings
+        Sizes and choices.
+    layout
+        What the tokenizer emits.
+    head
+        What the objective asks for.
+    start
+        Start values from the train split.
+    """
+
+    def __init__(self, settings: ModelSettings, layout: Layout, head: HeadSpec, start: EmbeddingStart) -> None:
+        super().__init__()
+        self.takes = settings.encoder.takes
+        self.pooling = settings.pooling
+        if self.takes == "tokens" and settings.pooling == "cls" and not layout.has_cls:
+            raise ConfigError("'model.pooling: cls' needs a tokenizer that emits a CLS token", remedy="use model.pooling: mean")
+        self.embedding: TokenEmbedding | FeatureBag
+        if self.takes == "tokens":
+            self.embedding = TokenEmbedding(layout, settings.embedding, settings.width, start)
+        else:
+            self.embedding = FeatureBag(layout, settings.width, start, zero_start=False)
+        self.encoder = settings.encoder.build(settings.width)
+        self.head = build_head(settings.head, settings.width, head, settings.head_dropout)
+        uses_path = settings.linear_path and self.takes == "tokens"
+        self.linear_path = FeatureBag(layout, head.outputs, start, zero_start=True) if uses_path else None
+
+    def forward(self, batch: Batch) -> Outputs:
+        """Return outputs and pooled states of a batch."""
+        states = self.pooled_states(batch)
+        outputs = self.head(states).float()
+        if self.linear_path is not None:
+            outputs = outputs + self.linear_path(batch)
+        return Outputs(outputs=outputs, states=states)
+
+    def pooled_states(self, batch: Batch) -> Tensor:
+        """Return states of shape (samples, width)."""
+        if isinstance(self.embedding, FeatureBag):
+            return self.encoder(self.embedding(batch))
+        packing = self.packing(batch)
+        embedded = self.embedding(batch, packing)
+        if self.pooling == "cls":
+            return self.encoder(embedded, packing, first_token_only=True)
+        return mean_over_tokens(self.encoder(embedded, packing), packing)
+
+    def token_states(self, batch: Batch) -> Tensor:
+        """Return the final states of all tokens, shape (tokens, width).
+
+        Raises
+        ------
+        ConfigError
+            When the encoder has no tokens.
+        """
+        if isinstance(self.embedding, FeatureBag):
+            raise ConfigError("this encoder has no token states", remedy="use model.encoder.kind: transformer")
+        packing = self.packing(batch)
+        return self.encoder(self.embedding(batch, packing), packing)
+
+    @staticmethod
+    def packing(batch: Batch) -> Packing:
+        """Return how the tokens that the encoder sees are divided into samples."""
+        if batch.visible is None:
+            return Packing(lengths=batch.lengths, offsets=batch.offsets)
+        return Packing.from_lengths(batch.visible_lengths, batch.offsets.device)
+
+    def attention_layers(self) -> list[SelfAttention]:
+        """Return the self-attention layers in order; empty for encoders without tokens."""
+        return [module for module in self.encoder.modules() if isinstance(module, SelfAttention)]
+
+    def set_attention_backend(self, backend: str) -> None:
+        """Make all layers use one backend."""
+        for layer in self.attention_layers():
+            layer.backend = backend
+
+    def num_parameters(self) -> dict[str, int]:
+        """Return the number of trainable parameters by part."""
+        return {
+            name: sum(parameter.numel() for parameter in part.parameters() if parameter.requires_grad)
+            for name, part in self.named_children()
+        }
+
+    @property
+    def feature_table(self) -> Tensor:
+        """The learned feature vectors, shape (features, width)."""
+        return self.embedding.table
+
+
+def compile_blocks(network: Network) -> None:
+    """Compile each block of the encoder in place with ``torch.compile``; shapes vary with the batch, so they stay dynamic."""
+    for block in getattr(network.encoder, "blocks", []):
+        block.compile(dynamic=True)
+
+
+def set_gradient_checkpointing(network: Network, enabled: bool) -> None:
+    """Turn recomputation in the backward pass on or off, where the encoder knows it."""
+    if hasattr(network.encoder, "gradient_checkpointing"):
+        network.encoder.gradient_checkpointing = enabled
+
+
+def seeded_network(settings: ModelSettings, layout: Layout, head: HeadSpec, start: EmbeddingStart, seed: int) -> Network:
+    """Build a network whose start depends on ``seed`` alone; the global generator is left as it was."""
+    from genoken.core.random import seed_for
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(seed, "weights"))
+        return Network(settings, layout, head, start)

@@ -1,0 +1,106 @@
+"""What tokenizers share: normalizing values, choosing variable features, gathering columns of a sparse matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from genoken.core.errors import DataError
+from genoken.core.samples import Samples
+
+MINIMUM_SAMPLES_EXPRESSING = 3
+"""Features seen in fewer train samples are not considered when variable features are chosen."""
+
+
+def normalize_total_log1p(values: sp.csr_matrix, target_sum: float, *, total: bool, log: bool) -> sp.csr_matrix:
+    """Return ``log1p(target_sum * x / sum(x))`` row by row, each of the two steps only where asked; rows of zeros stay zeros.
+
+    This is scanpy's ``normalize_total`` followed by ``log1p``; the sum runs over all features of the file.
+    """
+    result = values.astype(np.float64, copy=True)
+    if total:
+        sums = np.asarray(result.sum(axis=1)).ravel()
+        factors = np.divide(target_sum, sums, out=np.ones_like(sums), where=sums > 0)
+        result.data *= np.repeat(factors, np.diff(result.indptr))
+    if log:
+        np.log1p(result.data, out=result.data)
+    return result.astype(np.float32)
+
+
+def gather_columns(values: sp.csr_matrix, columns: np.ndarray) -> sp.csr_matrix:
+    """Return the matrix whose column ``j`` is column ``columns[j]`` of ``values``, or zeros where ``columns[j]`` is -1."""
+    present = np.flatnonzero(columns >= 0)
+    selection = sp.csr_matrix(
+        (np.ones(len(present), dtype=np.float32), (columns[present], present)), shape=(values.shape[1], len(columns))
+    )
+    result = (values @ selection).tocsr()
+    result.sort_indices()
+    result.eliminate_zeros()
+    return result.astype(np.float32)
+
+
+def variable_features(samples: Samples, normalized: sp.csr_matrix, count: int) -> np.ndarray:
+    """Return the sorted columns of the ``count`` most variable features.
+
+    scanpy's ``seurat_v3`` on counts (variance of the clipped, standardized counts around a loess fit of variance on mean), and its
+    ``seurat`` on log values (dispersion, normalized within bins of the mean). Where too few samples or features make the loess fit
+    impossible, ``seurat`` is used on the log values.
+
+    Parameters
+    ----------
+    samples
+        The train split.
+    normalized
+        Its log values, of the same shape.
+    count
+        How many features to take; all that are expressed at all when there are not more.
+    """
+    expressing = np.asarray((samples.values > 0).sum(axis=0)).ravel()
+    candidates = np.flatnonzero(expressing >= min(MINIMUM_SAMPLES_EXPRESSING, samples.num_samples))
+    if len(candidates) == 0:
+        raise DataError("no feature is expressed in the train split", where=samples.origin, remedy="look at the file with genoken check")
+    if len(candidates) <= count:
+        return candidates
+    ranked = _seurat_v3(samples.values[:, candidates], count) if samples.value_kind == "counts" else None
+    if ranked is None:
+        ranked = _seurat(normalized[:, candidates], count)
+    return np.sort(candidates[ranked])
+
+
+def _seurat_v3(counts: sp.csr_matrix, count: int) -> np.ndarray | None:
+    import warnings
+
+    import anndata
+    import scanpy
+
+    adata = anndata.AnnData(counts)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            table = scanpy.pp.highly_variable_genes(adata, n_top_genes=count, flavor="seurat_v3", inplace=False)
+    except ValueError:  # the loess fit is singular on tiny or near-constant data; the caller falls back to dispersions
+        return None
+    return np.flatnonzero(table["highly_variable"].to_numpy())
+
+
+def _seurat(log_values: sp.csr_matrix, count: int) -> np.ndarray:
+    import warnings
+
+    import anndata
+    import scanpy
+
+    adata = anndata.AnnData(log_values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = scanpy.pp.highly_variable_genes(adata, n_top_genes=count, flavor="seurat", inplace=False)
+    scores = table["dispersions_norm"].to_numpy(dtype=np.float64)
+    scores = np.where(np.isfinite(scores), scores, -np.inf)
+    return np.argsort(-scores, kind="stable")[:count]
+
+
+def feature_moments(values: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the standard deviation (divided by n) of each column, zeros counted, as float64."""
+    count = max(values.shape[0], 1)
+    mean = np.asarray(values.sum(axis=0, dtype=np.float64)).ravel() / count
+    squares = np.asarray(values.multiply(values).sum(axis=0, dtype=np.float64)).ravel() / count
+    return mean, np.sqrt(np.maximum(squares - mean**2, 0.0))

@@ -1,0 +1,115 @@
+"""Continuous tokens: one token per gene, its identity and its log-normalized value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from genoken.core.components import settings
+from genoken.core.contracts import Tokenizer, TokenizerState
+from genoken.core.errors import DataError
+from genoken.core.layout import CLS_ID, NUM_SPECIALS, Channel, Layout
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+    from genoken.core.batch import Tokens
+    from genoken.core.samples import Samples
+
+
+@settings
+class ContinuousTokenizer(Tokenizer):
+    """One token per gene: its identity and ``log1p(target_sum * x / sum(x))``, after a CLS token.
+
+    Counts are scaled to ``target_sum`` per sample and logged, normalized values are logged, log values are taken as they are, and
+    scaled values are refused, because a z-score has no zero that could mean "not expressed".
+
+    References
+    ----------
+    Stuart et al., Cell 177:1888 (2019), doi:10.1016/j.cell.2019.05.031, for the ``seurat_v3`` choice of variable genes.
+    """
+
+    tokens: Literal["expressed", "all"] = "expressed"
+    """``expressed``: only genes with a value above zero become tokens; ``all``: every gene of the vocabulary does."""
+    hvgs: Annotated[int, Field(ge=0)] = 2000
+    """Number of highly variable genes, chosen on the train split; 0 for every gene that the train split expresses."""
+    target_sum: Annotated[float, Field(gt=0)] = 10_000.0
+    """Total per sample to which counts are scaled."""
+    max_tokens: Annotated[int, Field(ge=0)] = 0
+    """Most tokens of one sample, CLS included; 0 for no limit. The highest values stay, ties by the lower gene index."""
+
+    def fit(self, train: Samples) -> TokenizerState:
+        """Choose the vocabulary on the train split and note each gene's moments there.
+
+        Raises
+        ------
+        DataError
+            When the values are scaled, or nothing is expressed.
+        """
+        from genoken.tokenizers import _features
+
+        normalized = self._normalize(train)
+        if self.hvgs:
+            columns = _features.variable_features(train, normalized, self.hvgs)
+        else:
+            columns = np.flatnonzero(np.asarray((train.values > 0).sum(axis=0)).ravel() > 0)
+        mean, deviation = _features.feature_moments(normalized[:, columns])
+        return TokenizerState(
+            feature_ids=tuple(train.features.index[columns].astype(str)),
+            per_feature={"train_mean": mean, "train_deviation": deviation},
+            facts={"value_kind": train.value_kind, "train_samples": train.num_samples},
+        )
+
+    def layout(self, state: TokenizerState) -> Layout:
+        """Return the identity and the value channel."""
+        num_features = len(state.feature_ids)
+        longest = num_features + 1 if not self.max_tokens else min(self.max_tokens, num_features + 1)
+        return Layout(
+            channels=(
+                Channel(name="feature", kind="category", role="identity", size=NUM_SPECIALS + num_features),
+                Channel(name="value", kind="scalar", role="value"),
+            ),
+            num_features=num_features,
+            has_cls=True,
+            emits_every_feature=self.tokens == "all" and longest == num_features + 1,
+            max_tokens=longest,
+        )
+
+    def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> sp.csr_matrix:
+        """Return log values (samples, vocabulary); totals run over all genes of the file, before the choice of columns."""
+        from genoken.tokenizers import _features
+
+        return _features.gather_columns(self._normalize(samples), columns)
+
+    def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
+        """Return packed tokens of these rows, genes in vocabulary order within each sample."""
+        from genoken.core.batch import Tokens
+        from genoken.tokenizers import _packing
+
+        layout = self.layout(state)
+        rows = np.ascontiguousarray(rows, dtype=np.int64)
+        every_feature = self.tokens == "all"
+        if every_feature and not layout.emits_every_feature:
+            # A limit on all genes keeps the highest values, so zeros are the first to go: the expressed ones, then none.
+            every_feature = False
+        offsets = _packing.count_tokens(prepared.indptr, rows, layout.max_tokens - 1, layout.num_features, every_feature)
+        pack = _packing.pack_every_feature if every_feature else _packing.pack_expressed
+        identities, values = pack(prepared.indptr, prepared.indices, prepared.data, rows, offsets, CLS_ID, NUM_SPECIALS)
+        stored = int((prepared.indptr[rows + 1] - prepared.indptr[rows]).sum())
+        truncated = 0 if every_feature else stored - int(offsets[-1] - len(rows))
+        return Tokens(channels={"feature": identities, "value": values}, offsets=offsets, num_truncated=truncated)
+
+    def _normalize(self, samples: Samples) -> sp.csr_matrix:
+        from genoken.tokenizers import _features
+
+        if samples.value_kind not in ("counts", "normalized", "log"):
+            raise DataError(
+                f"the values are {samples.value_kind}, and the continuous tokenizer needs counts, normalized or log values",
+                where=samples.origin,
+                remedy="choose another matrix with --source (X, raw, layers/NAME); genoken check shows what each holds",
+            )
+        return _features.normalize_total_log1p(
+            samples.values, self.target_sum, total=samples.value_kind == "counts", log=samples.value_kind != "log"
+        )

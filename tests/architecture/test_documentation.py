@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
+from typing import Any
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
+
+from genoken.core.components import public_dataclasses
+from genoken.core.config import RunConfig, build, override, parse_assignment, to_dict
+from genoken.core.contracts import BaselineProblem
+from genoken.core.errors import ConfigError
 
 TREE_PAGE = "docs/data-path.md"
 BRITISH = re.compile(
@@ -101,3 +110,54 @@ def test_version_is_said_once(texts, sources):
     import genoken
 
     assert f"version: {genoken.__version__}\n" in texts["CITATION.cff"]
+
+
+PAGES_WITH_OPTIONS = ("README.md", "docs/source-systems.md", "docs/data-path.md")
+SECTIONS = "data|split|tokenizer|model|objective|training|evaluation"
+FILE_ENDINGS = ("json", "safetensors", "parquet", "yaml", "py")
+
+
+@pytest.fixture(scope="module")
+def defaults() -> dict[str, Any]:
+    return to_dict(build(RunConfig, {"evaluation": {"baselines": []}}))
+
+
+def test_options_that_pages_name_exist(texts, defaults):
+    missing = []
+    for page in PAGES_WITH_OPTIONS:
+        for name in re.findall(rf"`((?:{SECTIONS})(?:\.[a-z_]+)+)`", texts[page]):
+            place: Any = defaults
+            for part in name.split("."):
+                place = place.get(part, KeyError) if isinstance(place, dict) else KeyError
+            if place is KeyError and not name.endswith(FILE_ENDINGS):
+                missing.append(f"{page}: {name}")
+    assert not missing, "\n".join(missing)
+
+
+def test_assignments_that_pages_name_are_accepted(texts, defaults):
+    refused, count = [], 0
+    for page in PAGES_WITH_OPTIONS:
+        for text in re.findall(rf"(?:`|--set )((?:{SECTIONS})(?:\.[a-z_]+)+=(?:\[[^\]]*\]|[^\s`]+))", texts[page]):
+            count += 1
+            try:
+                build(RunConfig, override(defaults, dict([parse_assignment(text)])))
+            except ConfigError as error:
+                refused.append(f"{page}: {error}")
+    assert count > 20
+    assert not refused, "\n".join(refused)
+
+
+def test_the_example_of_a_part_is_one_and_works(texts, tmp_path, monkeypatch):
+    example = re.search(r"```python\n(.*?)```", texts["docs/adding-a-part.md"], re.DOTALL)
+    assert example
+    (tmp_path / "nearest_centroid_example.py").write_text(example.group(1), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (cls,) = public_dataclasses(importlib.import_module("nearest_centroid_example"))
+    train = sp.csr_matrix(np.array([[4.0, 0.0], [2.0, 0.0], [0.0, 3.0]]))
+    test = sp.csr_matrix(np.array([[3.0, 0.0], [0.0, 9.0]]))
+    problem = BaselineProblem(
+        train=train, val=test, test=test, train_labels=np.array([0, 0, 1]), val_labels=np.array([0, 1]), num_classes=2, seed=0
+    )
+    probabilities = cls().fit_predict(problem)
+    assert np.allclose(probabilities[0], np.array([1.0, np.exp(-np.sqrt(18.0))]) / (1.0 + np.exp(-np.sqrt(18.0))))
+    assert probabilities[1].argmax() == 1

@@ -7,8 +7,7 @@ import graphlib
 from collections.abc import Iterator
 
 import pytest
-from importlinter.application.use_cases import SUCCESS
-from importlinter.cli import lint_imports
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 from genoken.core.components import FAMILIES
 
@@ -16,8 +15,33 @@ from genoken.core.components import FAMILIES
 def test_import_direction(root, capsys, monkeypatch):
     monkeypatch.chdir(root)
     monkeypatch.setenv("NO_COLOR", "1")
-    status = lint_imports(config_filename=str(root / "pyproject.toml"), no_cache=True)
-    assert status == SUCCESS, capsys.readouterr().out
+    status = lint_imports(config_filename=str(root / "pyproject.toml"), no_cache=True, no_logo=True)
+    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("importer", "statement", "contract"),
+    [
+        ("core", "from wrongway import vocabulary", "dependency direction"),
+        ("models", "from wrongway import tokenizers", "dependency direction"),
+        ("reporting", "import torch", "reporting imports no torch"),
+        ("data", "import lightning", "only training imports Lightning"),
+        ("training", "import lightning", ""),
+    ],
+)
+def test_a_wrong_import_would_be_found(root, package, tmp_path, monkeypatch, capsys, importer, statement, contract):
+    for name in [path.parent.name for path in package.glob("*/__init__.py")]:
+        (tmp_path / "wrongway" / name).mkdir(parents=True)
+        (tmp_path / "wrongway" / name / "__init__.py").write_text(statement if name == importer else "")
+    (tmp_path / "wrongway" / "__init__.py").write_text("")
+    rules = (root / "pyproject.toml").read_text(encoding="utf-8").partition("[tool.importlinter]")
+    (tmp_path / "pyproject.toml").write_text("".join(rules[1:]).replace("genoken", "wrongway"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    status = lint_imports(config_filename=str(tmp_path / "pyproject.toml"), no_cache=True, no_logo=True)
+    output = capsys.readouterr().out
+    assert (status == EXIT_STATUS_SUCCESS) == (not contract), output
+    assert f"{contract} BROKEN" in output or not contract
 
 
 def imported_when_loaded(tree: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:

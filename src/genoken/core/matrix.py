@@ -21,8 +21,12 @@ WHOLE_TOLERANCE = 1e-4
 """Distance to the nearest integer up to which a value counts as whole."""
 CONSTANT_TOTAL = 0.05
 """Coefficient of variation of the samples' totals below which they are called equal."""
+EXACT_TOTAL = 1e-3
+"""The same where values could be logarithms, whose totals are alike too when every sample is dense."""
 LOG_MAXIMUM = 25.0
 """Logarithms of counts stay below this value (e^25 and 2^25 are more reads than one sample has)."""
+
+_MULTIPLES = "whole multiples of each sample's smallest value: counts divided by one number per sample"
 
 
 def to_csr(matrix: Any, name: str) -> sp.csr_matrix:
@@ -57,10 +61,11 @@ def to_csr(matrix: Any, name: str) -> sp.csr_matrix:
         raise DataError(f"the values are not real numbers (their type is {matrix.dtype})", where=name)
     if sp.issparse(matrix):
         return _canonical(_float_csr(matrix, name), shared_with=matrix)
-    blocks = [
-        sp.csr_matrix(np.asarray(matrix[start : start + BLOCK_ROWS]).astype(np.float32))
-        for start in range(0, matrix.shape[0], BLOCK_ROWS)
-    ]
+    with np.errstate(over="ignore"):
+        blocks = [
+            sp.csr_matrix(np.asarray(matrix[start : start + BLOCK_ROWS]).astype(np.float32))
+            for start in range(0, matrix.shape[0], BLOCK_ROWS)
+        ]
     return sp.csr_matrix(sp.vstack(blocks, format="csr")) if blocks else sp.csr_matrix(matrix.shape, dtype=np.float32)
 
 
@@ -235,7 +240,7 @@ def _decide(rows: sp.csr_matrix, minimum: float, maximum: float) -> tuple[ValueK
     if minimum < 0:
         return _decide_negative(rows, minimum, maximum)
     whole = float(np.mean(np.abs(values - np.rint(values)) <= WHOLE_TOLERANCE))
-    if whole == 1.0 and (maximum >= LOG_MAXIMUM or _equal(rows) or not _log_base(rows)):
+    if whole == 1.0 and (maximum >= LOG_MAXIMUM or _equal(rows) or not _log_by_totals(rows)):
         note = "only 0 and 1: whether a feature was seen" if maximum == 1 else f"whole numbers from {minimum:.0f} to {maximum:,.0f}"
         return "counts", note
     if whole >= 0.5 and maximum > LOG_MAXIMUM and not _equal(rows):
@@ -250,31 +255,59 @@ def _decide_fractional(rows: sp.csr_matrix, maximum: float) -> tuple[ValueKind, 
     spread = _spread(_totals(rows))
     total = float(np.median(_totals(rows)))
     if maximum < LOG_MAXIMUM:
-        logged = _log_base(rows)
+        # Near 0, exp(x) - 1 is x: fractions of a total would pass as logarithms if the range were not looked at.
+        logged = (_log_by_totals(rows) or _log_by_multiples(rows)) if maximum > 1 or spread >= EXACT_TOTAL else ""
         if logged:
             return "log", logged
-        if spread < 1e-3 or _share_of_multiples(rows) > 0.9:
+        if spread < EXACT_TOTAL:
             return "normalized", f"every sample sums to about {total:,.4g}, and the values are not logarithms"
+        if _share_of_multiples(rows) > 0.9:
+            return "normalized", _MULTIPLES
         return "log", f"not negative, not whole, at most {maximum:.3g}: the range of logarithms; the totals before do not show"
     if spread < CONSTANT_TOTAL:
         return "normalized", f"not whole, and every sample sums to about {total:,.0f} (varies by {spread:.1%})"
     if _share_of_multiples(rows) > 0.9:
-        return "normalized", "whole multiples of each sample's smallest value: counts divided by one number per sample"
+        return "normalized", _MULTIPLES
     return "unknown", (
         f"not negative, not whole, up to {maximum:,.4g}, totals vary by {spread:.0%}: neither counts, nor logarithms, nor scaled "
         "to one total"
     )
 
 
-def _log_base(rows: sp.csr_matrix) -> str:
-    """Return how we know that the values are logarithms, or nothing when it does not show."""
-    for text, logarithm, base in (("exp(x) - 1", "log1p", np.e), ("2^x - 1", "log2(x + 1)", 2.0)):
-        powers = rows.copy()
-        powers.data = np.expm1(rows.data * np.log(base))
-        if _equal(powers):
-            return f"{logarithm}: {text} sums to about {np.median(_totals(powers)):,.0f} in every sample"
-        if _share_of_multiples(powers) > 0.9 and _share_of_multiples(rows) <= 0.9:
-            return f"{logarithm}: {text} gives whole multiples of each sample's smallest value, as counts do"
+def _powers(rows: sp.csr_matrix) -> dict[str, sp.csr_matrix]:
+    """Return what the values were before each usual logarithm, by the logarithm's name and its inverse."""
+    powers = {}
+    for text, factor in (("log1p: exp(x) - 1", 1.0), ("log2(x + 1): 2^x - 1", float(np.log(2.0)))):
+        powers[text] = rows.copy()
+        powers[text].data = np.expm1(rows.data * factor)
+    return powers
+
+
+def _log_by_totals(rows: sp.csr_matrix) -> str:
+    """Return how the totals before the logarithm show one, or nothing."""
+    powers = _powers(rows)
+    # Totals that are nearly equal under one base may pass under the other too: the right base has the smaller spread.
+    text = min(powers, key=lambda name: _spread(_totals(powers[name])))
+    totals = _totals(powers[text])
+    if not _equal(powers[text]) or _spread(_totals(rows)) < EXACT_TOTAL < _spread(totals):
+        return ""
+    # A value that is the largest by far in every sample makes all powers' totals equal, whatever the values are.
+    lengths = np.diff(rows.indptr)
+    largest = np.maximum.reduceat(powers[text].data, rows.indptr[:-1][lengths > 0])
+    if np.median(largest / totals) > 0.9:
+        return ""
+    return f"{text} sums to about {np.median(totals):,.0f} in every sample"
+
+
+def _log_by_multiples(rows: sp.csr_matrix) -> str:
+    """Return how values that are not whole show that they were counts before the logarithm, or nothing."""
+    if _share_of_multiples(rows) > 0.9:
+        return ""
+    for text, values in _powers(rows).items():
+        if np.mean(np.abs(values.data - np.rint(values.data)) < 1e-3) > 0.99:
+            return f"{text} gives whole numbers: logarithms of counts that were not normalized"
+        if _share_of_multiples(values) > 0.9:
+            return f"{text} gives whole multiples of each sample's smallest value, as counts do"
     return ""
 
 

@@ -17,6 +17,7 @@ STRONG_ASSOCIATION = 0.9
 """Cramér's V from which two columns say nearly the same."""
 NOTABLE_ASSOCIATION = 0.5
 _CLUSTER_WORDS = ("cluster", "louvain", "leiden", "seurat")
+_MEASURED_LABEL = "say so beside the scores; a label measured otherwise is the better test"
 _MAX_LEVELS = 100
 
 
@@ -36,7 +37,7 @@ def label_findings(column: pd.Series, name: str) -> list[Finding]:
     if len(counts) > len(column) / MIN_PER_CLASS:
         detail = f"{counted(len(counts), 'class')} for {counted(len(column), 'sample')}: it names samples rather than classes"
         return [Finding("error", f"'{name}' cannot be learned", detail, "choose another --label"), *findings]
-    return [_balance(counts, name), *findings, *_odd_classes(counts, name)]
+    return [_balance(counts, name), *findings, *_odd_classes(counts, name), *_clustered(name)]
 
 
 def _balance(counts: pd.Series, name: str) -> Finding:
@@ -61,6 +62,13 @@ def _odd_classes(counts: pd.Series, name: str) -> list[Finding]:
         remedy = f"if so, set it to missing: adata.obs.loc[adata.obs['{name}'] == {empty[0]!r}, '{name}'] = None"
         findings.append(Finding("warning", "A class that reads like no label", shown, remedy))
     return findings
+
+
+def _clustered(name: str) -> list[Finding]:
+    if not any(word in name.lower() for word in _CLUSTER_WORDS):
+        return []
+    detail = "its name says that it comes from a clustering; if that was of these very values, any model finds it again"
+    return [Finding("warning", f"'{name}' looks like a clustering", detail, _MEASURED_LABEL)]
 
 
 def _number_findings(column: pd.Series, name: str) -> list[Finding]:
@@ -133,11 +141,6 @@ def confounding_findings(labels: pd.Series, groups: pd.Series, label: str, group
     table = contingency(labels, groups)
     findings = []
     per_class = (table > 0).sum(axis=1)
-    few = per_class[per_class < MIN_PER_CLASS]
-    if len(few) and table.shape[1] >= MIN_PER_CLASS:
-        detail = f"in fewer than {MIN_PER_CLASS} values of '{group}': {listed([f'{cls} ({count})' for cls, count in few.items()])}"
-        remedy = "merge them with another class, or set their label to missing"
-        findings.append(Finding("error", "Classes in too few groups to split", detail, remedy))
     strength = cramers_v(table)
     if table.shape[1] > 1 and bool(((table > 0).sum(axis=0) == 1).all()):
         sizes = listed([f"{cls} {count}" for cls, count in per_class.items()])
@@ -153,6 +156,20 @@ def confounding_findings(labels: pd.Series, groups: pd.Series, label: str, group
             Finding("ok", f"'{label}' is spread over '{group}'", f"Cramér's V {strength:.2f} (0: independent, 1: the same)")
         )
     return table, findings
+
+
+def rare_class_findings(table: pd.DataFrame, group: str) -> list[Finding]:
+    """Return the classes that occur in too few groups to be in train, validation and test, from a table of classes by groups."""
+    per_class = (table > 0).sum(axis=1)
+    few = per_class[per_class < MIN_PER_CLASS]
+    if not len(few) or table.shape[1] < MIN_PER_CLASS:
+        return []
+    detail = f"in fewer than {MIN_PER_CLASS} values of '{group}': {listed([f'{cls} ({count})' for cls, count in few.items()])}"
+    return [
+        Finding(
+            "error", "Classes in too few groups to split", detail, "merge them with another class, or set their label to missing"
+        )
+    ]
 
 
 def other_column_findings(table: pd.DataFrame, labels: pd.Series, label: str, group: str) -> list[Finding]:
@@ -181,9 +198,7 @@ def _meaning(name: str, label: str, strength: float) -> Finding:
         detail = (
             f"Cramér's V {strength:.2f}: the label may come from a clustering of these very values, which any model finds again"
         )
-        return Finding(
-            level, f"'{name}' decides '{label}'", detail, "say so beside the scores; a label measured otherwise is the better test"
-        )
+        return Finding(level, f"'{name}' decides '{label}'", detail, _MEASURED_LABEL)
     if is_batch_name(name):
         detail = f"Cramér's V {strength:.2f}: a model may learn the batch in place of the label"
         return Finding(level, f"'{label}' goes with '{name}'", detail, f"use --group '{name}', or samples where both vary")

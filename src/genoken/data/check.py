@@ -27,6 +27,7 @@ from genoken.data._check_label import (
     label_findings,
     number_by_group_findings,
     other_column_findings,
+    rare_class_findings,
 )
 from genoken.data._check_values import duplicate_findings, identifier_findings, memory_mb, value_findings
 
@@ -170,7 +171,7 @@ def _confounding(
     if not against or min(labels.nunique(), table[against].nunique()) < 2:
         return None, findings
     counts, about_groups = confounding_findings(labels, classes_of(table[against]), label, against)
-    findings = about_groups + findings
+    findings = (rare_class_findings(counts, group) if group else []) + about_groups + findings
     if not counts.size:
         return None, findings
     largest = counts.sum(axis=0).sort_values(ascending=False, kind="stable").index[:MAX_TABLE_COLUMNS]

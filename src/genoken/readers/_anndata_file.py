@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,10 @@ def load_anndata(path: Path) -> AnnData:
     from anndata.io import read_h5ad
 
     try:
-        found = read_h5ad(path)
+        with warnings.catch_warnings():
+            # Names that occur twice are refused by the reader, with a line of its own.
+            warnings.filterwarnings("ignore", message=".* names are not unique")
+            found = read_h5ad(path)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, _registry_error()) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(

@@ -79,8 +79,8 @@ def align(
     Compared are, in this order: the ids with the table's index; both without Ensembl versions; the ids with every column of strings
     (such as ``ensembl_id``, ``gene_ids``, ``gene_symbol``); the vocabulary's symbols, when given, with the index and these columns.
     The way that finds most is taken, an earlier one when a later one finds less than 1 percentage point more. Only when none
-    reaches ``minimum_coverage`` are the same comparisons tried without regard to upper and lower case. A key that occurs more than once on
-    either side is ambiguous; such features are left out, never guessed, and counted in the line.
+    reaches ``minimum_coverage`` are the same comparisons tried without regard to upper and lower case. A key that occurs more than
+    once on either side is ambiguous; such features are left out, never guessed, and counted in the line.
 
     Parameters
     ----------

@@ -97,7 +97,7 @@ def test_an_empty_configuration_holds_every_default():
     ("content", "line"),
     [
         ({"trainin": {}}, "unknown option 'trainin' — did you mean 'training'?"),
-        ({"training": {"learning_rat": 1}}, "unknown option 'training.learning_rat' — did you mean 'learning_rate'?"),
+        ({"training": {"patienc": 1}}, "unknown option 'training.patienc' — did you mean 'patience'?"),
         (
             {"model": {"embedding": {"combin": "additive"}}},
             "unknown option 'model.embedding.combin' — did you mean 'combine'?",

@@ -79,7 +79,7 @@ def describe(labels: np.ndarray, groups: np.ndarray | None, table: pd.DataFrame)
     Parameters
     ----------
     labels
-        Of shape (samples,): real numbers (any float type) for regression; otherwise class codes, or class names, which messages show.
+        Of shape (samples,): real numbers (any float type) for regression; else class codes, or class names, which messages show.
     groups
         Group of each sample, of shape (samples,), or ``None``.
     table

@@ -1,0 +1,50 @@
+"""Classes that the train split lacks, and the score by which baselines are tuned."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def all_columns(probabilities: np.ndarray, present: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return probabilities with a column for every class; classes that train lacks get 0.
+
+    Parameters
+    ----------
+    probabilities
+        Of shape (samples, classes in train).
+    present
+        Codes of the classes in train, in the order of the columns.
+    num_classes
+        Number of all classes.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 of shape (samples, num_classes).
+    """
+    full = np.zeros((len(probabilities), num_classes))
+    full[:, present] = probabilities
+    return full
+
+
+def score_classes(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
+    """Return macro-F1 and, to decide between equal ones, the negative log-loss; higher is better in both.
+
+    Parameters
+    ----------
+    labels
+        Class codes of shape (samples,).
+    probabilities
+        Of shape (samples, classes).
+    """
+    from sklearn.metrics import f1_score
+
+    if not len(labels):
+        return 0.0, 0.0
+    chosen = np.clip(probabilities[np.arange(len(labels)), labels], np.finfo(np.float64).eps, 1)
+    return float(f1_score(labels, probabilities.argmax(axis=1), average="macro", zero_division=0)), float(np.log(chosen).mean())
+
+
+def score_values(labels: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Return the negative mean squared error (and 0, in place of a second score); higher is better."""
+    return (-float(np.mean((labels - values) ** 2)) if len(labels) else 0.0), 0.0

@@ -1,0 +1,38 @@
+"""Principal components, learned on train."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+
+def principal_components(
+    train: sp.csr_matrix, others: tuple[sp.csr_matrix, ...], num_components: int, seed: int
+) -> tuple[np.ndarray, ...]:
+    """Return the scores of train and of other samples on the train split's principal components.
+
+    Features are centered implicitly (ARPACK on a linear operator), so a sparse matrix stays sparse.
+
+    Parameters
+    ----------
+    train
+        CSR matrix of shape (samples, features).
+    others
+        Further matrices with the same features.
+    num_components
+        Wanted number; fewer when train has fewer samples or features.
+    seed
+        Seed of ARPACK's start vector, in [0, 2**32).
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        float64 scores of shape (samples, components), train first.
+    """
+    from sklearn.decomposition import PCA
+
+    possible = min(num_components, min(train.shape) - 1)
+    if possible < 1:
+        return tuple(np.zeros((matrix.shape[0], 1)) for matrix in (train, *others))
+    pca = PCA(n_components=possible, svd_solver="arpack", random_state=seed).fit(train.astype(np.float64))
+    return tuple(pca.transform(matrix) if matrix.shape[0] else np.zeros((0, possible)) for matrix in (train, *others))

@@ -1,0 +1,256 @@
+"""Scores of class probabilities: scikit-learn's, checked against the confusion matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn import metrics as sk
+
+from genoken.evaluation.calibration import calibration_error
+
+CONFUSION_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "mcc")
+"""Metrics that the confusion matrix decides."""
+_MOST_CURVE_POINTS = 200
+_SUM_TOLERANCE = 1e-3
+
+
+def valid_probabilities(probabilities: np.ndarray, num_samples: int, num_classes: int) -> np.ndarray:
+    """Return probabilities as float64 with rows that sum to exactly 1 up to rounding.
+
+    Raises
+    ------
+    ValueError
+        When the shape is wrong, a value is not finite or negative, or a row's sum is not 1 within 0.001.
+    """
+    found = np.asarray(probabilities, dtype=np.float64)
+    if found.shape != (num_samples, num_classes):
+        raise ValueError(f"probabilities of shape {found.shape} for {num_samples} samples and {num_classes} classes")
+    sums = found.sum(axis=1)
+    if not np.isfinite(found).all() or (found < 0).any() or (np.abs(sums - 1) > _SUM_TOLERANCE).any():
+        raise ValueError("probabilities must be finite, not negative, and sum to 1 in each row")
+    return found / sums[:, None]
+
+
+def predicted_codes(probabilities: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    """Return the predicted class of each sample.
+
+    With two columns: class 1 when its probability is at least ``threshold``; otherwise the class of the highest probability (the
+    first of equal ones).
+    """
+    if probabilities.shape[1] == 2:
+        return (probabilities[:, 1] >= threshold).astype(np.int64)
+    return probabilities.argmax(axis=1)
+
+
+def classification_metrics(
+    codes: np.ndarray, probabilities: np.ndarray, *, classes: tuple[str, ...], threshold: float = 0.5
+) -> dict[str, float | None]:
+    r"""Return the scalar metrics of a classification.
+
+    ``accuracy``; ``balanced_accuracy`` (recall averaged over the classes in the truth); ``macro_f1`` (F1 averaged over the
+    classes in truth or predictions); ``mcc``; ``roc_auc`` and ``average_precision`` (two classes: of class 1; more: each class
+    against the rest, averaged over the classes that have both positives and negatives); ``brier`` (two classes: mean of
+    :math:`(p_1 - y)^2`; more: mean over samples of :math:`\sum_c (p_c - y_c)^2`, which for two classes would be twice that);
+    ``log_loss`` (natural logarithm; probabilities below 2.2e-16 count as that); ``ece`` (see
+    :mod:`genoken.evaluation.calibration`); ``predicted_positive_rate`` (two classes only). A value that is not defined, such as
+    the ROC-AUC of one class, is ``None``.
+
+    Parameters
+    ----------
+    codes
+        True classes, indices into ``classes``, of shape (samples,).
+    probabilities
+        Of shape (samples, classes); with two classes, class 1 is the positive one.
+    classes
+        Class names in code order.
+    threshold
+        Probability of the positive class from which a binary prediction is positive.
+
+    Returns
+    -------
+    dict
+        Metric name to value.
+
+    Raises
+    ------
+    ValueError
+        When there are no samples or the probabilities are none.
+    AssertionError
+        When scikit-learn's values disagree with the confusion matrix: a defect of genoken.
+    """
+    codes = np.asarray(codes, dtype=np.int64)
+    if not len(codes):
+        raise ValueError("there are no samples to score")
+    probabilities = valid_probabilities(probabilities, len(codes), len(classes))
+    predicted = predicted_codes(probabilities, threshold)
+    ranking = _ranking_metrics(codes, probabilities)
+    result: dict[str, float | None] = {
+        "accuracy": float(sk.accuracy_score(codes, predicted)),
+        "balanced_accuracy": float(sk.recall_score(codes, predicted, labels=np.unique(codes), average="macro", zero_division=0)),
+        "macro_f1": float(sk.f1_score(codes, predicted, average="macro", zero_division=0)),
+        "roc_auc": ranking["roc_auc"],
+        "average_precision": ranking["average_precision"],
+        "mcc": float(sk.matthews_corrcoef(codes, predicted)),
+        "brier": float(np.mean(squared_errors(codes, probabilities))),
+        "log_loss": float(np.mean(log_losses(codes, probabilities))),
+        "ece": calibration_error(codes, probabilities, predicted),
+    }
+    if len(classes) == 2:
+        result["predicted_positive_rate"] = float(predicted.mean())
+    _check_against_confusion(result, confusion(codes, predicted, len(classes)))
+    return result
+
+
+def squared_errors(codes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return each sample's share of the Brier score, of shape (samples,)."""
+    if probabilities.shape[1] == 2:
+        return (probabilities[:, 1] - codes) ** 2
+    return ((probabilities - np.eye(probabilities.shape[1])[codes]) ** 2).sum(axis=1)
+
+
+def log_losses(codes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return minus the logarithm of each sample's probability of its true class, of shape (samples,)."""
+    chosen = probabilities[np.arange(len(codes)), codes]
+    return -np.log(np.clip(chosen, np.finfo(np.float64).eps, 1 - np.finfo(np.float64).eps))
+
+
+def ranked_classes(codes: np.ndarray, num_classes: int) -> list[int]:
+    """Return the classes that are ranked against the rest: those with positives and negatives; of two classes, class 1 only."""
+    candidates = [1] if num_classes == 2 else list(range(num_classes))
+    return [code for code in candidates if 0 < int((codes == code).sum()) < len(codes)]
+
+
+def _ranking_metrics(codes: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
+    ranked = ranked_classes(codes, probabilities.shape[1])
+    if not ranked:
+        return {"roc_auc": None, "average_precision": None}
+    return {
+        "roc_auc": float(np.mean([sk.roc_auc_score(codes == code, probabilities[:, code]) for code in ranked])),
+        "average_precision": float(np.mean([sk.average_precision_score(codes == code, probabilities[:, code]) for code in ranked])),
+    }
+
+
+def confusion(codes: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return the confusion matrix, int64 of shape (true classes, predicted classes)."""
+    return np.bincount(codes * num_classes + predicted, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def metrics_of_confusion(matrices: np.ndarray) -> dict[str, np.ndarray]:
+    r"""Return the metrics that confusion matrices decide, for many matrices at once.
+
+    With n samples, :math:`t_c` of class c, :math:`p_c` predicted as c and :math:`h_c` of both: accuracy :math:`\sum_c h_c / n`;
+    balanced accuracy: mean of :math:`h_c / t_c` over :math:`t_c > 0`; macro-F1: mean of :math:`2 h_c / (t_c + p_c)` over
+    :math:`t_c + p_c > 0`; MCC: :math:`(n \sum_c h_c - \sum_c t_c p_c) / \sqrt{(n^2 - \sum_c p_c^2)(n^2 - \sum_c t_c^2)}`, 0 when
+    the denominator is 0.
+
+    Parameters
+    ----------
+    matrices
+        Of shape (draws, true classes, predicted classes); each has a sample.
+
+    Returns
+    -------
+    dict
+        Metric name to float64 of shape (draws,).
+    """
+    matrices = np.asarray(matrices, dtype=np.float64)
+    total = matrices.sum(axis=(1, 2))
+    true, predicted = matrices.sum(axis=2), matrices.sum(axis=1)
+    hits = np.diagonal(matrices, axis1=1, axis2=2)
+    denominator = np.sqrt((total**2 - (predicted**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1)))
+    numerator = total * hits.sum(axis=1) - (true * predicted).sum(axis=1)
+    return {
+        "accuracy": hits.sum(axis=1) / total,
+        "balanced_accuracy": _mean_of_ratios(hits, true),
+        "macro_f1": _mean_of_ratios(2 * hits, true + predicted),
+        "mcc": np.divide(numerator, denominator, out=np.zeros_like(total), where=denominator > 0),
+    }
+
+
+def _mean_of_ratios(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:
+    """Return the mean over classes of the ratios whose denominator is positive."""
+    ratios = np.divide(numerators, denominators, out=np.zeros_like(numerators), where=denominators > 0)
+    return ratios.sum(axis=1) / (denominators > 0).sum(axis=1)
+
+
+def _check_against_confusion(result: dict[str, float | None], matrix: np.ndarray) -> None:
+    for name, values in metrics_of_confusion(matrix[None]).items():
+        value = result[name]
+        if value is None or abs(value - float(values[0])) > 1e-9:
+            raise AssertionError(f"{name} is {value}, but the confusion matrix says {values[0]}")
+
+
+def per_class_table(
+    codes: np.ndarray, probabilities: np.ndarray, *, classes: tuple[str, ...], threshold: float = 0.5
+) -> dict[str, dict[str, float | int | None]]:
+    """Return the scores of each class against the rest.
+
+    Parameters
+    ----------
+    codes, probabilities, classes, threshold
+        As for :func:`classification_metrics`.
+
+    Returns
+    -------
+    dict
+        Class name to ``precision`` (``None`` when never predicted), ``recall`` (``None`` without samples), ``f1`` (``None`` when
+        neither), ``average_precision`` and ``roc_auc`` (``None`` without positives or negatives), ``support`` (samples) and
+        ``predicted_rate`` (share of all samples).
+    """
+    codes = np.asarray(codes, dtype=np.int64)
+    probabilities = valid_probabilities(probabilities, len(codes), len(classes))
+    matrix = confusion(codes, predicted_codes(probabilities, threshold), len(classes))
+    table: dict[str, dict[str, float | int | None]] = {}
+    for code, name in enumerate(classes):
+        hits, true, predicted = int(matrix[code, code]), int(matrix[code].sum()), int(matrix[:, code].sum())
+        is_ranked = 0 < true < len(codes)
+        table[name] = {
+            "precision": hits / predicted if predicted else None,
+            "recall": hits / true if true else None,
+            "f1": 2 * hits / (true + predicted) if true + predicted else None,
+            "average_precision": float(sk.average_precision_score(codes == code, probabilities[:, code])) if is_ranked else None,
+            "roc_auc": float(sk.roc_auc_score(codes == code, probabilities[:, code])) if is_ranked else None,
+            "support": true,
+            "predicted_rate": predicted / len(codes),
+        }
+    return table
+
+
+def curves(codes: np.ndarray, probabilities: np.ndarray, *, classes: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Return the ROC and precision-recall curve of each class against the rest; of two classes, of the positive one only.
+
+    Parameters
+    ----------
+    codes, probabilities, classes
+        As for :func:`classification_metrics`.
+
+    Returns
+    -------
+    dict
+        Class name to ``{"roc": {"false_positive_rate", "true_positive_rate"}, "pr": {"recall", "precision"}}``, each a list of at
+        most 200 numbers in order of rising false positive rate or recall. Classes without positives or negatives have none.
+    """
+    codes = np.asarray(codes, dtype=np.int64)
+    probabilities = valid_probabilities(probabilities, len(codes), len(classes))
+    found: dict[str, dict[str, Any]] = {}
+    for code in ranked_classes(codes, len(classes)):
+        false_rate, true_rate, _ = sk.roc_curve(codes == code, probabilities[:, code])
+        precision, recall, _ = sk.precision_recall_curve(codes == code, probabilities[:, code])
+        false_rate, true_rate = _thinned(false_rate, true_rate)
+        recall, precision = _thinned(recall[::-1], precision[::-1])
+        found[classes[code]] = {
+            "roc": {"false_positive_rate": false_rate, "true_positive_rate": true_rate},
+            "pr": {"recall": recall, "precision": precision},
+        }
+    return found
+
+
+def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:
+    """Return at most 200 points of a curve, spread evenly along its length, both ends among them."""
+    if len(x) > _MOST_CURVE_POINTS:
+        length = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
+        kept = np.unique(np.searchsorted(length, np.linspace(0, length[-1], _MOST_CURVE_POINTS - 1)))
+        kept = np.unique(np.append(kept, len(x) - 1))
+        x, y = x[kept], y[kept]
+    return x.tolist(), y.tolist()

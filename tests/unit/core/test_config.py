@@ -97,7 +97,7 @@ def test_an_empty_configuration_holds_every_default():
     ("content", "line"),
     [
         ({"trainin": {}}, "unknown option 'trainin' — did you mean 'training'?"),
-        ({"training": {"patienc": 1}}, "unknown option 'training.patienc' — did you mean 'patience'?"),
+        ({"training": {"precison": 1}}, "unknown option 'training.precison' — did you mean 'precision'?"),
         (
             {"model": {"embedding": {"combin": "additive"}}},
             "unknown option 'model.embedding.combin' — did you mean 'combine'?",

@@ -150,8 +150,8 @@ def is_batch_name(name: str) -> bool:
 def guess_label_columns(table: pd.DataFrame) -> list[str]:
     """Return the columns that could be predicted as classes, the most likely first.
 
-    They have at least 2 and at most 100 classes, at least 3 samples per class on average, and are not the group column. Usual names
-    (``cell_type``, ``condition``, …) come first, then the others in the table's order.
+    They have at least 2 and at most 100 classes, at least 3 samples per class on average, and are neither the group column nor
+    ``split`` or ``fold``. Usual names (``cell_type``, ``condition``, …) come first, then the others in the table's order.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def guess_label_columns(table: pd.DataFrame) -> list[str]:
     others: list[str] = []
     for place, name in enumerate(table):
         column, key = table.iloc[:, place], _squashed(name)
-        if str(name) == group or key in GROUP_NAMES or not _is_categorical(column):
+        if str(name) == group or key in {*GROUP_NAMES, "split", "fold"} or not _is_categorical(column):
             continue
         if not 2 <= column.nunique() <= min(100, len(table) / 3):
             continue

@@ -34,13 +34,9 @@ def value_findings(samples: Samples, matrices: Sequence[Mapping[str, Any]]) -> l
     findings = [
         Finding(level, f"{name} holds {_KINDS[samples.value_kind]}", evidence, "" if level == "ok" else "use counts if you can")
     ]
-    if values.nnz and samples.value_kind != "scaled" and float(values.data.min()) < 0:
-        count = int(np.count_nonzero(values.data < 0))
-        findings.append(
-            Finding(
-                "error", "Negative values", f"{counted(count, 'value')} below 0", "counts and their logarithms are never negative"
-            )
-        )
+    if values.nnz and samples.value_kind == "unknown" and float(values.data.min()) < 0:
+        detail = f"{counted(int(np.count_nonzero(values.data < 0)), 'value')} below 0"
+        findings.append(Finding("warning", "Negative values", detail, "counts and their logarithms are never negative: use those"))
     density = values.nnz / (values.shape[0] * values.shape[1])
     per_sample = np.diff(values.indptr)
     findings.append(

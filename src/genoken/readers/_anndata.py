@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from genoken.core.errors import DataError, suggestion
 from genoken.core.matrix import MatrixState, describe_matrix, find_non_finite, non_finite_error, to_csr
@@ -79,7 +80,7 @@ def samples_from_anndata(adata: AnnData, source: str = "auto", origin: str = "An
     Parameters
     ----------
     adata
-        Any AnnData object, also a view or one that is backed by a file. It is not changed.
+        Any AnnData object, also a view or one that is backed by a file. It is not changed; the values may share its memory.
     source
         ``auto``, ``X``, ``raw`` or ``layers/NAME``.
     origin
@@ -145,9 +146,21 @@ def inspect_anndata(adata: AnnData, source: str = "auto", origin: str = "AnnData
         values = values.copy()
         values.data[~np.isfinite(values.data)] = 0
         values.eliminate_zeros()
+    if states[used].kind in USABLE and values.nnz and float(values.data.min()) < 0:
+        problems.insert(0, _negative_error(values, states[used].kind, where))
     samples = Samples(values=values, table=table, features=features, value_kind=states[used].kind, origin=where)
     matrices = tuple(MatrixInfo(name, state, name == used) for name, state in states.items())
     return Inspection(samples=samples, matrices=matrices, problems=tuple(problems))
+
+
+def _negative_error(values: sp.csr_matrix, kind: ValueKind, where: str) -> DataError:
+    """Return the error for negative values among those that looked like counts or logarithms in the rows that were looked at."""
+    count = int(np.count_nonzero(values.data < 0))
+    return DataError(
+        f"{count:,} {'value is' if count == 1 else 'values are'} negative, though most of the matrix looks like {kind}",
+        where=where,
+        remedy="find out where they come from, or leave out the samples that hold them",
+    )
 
 
 def _states(adata: AnnData) -> dict[str, MatrixState]:

@@ -151,6 +151,15 @@ def test_values_that_are_not_finite_and_empty_objects_are_refused():
         samples_from_anndata(cells(COUNTS)[:, :0], "X")
 
 
+def test_negative_values_outside_the_rows_that_were_looked_at_are_refused():
+    values = np.tile(COUNTS, (100, 1))
+    values[1001, 3] = -1
+    adata = anndata.AnnData(values)
+    assert list_matrices(adata)[0].state.kind == "counts"
+    with pytest.raises(DataError, match="AnnData:X: 1 value is negative, though most of the matrix looks like counts"):
+        samples_from_anndata(adata)
+
+
 @pytest.mark.parametrize("make", [np.asarray, sp.csr_matrix, sp.csc_matrix])
 def test_files_are_read_in_every_form(tmp_path, make):
     path = tmp_path / "cells.h5ad"

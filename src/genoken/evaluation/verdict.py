@@ -1,0 +1,257 @@
+"""The model against its rivals: every score with its interval, and one sentence that says who wins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from genoken.core.contracts import Task
+from genoken.evaluation.bootstrap import LEAST_GROUPS, Bootstrap, bootstrap
+from genoken.evaluation.calibration import reliability
+from genoken.evaluation.metrics.classification import (
+    classification_metrics,
+    confusion,
+    curves,
+    per_class_table,
+    predicted_codes,
+    valid_probabilities,
+)
+from genoken.evaluation.metrics.regression import regression_metrics
+
+MODEL = "model"
+"""Name of the model among the predictors."""
+MAIN_METRIC: dict[Task, str] = {"classification": "macro_f1", "regression": "r2"}
+"""Metric that the verdict is about."""
+_METRIC_WORDS = {"macro_f1": "macro-F1", "r2": "R²"}
+_CLASSIFIER_WORDS = {
+    "majority": "the most frequent class",
+    "linear": "logistic regression",
+    "pca_linear": "PCA + logistic regression",
+    "nearest_neighbors": "k nearest neighbors",
+    "boosting": "gradient boosting",
+    "mlp": "a multilayer perceptron",
+}
+_REGRESSION_WORDS = {"majority": "the train mean", "linear": "ridge regression", "pca_linear": "PCA + ridge regression"}
+
+
+def baseline_words(name: str, task: Task) -> str:
+    """Return what a baseline is called in a sentence, for example ``logistic regression`` for ``linear``."""
+    words = _CLASSIFIER_WORDS | (_REGRESSION_WORDS if task == "regression" else {})
+    return words.get(name, name.replace("_", " "))
+
+
+def evaluate_predictions(
+    *,
+    task: Task,
+    labels: np.ndarray,
+    predictions: Mapping[str, np.ndarray],
+    classes: tuple[str, ...],
+    groups: np.ndarray | None,
+    seed: int,
+    draws: int = 1000,
+    threshold: float = 0.5,
+    model_words: str = "the transformer",
+) -> dict[str, Any]:
+    """Score the model and its baselines on the same test samples.
+
+    The difference is to the best baseline by macro-F1 (R² in regression). It is chosen on the test samples themselves, which favors
+    the baselines: the model has to beat the luckiest of them. Predictions of a cross-validation are pooled over its folds.
+
+    Parameters
+    ----------
+    task
+        What is predicted.
+    labels
+        Class codes or real targets of shape (samples,).
+    predictions
+        ``model`` and the baselines' names to probabilities (samples, classes) or values (samples,).
+    classes
+        Class names in code order; of two, the second is the positive one. Empty for regression.
+    groups
+        Group of each sample, or ``None`` when samples are independent.
+    seed
+        Seed of the run.
+    draws
+        Bootstrap draws.
+    threshold
+        Probability of the positive class from which a binary prediction is positive.
+    model_words
+        What the verdict calls the model.
+
+    Returns
+    -------
+    dict
+        ``{"test": …, "verdict": sentence}`` as in ``docs/run-folder.md``; ``difference`` is ``None`` without baselines.
+    """
+    if MODEL not in predictions:
+        raise ValueError(f"predictions need the key '{MODEL}'")
+    labels = np.asarray(labels)
+    metric = MAIN_METRIC[task]
+    resampled = bootstrap(labels, predictions, task=task, groups=groups, seed=seed, draws=draws, threshold=threshold)
+    scores = {
+        name: scores_with_intervals(name, labels, predicted, resampled, task=task, classes=classes, threshold=threshold)
+        for name, predicted in predictions.items()
+    }
+    best = best_baseline({name: found for name, found in scores.items() if name != MODEL}, metric)
+    gap = None if best is None else difference(scores, resampled, MODEL, best, metric=metric, draws=draws)
+    test: dict[str, Any] = {
+        "samples": len(labels),
+        "groups": None if groups is None else resampled.num_units,
+        "model": scores[MODEL],
+        "baselines": {name: found for name, found in scores.items() if name != MODEL},
+        "difference": None if gap is None else {"baseline": best, **gap},
+        "per_class": {},
+        "confusion": {},
+        "calibration": {},
+        "curves": {},
+    }
+    if task == "classification":
+        test |= _details(labels, predictions, classes, threshold)
+    words = "" if best is None else baseline_words(best, task)
+    sentence = verdict_sentence(
+        model_words, words, scores[MODEL], {} if best is None else scores[best], gap, resampled, metric=metric
+    )
+    return {"test": test, "verdict": sentence}
+
+
+def scores_with_intervals(
+    name: str,
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    resampled: Bootstrap,
+    *,
+    task: Task,
+    classes: tuple[str, ...],
+    threshold: float,
+) -> dict[str, Any]:
+    """Return each metric of one predictor and, under the metric's name with ``_interval``, its interval or ``None``.
+
+    Parameters
+    ----------
+    name
+        The predictor's name in ``resampled``.
+    labels, predicted, task, classes, threshold
+        As for :func:`evaluate_predictions`.
+    resampled
+        The draws.
+    """
+    if task == "classification":
+        scores = classification_metrics(labels, predicted, classes=classes, threshold=threshold)
+    else:
+        scores = regression_metrics(labels, predicted)
+    result: dict[str, Any] = {}
+    for metric, value in scores.items():
+        result[metric] = value
+        result[f"{metric}_interval"] = None if value is None else resampled.interval(name, metric)
+    return result
+
+
+def best_baseline(scores: Mapping[str, Mapping[str, Any]], metric: str) -> str | None:
+    """Return the baseline with the highest value of a metric, the first of equal ones; ``None`` when none has a value."""
+    known = {name: found[metric] for name, found in scores.items() if found[metric] is not None}
+    return max(known, key=lambda name: known[name]) if known else None
+
+
+def difference(
+    scores: Mapping[str, Mapping[str, Any]], resampled: Bootstrap, one: str, other: str, *, metric: str, draws: int
+) -> dict[str, Any] | None:
+    """Return one predictor's metric minus another's with its paired interval; ``None`` when either has no value.
+
+    Returns
+    -------
+    dict
+        ``{"metric", "value", "interval", "unit", "draws"}``.
+    """
+    first, second = scores[one][metric], scores[other][metric]
+    if first is None or second is None:
+        return None
+    return {
+        "metric": metric,
+        "value": first - second,
+        "interval": resampled.difference_interval(one, other, metric),
+        "unit": resampled.unit,
+        "draws": draws,
+    }
+
+
+def _details(
+    labels: np.ndarray, predictions: Mapping[str, np.ndarray], classes: tuple[str, ...], threshold: float
+) -> dict[str, Any]:
+    """Return what only a classification has: tables per class, confusion, calibration, and the model's curves."""
+    codes = labels.astype(np.int64)
+    details: dict[str, Any] = {"per_class": {}, "confusion": {}, "calibration": {}}
+    for name, given in predictions.items():
+        probabilities = valid_probabilities(given, len(codes), len(classes))
+        predicted = predicted_codes(probabilities, threshold)
+        details["per_class"][name] = per_class_table(codes, probabilities, classes=classes, threshold=threshold)
+        details["confusion"][name] = confusion(codes, predicted, len(classes)).tolist()
+        details["calibration"][name] = reliability(codes, probabilities, predicted)
+    details["curves"] = {MODEL: curves(codes, predictions[MODEL], classes=classes)}
+    return details
+
+
+def verdict_sentence(
+    model: str,
+    rival: str,
+    model_scores: Mapping[str, Any],
+    rival_scores: Mapping[str, Any],
+    gap: Mapping[str, Any] | None,
+    resampled: Bootstrap,
+    *,
+    metric: str,
+) -> str:
+    """Return one plain sentence on who wins.
+
+    A win is only called when the whole interval of the difference lies on one side of zero.
+
+    Parameters
+    ----------
+    model, rival
+        What the two are called, in lower case as within a sentence; an empty rival when there is none.
+    model_scores, rival_scores
+        Their scores.
+    gap
+        What :func:`difference` returned.
+    resampled
+        The draws, for their unit and number.
+    metric
+        The metric that the sentence is about.
+    """
+    word = _METRIC_WORDS[metric]
+    if gap is None:
+        if model_scores[metric] is None:
+            return f"{_capital(model)} has no {word} on these samples, so nothing can be compared."
+        against = "no baseline was fitted" if not rival else f"{rival} has none to compare it with"
+        return f"{_capital(model)} reaches {word} {model_scores[metric]:.3f}; {against}."
+    numbers = f"{word} {model_scores[metric]:.3f} against {rival_scores[metric]:.3f}, a difference of {_signed(gap['value'])}"
+    if gap["interval"] is None:
+        return f"{_without_interval(model, rival, gap['value'])}: {numbers}; {_why_no_interval(resampled)}, so this may be chance."
+    low, high = gap["interval"]
+    numbers += f" (95 % interval {_signed(low)} to {_signed(high)} over {resampled.num_units:,} {resampled.unit})."
+    if low > 0:
+        return f"{_capital(model)} beats {rival}: {numbers}"
+    if high < 0:
+        return f"{_capital(rival)} wins; {model} does not beat it: {numbers}"
+    return f"{_capital(model)} cannot be told apart from {rival}: {numbers}"
+
+
+def _without_interval(model: str, rival: str, value: float) -> str:
+    if value == 0:
+        return f"{_capital(model)} scores the same as {rival}"
+    return f"{_capital(model)} scores {'higher' if value > 0 else 'lower'} than {rival}"
+
+
+def _why_no_interval(resampled: Bootstrap) -> str:
+    if resampled.unit == "groups" and resampled.num_units < LEAST_GROUPS:
+        return f"no interval is given from fewer than {LEAST_GROUPS} groups (here {resampled.num_units})"
+    return "no interval could be computed"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 3) + 0.0:+.3f}"

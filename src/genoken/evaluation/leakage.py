@@ -87,8 +87,8 @@ def _groups_on_both_sides(folds: np.ndarray, groups: np.ndarray, group: str) -> 
     total = len(np.unique(groups))
     if len(straddling):
         detail = (
-            f"{len(straddling):,} of {total:,} values of '{group}' are in train and in test ({_names(straddling)}): the scores say
-            how " "well known groups are recognized, not how the model does on new ones."
+            f"{len(straddling):,} of {total:,} values of '{group}' are in train and in test ({_names(straddling)}): the scores "
+            "say how well known groups are recognized, not how the model does on new ones."
         )
         return [_finding("error", "The split is leaky", detail)]
     return [
@@ -153,8 +153,8 @@ def _label_and_group(
     per_group = pd.Series(values).groupby(groups).nunique()
     if (per_group == 1).all():
         detail = (
-            f"Every value of '{group}' has one value of '{label}', so there are {len(per_group):,} independent units, not
-            {len(labels):,}; " "whatever else differs between them can pass for the label."
+            f"Every value of '{group}' has one value of '{label}', so there are {len(per_group):,} independent units, "
+            f"not {len(labels):,}; whatever else differs between them can pass for the label."
         )
         return [_finding("warning", "The group decides the label", detail)]
     if not is_classes:

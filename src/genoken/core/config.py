@@ -106,6 +106,10 @@ class TrainingSettings:
     """Highest learning rate of AdamW."""
     weight_decay: NonNegative = 0.01
     """Decoupled weight decay; not applied to biases, norms and embeddings."""
+    linear_path_learning_rate: Positive = 0.01
+    """Highest learning rate of the linear path."""
+    linear_path_weight_decay: NonNegative = 0.1
+    """Decoupled weight decay of the linear path."""
     warmup: Fraction = 0.1
     """Share of the steps over which the learning rate rises from 0."""
     schedule: Literal["cosine", "constant"] = "cosine"

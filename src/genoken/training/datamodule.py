@@ -1,0 +1,117 @@
+"""What Lightning's trainer loads: training batches in seeded order, validation batches in fixed order."""
+
+from __future__ import annotations
+
+import lightning as L
+import numpy as np
+
+from genoken.core.batch import Batch
+from genoken.core.config import TrainingSettings
+from genoken.core.contracts import Objective, TargetState
+from genoken.data.dataset import TokenDataset
+from genoken.data.order import cut_batches, epoch_order, share_of_rank
+from genoken.training.loader import BatchLoader
+
+
+class TokenDataModule(L.LightningDataModule):
+    """Train and validation parts of one fold.
+
+    Every optimizer step sees the same samples however many processes share it: a global batch of ``batch_size * processes`` samples
+    is cut from one order and divided among the processes.
+
+    Parameters
+    ----------
+    train, val
+        The two parts, with labels.
+    objective, target
+        What writes the targets.
+    settings
+        Batch sizes, seed, threads.
+    token_dropout
+        Share of tokens hidden from the encoder in training.
+    """
+
+    def __init__(
+        self,
+        train: TokenDataset,
+        val: TokenDataset,
+        objective: Objective,
+        target: TargetState,
+        settings: TrainingSettings,
+        token_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.train_part, self.val_part = train, val
+        self.objective, self.target = objective, target
+        self.settings = settings
+        self.token_dropout = token_dropout
+        self._train_loader: BatchLoader | None = None
+        self._lengths = train.lengths()
+
+    @property
+    def loader(self) -> BatchLoader | None:
+        """The training loader, once there is one."""
+        return self._train_loader
+
+    def _ranks(self) -> tuple[int, int]:
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+
+    def plan(self, epoch: int, num_ranks: int = 1) -> list[np.ndarray]:
+        """Return the rows of each global batch of an epoch."""
+        settings = self.settings
+        order = epoch_order(len(self.train_part), settings.seed, epoch)
+        batches = cut_batches(
+            order,
+            self._lengths,
+            batch_size=settings.batch_size * num_ranks,
+            tokens_per_batch=settings.tokens_per_batch * num_ranks,
+        )
+        if num_ranks > 1 and len(batches) > 1 and len(batches[-1]) < num_ranks:
+            # Every process needs at least one sample of every batch.
+            batches[-2:] = [np.concatenate(batches[-2:])]
+        return batches[: settings.limit_batches] if settings.limit_batches else batches
+
+    def num_batches(self, num_ranks: int = 1) -> int:
+        """Return the most batches that an epoch has: with a token budget their number varies a little from epoch to epoch."""
+        if not self.settings.tokens_per_batch:
+            return len(self.plan(0, num_ranks))
+        return min(len(self.plan(epoch, num_ranks)) for epoch in range(self.settings.epochs))
+
+    def train_dataloader(self) -> BatchLoader:
+        """Return the training loader; it prepares batches for this process."""
+        rank, num_ranks = self._ranks()
+        trainer = self.trainer
+        assert trainer is not None  # noqa: S101
+
+        def plan(epoch: int, first_batch: int) -> list[np.ndarray]:
+            batches = self.plan(epoch, num_ranks)
+            trainer.lightning_module.begin_epoch([len(rows) for rows in batches], first_batch)  # type: ignore[operator]
+            return batches
+
+        self._train_loader = BatchLoader(
+            epoch=lambda: trainer.current_epoch,
+            plan=plan,
+            make=lambda rows, epoch: self._training_batch(rows, epoch, rank, num_ranks),
+            num_batches=self.num_batches(num_ranks),
+            num_threads=self.settings.num_workers,
+        )
+        return self._train_loader
+
+    def _training_batch(self, rows: np.ndarray, epoch: int, rank: int, num_ranks: int) -> Batch:
+        own = share_of_rank(rows, rank, num_ranks)
+        batch = self.train_part.training_batch(own, token_dropout=self.token_dropout, seed=self.settings.seed, epoch=epoch)
+        assert self.train_part.labels is not None  # noqa: S101
+        return self.objective.prepare(batch, self.train_part.labels[own], self.target)
+
+    def val_dataloader(self) -> BatchLoader:
+        """Return the validation loader; every process goes through the whole part."""
+        rows = np.arange(len(self.val_part))
+        size = self.settings.eval_batch_size or 4 * self.settings.batch_size
+        batches = [rows[start : start + size] for start in range(0, len(rows), size)]
+
+        def make(chosen: np.ndarray, epoch: int) -> Batch:
+            assert self.val_part.labels is not None  # noqa: S101
+            return self.objective.prepare(self.val_part.batch(chosen), self.val_part.labels[chosen], self.target)
+
+        return BatchLoader(epoch=lambda: 0, plan=lambda epoch, first_batch: batches, make=make, num_batches=len(batches))

@@ -1,0 +1,229 @@
+"""Fit one network on one fold."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from genoken.core.config import TrainingSettings
+from genoken.core.contracts import Objective, TargetState
+from genoken.core.errors import MissingExtraError, TrainingError
+from genoken.data.dataset import TokenDataset
+from genoken.models.layers.attention import BackendChoice, choose_backend
+from genoken.models.network import Network, compile_blocks, set_gradient_checkpointing
+from genoken.training.checkpoint import SafeCheckpointIO, latest_checkpoint
+from genoken.training.datamodule import TokenDataModule
+from genoken.training.module import Scorer, TrainingModule
+from genoken.training.precision import Precision, choose_device, choose_precision
+from genoken.training.progress import Checkpoints, EpochReader, History
+from genoken.training.selection import WeightSelection, load_weights
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted network.
+
+    Parameters
+    ----------
+    network
+        With the best weights in place.
+    history
+        One row per epoch.
+    best_epoch
+        The epoch (from 0) whose weights were kept.
+    precision, backend
+        What was really used, and why.
+    failure
+        The error that ended training early with the best weights so far kept; ``None`` if there was none.
+    """
+
+    network: Network
+    history: list[dict[str, float]]
+    best_epoch: int
+    precision: Precision
+    backend: BackendChoice
+    failure: TrainingError | None = None
+
+
+def fit(
+    network: Network,
+    train: TokenDataset,
+    val: TokenDataset,
+    objective: Objective,
+    target: TargetState,
+    settings: TrainingSettings,
+    *,
+    token_dropout: float,
+    scorer: Scorer,
+    folder: Path,
+    on_epoch: EpochReader | None = None,
+) -> Fit:
+    """Train a network and put the best weights in place; goes on from the newest checkpoint in ``folder`` if there is one.
+
+    Parameters
+    ----------
+    network
+        Freshly started.
+    train, val
+        The two parts, with labels.
+    objective, target
+        What is learned.
+    settings
+        How.
+    token_dropout
+        Share of tokens hidden from the encoder in training.
+    scorer
+        Validation metrics.
+    folder
+        Receives ``checkpoints/`` and the logger's files.
+    on_epoch
+        Called with each epoch's row.
+
+    Raises
+    ------
+    TrainingError
+        When the loss is not finite, or memory runs out, before any epoch was validated.
+    """
+    device = choose_device()
+    precision = choose_precision(settings.precision, device)
+    layers = network.attention_layers()
+    attention_dropout = max((layer.dropout for layer in layers), default=0.0)
+    backend = choose_backend(settings.attention, device, precision.dtype, attention_dropout)
+    network.set_attention_backend(backend.backend)
+    set_gradient_checkpointing(network, settings.gradient_checkpointing)
+    if settings.compile:
+        compile_blocks(network)
+    assert val.labels is not None  # noqa: S101
+    module = TrainingModule(network, objective, target, settings, val.labels, scorer)
+    data = TokenDataModule(train, val, objective, target, settings, token_dropout)
+    selection = WeightSelection(settings.monitor, settings.patience, settings.average_decay)
+    history = History(on_epoch)
+    checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoint_every, settings.keep_last)
+    trainer = _trainer(settings, precision, folder, [selection, history, checkpoints])
+    failure = _run(trainer, module, data, latest_checkpoint(folder / "checkpoints"))
+    if failure is not None and not selection.best_weights:
+        raise failure
+    network.cpu()
+    load_weights(network, selection.best_weights)
+    network.eval()
+    return Fit(network, history.rows, selection.best_epoch, precision, backend, failure)
+
+
+def _run(trainer: L.Trainer, module: TrainingModule, data: TokenDataModule, checkpoint: Path | None) -> TrainingError | None:
+    try:
+        with warnings.catch_warnings():
+            # Lightning advises on worker processes and progress bars that do not apply to loaders made of threads.
+            warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", message=".*isinstance.treespec.*")
+            trainer.fit(module, datamodule=data, ckpt_path=str(checkpoint) if checkpoint else None)
+    except TrainingError as error:
+        return error
+    except torch.cuda.OutOfMemoryError as error:
+        remedy = "lower --batch-size (and raise --accumulate), set --tokens-per-batch, or add --gradient-checkpointing"
+        failure = TrainingError("the GPU ran out of memory", remedy=remedy)
+        failure.__cause__ = error
+        return failure
+    return None
+
+
+def _trainer(settings: TrainingSettings, precision: Precision, folder: Path, callbacks: list[L.Callback]) -> L.Trainer:
+    strategy = settings.strategy
+    if strategy == "ddp" and settings.nodes == 1 and settings.devices > 1:
+        strategy = "ddp_spawn"  # type: ignore[assignment]
+    return L.Trainer(
+        accelerator="auto",
+        devices=settings.devices,
+        num_nodes=settings.nodes,
+        strategy=strategy,
+        precision=precision.lightning,  # type: ignore[arg-type]
+        max_epochs=settings.epochs,
+        accumulate_grad_batches=settings.accumulate,
+        gradient_clip_val=settings.clip_norm or None,
+        callbacks=callbacks,
+        logger=_logger(settings, folder),
+        plugins=[SafeCheckpointIO()],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        deterministic=precision.name == "fp32" and not torch.cuda.is_available(),
+        benchmark=False,
+        profiler=_profiler(settings, folder),
+        default_root_dir=folder,
+        log_every_n_steps=1,
+    )
+
+
+def _profiler(settings: TrainingSettings, folder: Path) -> object | None:
+    if not settings.profile:
+        return None
+    from lightning.pytorch.profilers import SimpleProfiler
+
+    return SimpleProfiler(dirpath=folder, filename="profile", extended=True)
+
+
+def _logger(settings: TrainingSettings, folder: Path) -> Logger | bool:
+    if settings.logger == "none":
+        return False
+    if settings.logger == "csv":
+        return CSVLogger(save_dir=folder, name="logs", version="")
+    if settings.logger == "tensorboard":
+        return TensorBoardLogger(save_dir=folder, name="logs", version="")
+    try:
+        from lightning.pytorch.loggers import WandbLogger
+
+        return WandbLogger(save_dir=folder, project="genoken")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("wandb", "track") from error
+
+
+def predict(
+    network: Network,
+    dataset: TokenDataset,
+    objective: Objective,
+    target: TargetState,
+    *,
+    batch_size: int,
+    precision: str = "auto",
+    attention: str = "auto",
+    compile: bool = False,  # noqa: A002 - the option's public name
+    on_batch: EpochReader | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return predictions and pooled states of a data set.
+
+    Samples are worked through from the longest to the shortest, so that a batch holds samples of similar length.
+
+    Returns
+    -------
+    tuple
+        Class probabilities (samples, classes) or predictions (samples,), float32; and states (samples, width), float32.
+    """
+    device = choose_device()
+    chosen = choose_precision(precision, device)
+    network = network.to(device).eval()
+    network.set_attention_backend(choose_backend(attention, device, chosen.dtype).backend)
+    if compile:
+        compile_blocks(network)
+    order = np.argsort(-dataset.lengths(), kind="stable")
+    predictions: list[np.ndarray] = []
+    states: list[np.ndarray] = []
+    with torch.inference_mode(), torch.autocast(device.type, dtype=chosen.dtype, enabled=chosen.name != "fp32"):
+        for start in range(0, len(order), batch_size):
+            batch = dataset.batch(order[start : start + batch_size]).to(device)
+            result = network(batch)
+            predictions.append(objective.predict(result.outputs, target).float().cpu().numpy())
+            states.append(result.states.float().cpu().numpy())
+            if on_batch is not None:
+                on_batch({"samples": float(min(start + batch_size, len(order)))})
+    network.cpu()
+    back = np.argsort(order, kind="stable")
+    return np.concatenate(predictions)[back], np.concatenate(states)[back]
+
+

@@ -1,0 +1,152 @@
+"""The LightningModule: one training step and one validation step. No layer and no loss formula lives here."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor
+
+from genoken.core.batch import Batch
+from genoken.core.config import TrainingSettings
+from genoken.core.contracts import Objective, TargetState
+from genoken.core.errors import TrainingError
+from genoken.core.random import seed_for
+from genoken.models.network import Network
+from genoken.training.optim import build_optimizer
+
+Scorer = Callable[[np.ndarray, np.ndarray], dict[str, float]]
+"""From labels and predictions (as :meth:`Objective.predict` returns them) to metrics."""
+
+
+@dataclasses.dataclass
+class EpochSums:
+    """What has been seen in the current epoch.
+
+    Parameters
+    ----------
+    loss
+        Sum of the samples' losses.
+    samples, tokens
+        Their number.
+    padded_tokens
+        Tokens that the same batches would have had, padded to their longest sample.
+    """
+
+    loss: float = 0.0
+    samples: int = 0
+    tokens: int = 0
+    padded_tokens: int = 0
+
+
+class TrainingModule(L.LightningModule):
+    """Trains a network for an objective.
+
+    Parameters
+    ----------
+    network
+        What is trained.
+    objective, target
+        What is learned.
+    settings
+        How.
+    labels
+        Validation labels, in row order.
+    scorer
+        Metrics of the validation predictions.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        objective: Objective,
+        target: TargetState,
+        settings: TrainingSettings,
+        labels: np.ndarray,
+        scorer: Scorer,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.objective, self.target = objective, target
+        self.settings = settings
+        self.labels, self.scorer = labels, scorer
+        self.sums = EpochSums()
+        self._resumed_sums = EpochSums()
+        self._batch_sizes: list[int] = []
+        self.validation_metrics: dict[str, float] = {}
+        self._predictions: list[Tensor] = []
+        self._validation_loss = [0.0, 0]
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Return AdamW and the schedule over all optimizer steps of the run."""
+        # Lightning's own estimate would set up the loader before a checkpoint's loader state is at hand, and lose that state.
+        batches = self.trainer.datamodule.num_batches(self.trainer.world_size)  # type: ignore[attr-defined]
+        steps = self.settings.epochs * math.ceil(batches / self.settings.accumulate)
+        optimizer, schedule = build_optimizer(self.network, self.settings, steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
+        """Seed dropout for this step: its draws depend on the seed, the process, the epoch and the batch alone."""
+        torch.manual_seed(seed_for(self.settings.seed, "step", self.global_rank, self.current_epoch, batch_index))
+
+    def begin_epoch(self, batch_sizes: list[int], first_batch: int) -> None:
+        """Note the samples of each of the epoch's batches, over all processes, and reset the epoch's sums.
+
+        Within an epoch that a checkpoint interrupted (``first_batch`` above 0) the sums go on from the checkpoint's.
+        """
+        self._batch_sizes = batch_sizes
+        self.sums = self._resumed_sums if first_batch else EpochSums()
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Return the loss whose gradient, summed over a window's batches and all processes, is that of the window's mean.
+
+        Lightning divides by the window's length and averages over processes; both are undone here, and the sum of the samples'
+        losses is divided once by the number of samples in the window. The last, partial window of an epoch is thereby exact.
+        """
+        term = self.objective.loss(self.network(batch).outputs, batch, self.target)
+        if not torch.isfinite(term.total):
+            raise TrainingError(
+                f"the loss is not finite in epoch {self.current_epoch + 1}, step {self.global_step + 1}",
+                remedy="lower --learning-rate, or use --precision fp32; the best weights so far are kept",
+            )
+        self.sums.loss += float(term.total.detach())
+        self.sums.samples += term.count
+        self.sums.tokens += batch.num_tokens
+        self.sums.padded_tokens += batch.num_samples * max(batch.lengths)
+        return term.total * (self.settings.accumulate * self.trainer.world_size / self._window_samples(batch_index))
+
+    def _window_samples(self, batch_index: int) -> int:
+        """Return the samples of the accumulation window that a batch belongs to, over all processes."""
+        first = batch_index - batch_index % self.settings.accumulate
+        return sum(self._batch_sizes[first : first + self.settings.accumulate])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the sums of the current epoch."""
+        checkpoint["epoch_sums"] = dataclasses.asdict(self.sums)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the sums of the epoch in which the checkpoint was written."""
+        self._resumed_sums = EpochSums(**checkpoint["epoch_sums"])
+
+    def on_validation_epoch_start(self) -> None:
+        """Reset what validation collects."""
+        self._predictions, self._validation_loss = [], [0.0, 0]
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Collect predictions and the loss."""
+        outputs = self.network(batch).outputs
+        term = self.objective.loss(outputs, batch, self.target)
+        self._validation_loss[0] += float(term.total)
+        self._validation_loss[1] += term.count
+        self._predictions.append(self.objective.predict(outputs, self.target).float().cpu())
+
+    def on_validation_epoch_end(self) -> None:
+        """Score the whole validation part at once."""
+        predictions = torch.cat(self._predictions).numpy()
+        loss = self._validation_loss[0] / max(self._validation_loss[1], 1)
+        self.validation_metrics = {"loss": loss, **self.scorer(self.labels[: len(predictions)], predictions)}

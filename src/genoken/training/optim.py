@@ -1,0 +1,62 @@
+"""Optimizer, parameter groups and the course of the learning rate."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from genoken.core.config import TrainingSettings
+from genoken.models.network import Network
+
+FINAL_SHARE = 0.01
+"""Share of the highest learning rate at which the cosine ends."""
+
+
+def learning_rate_factor(step: int, total_steps: int, warmup: float, schedule: str) -> float:
+    """Return the share of the highest learning rate at optimizer step ``step`` (from 0).
+
+    Rises linearly over the first ``warmup * total_steps`` steps, then stays (``constant``) or falls as half a cosine to
+    ``FINAL_SHARE`` at the last step.
+    """
+    warmup_steps = max(1, math.ceil(warmup * total_steps)) if warmup > 0 else 0
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    if schedule == "constant":
+        return 1.0
+    progress = min(1.0, (step - warmup_steps) / max(1, total_steps - 1 - warmup_steps))
+    return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def parameter_groups(network: Network, settings: TrainingSettings) -> list[dict[str, object]]:
+    """Return AdamW's groups: matrices decay; biases, norms and feature vectors do not; the linear path has settings of its own."""
+    path = {id(parameter) for parameter in network.linear_path.parameters()} if network.linear_path is not None else set()
+    tables = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)}
+    decayed, free = [], []
+    for parameter in network.parameters():
+        if id(parameter) not in path:
+            (decayed if parameter.ndim > 1 and id(parameter) not in tables else free).append(parameter)
+    groups: list[dict[str, object]] = [
+        {"params": decayed, "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
+        {"params": free, "lr": settings.learning_rate, "weight_decay": 0.0},
+    ]
+    if network.linear_path is not None:
+        rate = settings.linear_path_learning_rate
+        # AdamW decays by rate x decay; a decay of its own keeps the path's shrinkage independent of the encoder's.
+        groups.append(
+            {"params": [network.linear_path.weight], "lr": rate, "weight_decay": settings.linear_path_weight_decay}
+        )
+        groups.append({"params": [network.linear_path.bias], "lr": rate, "weight_decay": 0.0})
+    return [group for group in groups if group["params"]]
+
+
+def build_optimizer(
+    network: Network, settings: TrainingSettings, total_steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
+    """Return a fused AdamW and its schedule over ``total_steps`` optimizer steps."""
+    optimizer = torch.optim.AdamW(parameter_groups(network, settings), betas=(0.9, 0.98), fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: learning_rate_factor(step, total_steps, settings.warmup, settings.schedule)
+    )
+    return optimizer, schedule

@@ -1,0 +1,125 @@
+"""What a run notes about each epoch, what it shows while it trains, and the checkpoints it leaves behind."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+
+from genoken.training.checkpoint import checkpoint_path
+from genoken.training.module import TrainingModule
+
+EpochReader = Callable[[dict[str, float]], None]
+"""Called with each epoch's row of ``history.csv``."""
+
+
+class History(L.Callback):
+    """Notes one row per epoch: losses, validation metrics, learning rate, speed, memory.
+
+    Parameters
+    ----------
+    on_epoch
+        Called with each new row, for progress bars.
+    """
+
+    def __init__(self, on_epoch: EpochReader | None = None) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._on_epoch = on_epoch
+        self._began = 0.0
+        self._waited = 0.0
+
+    def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Start the clock of the epoch."""
+        self._began = time.perf_counter()
+        self._waited = _seconds_waited(trainer)
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Note the epoch; validation follows the last training batch."""
+        assert isinstance(module, TrainingModule)  # noqa: S101
+        if trainer.sanity_checking:
+            return
+        seconds = max(time.perf_counter() - self._began, 1e-9)
+        sums = module.sums
+        row: dict[str, float] = {
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "train_loss": sums.loss / max(sums.samples, 1),
+            **{f"val_{name}": value for name, value in module.validation_metrics.items()},
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "seconds": seconds,
+            "samples_per_second": sums.samples / seconds,
+            "tokens_per_second": sums.tokens / seconds,
+            "fill": 1.0,
+            "padded_fill": sums.tokens / max(sums.padded_tokens, 1),
+            "loader_wait": (_seconds_waited(trainer) - self._waited) / seconds,
+            "peak_memory_mb": peak_memory_mb(),
+        }
+        self.rows.append(row)
+        for logger in trainer.loggers:
+            logger.log_metrics({name: float(value) for name, value in row.items()}, step=trainer.global_step)
+        if self._on_epoch is not None:
+            self._on_epoch(row)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the rows so far."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the rows of a checkpoint."""
+        self.rows = list(state_dict["rows"])
+
+
+class Checkpoints(L.Callback):
+    """Leaves a checkpoint behind after every epoch, or every so many optimizer steps, and removes all but the last few.
+
+    Parameters
+    ----------
+    folder
+        Where they go.
+    every_steps
+        Optimizer steps between them; 0: one per epoch, after validation.
+    keep
+        How many stay.
+    """
+
+    def __init__(self, folder: Path, every_steps: int, keep: int) -> None:
+        self.folder, self.every_steps, self.keep = Path(folder), every_steps, keep
+        self._last_step = -1
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_index: int) -> None:
+        """Save after an optimizer step whose number is a multiple of ``every_steps``."""
+        step = trainer.global_step
+        # After an epoch's last batch the checkpoint waits for the validation, which belongs to the same state.
+        is_last = batch_index + 1 == trainer.num_training_batches
+        if self.every_steps and step > 0 and step != self._last_step and step % self.every_steps == 0 and not is_last:
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Save after an epoch and its validation."""
+        self._save(trainer)
+
+    def _save(self, trainer: L.Trainer) -> None:
+        self._last_step = trainer.global_step
+        trainer.save_checkpoint(checkpoint_path(self.folder, self._last_step))
+        if trainer.is_global_zero:
+            for old in sorted(self.folder.glob("step-*"))[: -self.keep]:
+                trainer.strategy.remove_checkpoint(old)
+
+
+def _seconds_waited(trainer: L.Trainer) -> float:
+    loader = trainer.datamodule.loader  # type: ignore[attr-defined]
+    return loader.seconds_waited if loader is not None else 0.0
+
+
+def peak_memory_mb() -> float:
+    """Return the peak memory in MiB: of the CUDA device since it was last reset, or of this process since it started."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

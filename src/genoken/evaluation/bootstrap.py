@@ -76,6 +76,7 @@ def bootstrap(
     seed: int,
     draws: int = 1000,
     threshold: float = 0.5,
+    folds: Mapping[str, np.ndarray] | None = None,
 ) -> Bootstrap:
     """Resample groups (or samples) and compute every metric of every predictor on each draw.
 
@@ -95,6 +96,8 @@ def bootstrap(
         Number of draws.
     threshold
         Probability of the positive class from which a binary prediction is positive.
+    folds
+        Predictor to the fold of each sample, when the predictions come from a cross-validation.
 
     Returns
     -------
@@ -113,7 +116,12 @@ def bootstrap(
     for name, predicted in predictions.items():
         if task == "classification":
             scorers[name] = WeightedClassification(
-                np.asarray(truth, dtype=np.int64), predicted, units, num_units, threshold=threshold
+                np.asarray(truth, dtype=np.int64),
+                predicted,
+                units,
+                num_units,
+                threshold=threshold,
+                folds=None if folds is None else folds[name],
             )
         else:
             scorers[name] = WeightedRegression(np.asarray(truth, np.float64), np.asarray(predicted, np.float64), units, num_units)

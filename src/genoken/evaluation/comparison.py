@@ -27,6 +27,7 @@ class _Aligned:
     classes: tuple[str, ...]
     groups: np.ndarray | None
     predictions: dict[str, np.ndarray]
+    folds: dict[str, np.ndarray]
 
 
 def compare_runs(
@@ -63,11 +64,25 @@ def compare_runs(
         raise DataError("both runs have the same name", where=names[0], remedy="compare two different runs")
     aligned = _align(one, other, names)
     resampled = bootstrap(
-        aligned.labels, aligned.predictions, task=aligned.task, groups=aligned.groups, seed=seed, draws=draws, threshold=threshold
+        aligned.labels,
+        aligned.predictions,
+        task=aligned.task,
+        groups=aligned.groups,
+        seed=seed,
+        draws=draws,
+        threshold=threshold,
+        folds=aligned.folds,
     )
     runs = {
         name: scores_with_intervals(
-            name, aligned.labels, predicted, resampled, task=aligned.task, classes=aligned.classes, threshold=threshold
+            name,
+            aligned.labels,
+            predicted,
+            resampled,
+            task=aligned.task,
+            classes=aligned.classes,
+            threshold=threshold,
+            folds=aligned.folds[name],
         )
         for name, predicted in aligned.predictions.items()
     }
@@ -110,9 +125,10 @@ def _align(one: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str]) -> _A
             f"{int((~is_same).sum())} samples have different labels", where=where, remedy="compare runs on the same label"
         )
     groups = next((table["group"].astype(str).to_numpy() for table in (one, other) if _has_groups(table)), None)
+    folds = {name: _folds(table) for name, table in zip(names, (one, other), strict=True)}
     if not columns:
         predicted = {name: table["predicted"].to_numpy(dtype=np.float64) for name, table in zip(names, (one, other), strict=True)}
-        return _Aligned("regression", one["label"].to_numpy(dtype=np.float64), (), groups, predicted)
+        return _Aligned("regression", one["label"].to_numpy(dtype=np.float64), (), groups, predicted, folds)
     classes = tuple(str(name)[len(_PREFIX) :] for name in columns)
     codes = {name: code for code, name in enumerate(classes)}
     unknown = sorted(set(one["label"].astype(str)) - set(codes))
@@ -120,7 +136,7 @@ def _align(one: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str]) -> _A
         raise DataError(f"the label '{unknown[0]}' is none of the predicted classes", where=names[0])
     labels = np.array([codes[label] for label in one["label"].astype(str)], dtype=np.int64)
     predicted = {name: table[columns].to_numpy(dtype=np.float64) for name, table in zip(names, (one, other), strict=True)}
-    return _Aligned("classification", labels, classes, groups, predicted)
+    return _Aligned("classification", labels, classes, groups, predicted, folds)
 
 
 def _by_sample(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -131,6 +147,10 @@ def _by_sample(table: pd.DataFrame, name: str) -> pd.DataFrame:
     if not table.index.is_unique:
         raise DataError("a sample was predicted more than once", where=name, remedy="give samples unique ids")
     return table
+
+
+def _folds(table: pd.DataFrame) -> np.ndarray:
+    return table["fold"].to_numpy() if "fold" in table else np.zeros(len(table), dtype=np.int64)
 
 
 def _has_groups(table: pd.DataFrame) -> bool:

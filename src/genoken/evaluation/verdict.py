@@ -42,7 +42,7 @@ def baseline_words(name: str, task: Task) -> str:
     return words.get(name, name.replace("_", " "))
 
 
-def evaluate_predictions(
+def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
     *,
     task: Task,
     labels: np.ndarray,
@@ -52,12 +52,14 @@ def evaluate_predictions(
     seed: int,
     draws: int = 1000,
     threshold: float = 0.5,
+    folds: np.ndarray | None = None,
     model_words: str = "the transformer",
 ) -> dict[str, Any]:
     """Score the model and its baselines on the same test samples.
 
     The difference is to the best baseline by macro-F1 (R² in regression). It is chosen on the test samples themselves, which favors
-    the baselines: the model has to beat the luckiest of them. Predictions of a cross-validation are pooled over its folds.
+    the baselines: the model has to beat the luckiest of them. Predictions of a cross-validation are pooled over its folds,
+    except that ROC-AUC and average precision rank within folds.
 
     Parameters
     ----------
@@ -77,6 +79,8 @@ def evaluate_predictions(
         Bootstrap draws.
     threshold
         Probability of the positive class from which a binary prediction is positive.
+    folds
+        Fold of each sample when the predictions come from a cross-validation; ``None`` otherwise.
     model_words
         What the verdict calls the model.
 
@@ -89,9 +93,12 @@ def evaluate_predictions(
         raise ValueError(f"predictions need the key '{MODEL}'")
     labels = np.asarray(labels)
     metric = MAIN_METRIC[task]
-    resampled = bootstrap(labels, predictions, task=task, groups=groups, seed=seed, draws=draws, threshold=threshold)
+    fold_of = None if folds is None else dict.fromkeys(predictions, np.asarray(folds))
+    resampled = bootstrap(labels, predictions, task=task, groups=groups, seed=seed, draws=draws, threshold=threshold, folds=fold_of)
     scores = {
-        name: scores_with_intervals(name, labels, predicted, resampled, task=task, classes=classes, threshold=threshold)
+        name: scores_with_intervals(
+            name, labels, predicted, resampled, task=task, classes=classes, threshold=threshold, folds=folds
+        )
         for name, predicted in predictions.items()
     }
     best = best_baseline({name: found for name, found in scores.items() if name != MODEL}, metric)
@@ -108,7 +115,7 @@ def evaluate_predictions(
         "curves": {},
     }
     if task == "classification":
-        test |= _details(labels, predictions, classes, threshold)
+        test |= _details(labels, predictions, classes, threshold, folds)
     words = "" if best is None else baseline_words(best, task)
     sentence = verdict_sentence(
         model_words, words, scores[MODEL], {} if best is None else scores[best], gap, resampled, metric=metric
@@ -125,6 +132,7 @@ def scores_with_intervals(
     task: Task,
     classes: tuple[str, ...],
     threshold: float,
+    folds: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Return each metric of one predictor and, under the metric's name with ``_interval``, its interval or ``None``.
 
@@ -132,13 +140,13 @@ def scores_with_intervals(
     ----------
     name
         The predictor's name in ``resampled``.
-    labels, predicted, task, classes, threshold
+    labels, predicted, task, classes, threshold, folds
         As for :func:`evaluate_predictions`.
     resampled
         The draws.
     """
     if task == "classification":
-        scores = classification_metrics(labels, predicted, classes=classes, threshold=threshold)
+        scores = classification_metrics(labels, predicted, classes=classes, threshold=threshold, folds=folds)
     else:
         scores = regression_metrics(labels, predicted)
     result: dict[str, Any] = {}
@@ -177,7 +185,7 @@ def difference(
 
 
 def _details(
-    labels: np.ndarray, predictions: Mapping[str, np.ndarray], classes: tuple[str, ...], threshold: float
+    labels: np.ndarray, predictions: Mapping[str, np.ndarray], classes: tuple[str, ...], threshold: float, folds: np.ndarray | None
 ) -> dict[str, Any]:
     """Return what only a classification has: tables per class, confusion, calibration, and the model's curves."""
     codes = labels.astype(np.int64)
@@ -185,7 +193,7 @@ def _details(
     for name, given in predictions.items():
         probabilities = valid_probabilities(given, len(codes), len(classes))
         predicted = predicted_codes(probabilities, threshold)
-        details["per_class"][name] = per_class_table(codes, probabilities, classes=classes, threshold=threshold)
+        details["per_class"][name] = per_class_table(codes, probabilities, classes=classes, threshold=threshold, folds=folds)
         details["confusion"][name] = confusion(codes, predicted, len(classes)).tolist()
         details["calibration"][name] = reliability(codes, probabilities, predicted)
     details["curves"] = {MODEL: curves(codes, predictions[MODEL], classes=classes)}

@@ -44,7 +44,12 @@ def predicted_codes(probabilities: np.ndarray, threshold: float = 0.5) -> np.nda
 
 
 def classification_metrics(
-    codes: np.ndarray, probabilities: np.ndarray, *, classes: tuple[str, ...], threshold: float = 0.5
+    codes: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    classes: tuple[str, ...],
+    threshold: float = 0.5,
+    folds: np.ndarray | None = None,
 ) -> dict[str, float | None]:
     r"""Return the scalar metrics of a classification.
 
@@ -66,6 +71,9 @@ def classification_metrics(
         Class names in code order.
     threshold
         Probability of the positive class from which a binary prediction is positive.
+    folds
+        Fold of each sample when they were predicted by the models of a cross-validation: ``roc_auc`` and ``average_precision`` then
+        rank samples within each fold only, see :func:`ranking_scores`.
 
     Returns
     -------
@@ -84,7 +92,7 @@ def classification_metrics(
         raise ValueError("there are no samples to score")
     probabilities = valid_probabilities(probabilities, len(codes), len(classes))
     predicted = predicted_codes(probabilities, threshold)
-    ranking = _ranking_metrics(codes, probabilities)
+    ranking = _ranking_metrics(codes, probabilities, one_fold(codes) if folds is None else folds)
     result: dict[str, float | None] = {
         "accuracy": float(sk.accuracy_score(codes, predicted)),
         "balanced_accuracy": float(sk.recall_score(codes, predicted, labels=np.unique(codes), average="macro", zero_division=0)),
@@ -121,13 +129,56 @@ def ranked_classes(codes: np.ndarray, num_classes: int) -> list[int]:
     return [code for code in candidates if 0 < int((codes == code).sum()) < len(codes)]
 
 
-def _ranking_metrics(codes: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
-    ranked = ranked_classes(codes, probabilities.shape[1])
-    if not ranked:
+def one_fold(codes: np.ndarray) -> np.ndarray:
+    """Return the folds of samples that were all predicted by one model."""
+    return np.zeros(len(codes), dtype=np.int64)
+
+
+def ranking_scores(is_positive: np.ndarray, scores: np.ndarray, folds: np.ndarray) -> tuple[float, float] | None:
+    r"""Return ROC-AUC and average precision of one class against the rest, ranking samples within folds.
+
+    The models of different folds are different functions: their scores have no common scale, and where the train part of a fold
+    holds more of a class its test part holds less, so that ranking across folds puts even the majority baseline below 0.5. With
+    :math:`P_f` positives and :math:`N_f` negatives in fold f,
+
+    .. math::
+
+        \mathrm{AUC} = \frac{\sum_f P_f N_f \mathrm{AUC}_f}{\sum_f P_f N_f}, \quad
+        \mathrm{AP} = \frac{\sum_f P_f \mathrm{AP}_f}{\sum_f P_f}
+
+    over the folds that have both; with one fold these are scikit-learn's values.
+
+    Parameters
+    ----------
+    is_positive, scores, folds
+        Of shape (samples,).
+
+    Returns
+    -------
+    tuple of float or None
+        ``None`` when no fold has both positives and negatives.
+    """
+    pairs = positives = area = precision = 0.0
+    for fold in np.unique(folds):
+        inside = folds == fold
+        truth = is_positive[inside]
+        num_positives, num_negatives = int(truth.sum()), int((~truth).sum())
+        if num_positives and num_negatives:
+            pairs += num_positives * num_negatives
+            positives += num_positives
+            area += num_positives * num_negatives * sk.roc_auc_score(truth, scores[inside])
+            precision += num_positives * sk.average_precision_score(truth, scores[inside])
+    return (float(area / pairs), float(precision / positives)) if pairs else None
+
+
+def _ranking_metrics(codes: np.ndarray, probabilities: np.ndarray, folds: np.ndarray) -> dict[str, float | None]:
+    every = [ranking_scores(codes == code, probabilities[:, code], folds) for code in ranked_classes(codes, probabilities.shape[1])]
+    found = [scores for scores in every if scores is not None]
+    if not found:
         return {"roc_auc": None, "average_precision": None}
     return {
-        "roc_auc": float(np.mean([sk.roc_auc_score(codes == code, probabilities[:, code]) for code in ranked])),
-        "average_precision": float(np.mean([sk.average_precision_score(codes == code, probabilities[:, code]) for code in ranked])),
+        "roc_auc": float(np.mean([auc for auc, _ in found])),
+        "average_precision": float(np.mean([precision for _, precision in found])),
     }
 
 
@@ -182,13 +233,18 @@ def _check_against_confusion(result: dict[str, float | None], matrix: np.ndarray
 
 
 def per_class_table(
-    codes: np.ndarray, probabilities: np.ndarray, *, classes: tuple[str, ...], threshold: float = 0.5
+    codes: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    classes: tuple[str, ...],
+    threshold: float = 0.5,
+    folds: np.ndarray | None = None,
 ) -> dict[str, dict[str, float | int | None]]:
     """Return the scores of each class against the rest.
 
     Parameters
     ----------
-    codes, probabilities, classes, threshold
+    codes, probabilities, classes, threshold, folds
         As for :func:`classification_metrics`.
 
     Returns
@@ -204,13 +260,13 @@ def per_class_table(
     table: dict[str, dict[str, float | int | None]] = {}
     for code, name in enumerate(classes):
         hits, true, predicted = int(matrix[code, code]), int(matrix[code].sum()), int(matrix[:, code].sum())
-        is_ranked = 0 < true < len(codes)
+        ranking = ranking_scores(codes == code, probabilities[:, code], one_fold(codes) if folds is None else folds)
         table[name] = {
             "precision": hits / predicted if predicted else None,
             "recall": hits / true if true else None,
             "f1": 2 * hits / (true + predicted) if true + predicted else None,
-            "average_precision": float(sk.average_precision_score(codes == code, probabilities[:, code])) if is_ranked else None,
-            "roc_auc": float(sk.roc_auc_score(codes == code, probabilities[:, code])) if is_ranked else None,
+            "average_precision": ranking[1] if ranking else None,
+            "roc_auc": ranking[0] if ranking else None,
             "support": true,
             "predicted_rate": predicted / len(codes),
         }
@@ -219,6 +275,8 @@ def per_class_table(
 
 def curves(codes: np.ndarray, probabilities: np.ndarray, *, classes: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """Return the ROC and precision-recall curve of each class against the rest; of two classes, of the positive one only.
+
+    Predictions of a cross-validation are pooled over its folds, unlike in ``roc_auc`` and ``average_precision``.
 
     Parameters
     ----------

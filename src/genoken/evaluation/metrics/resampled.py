@@ -37,10 +37,19 @@ class WeightedClassification:
         Number of units.
     threshold
         Probability of the positive class from which a binary prediction is positive.
+    folds
+        Fold of each sample when they were predicted by the models of a cross-validation.
     """
 
     def __init__(
-        self, codes: np.ndarray, probabilities: np.ndarray, units: np.ndarray, num_units: int, *, threshold: float = 0.5
+        self,
+        codes: np.ndarray,
+        probabilities: np.ndarray,
+        units: np.ndarray,
+        num_units: int,
+        *,
+        threshold: float = 0.5,
+        folds: np.ndarray | None = None,
     ) -> None:
         self._num_classes = probabilities.shape[1]
         probabilities = valid_probabilities(probabilities, len(codes), self._num_classes)
@@ -52,8 +61,9 @@ class WeightedClassification:
         self._gaps = _totals(confidence_bins(confidence), units, (codes == predicted) - confidence, NUM_BINS, num_units)
         self._squared_errors = np.bincount(units, squared_errors(codes, probabilities), minlength=num_units)
         self._log_losses = np.bincount(units, log_losses(codes, probabilities), minlength=num_units)
+        members = [np.arange(len(codes))] if folds is None else [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
         self._rankings = [
-            _Ranking.of(codes == code, probabilities[:, code], units, num_units)
+            [_Ranking.of(codes[rows] == code, probabilities[rows, code], units[rows], num_units) for rows in members]
             for code in ranked_classes(codes, self._num_classes)
         ]
 
@@ -85,10 +95,10 @@ class WeightedClassification:
         if not self._rankings:
             nothing = np.full(across.shape[1], np.nan)
             return {"roc_auc": nothing, "average_precision": nothing}
-        found = [ranking.metrics(across) for ranking in self._rankings]
+        found = [np.sum([ranking.sums(across) for ranking in of_class], axis=0) for of_class in self._rankings]
         return {
-            "roc_auc": _mean_of_defined(np.stack([auc for auc, _ in found])),
-            "average_precision": _mean_of_defined(np.stack([precision for _, precision in found])),
+            "roc_auc": _mean_of_defined(np.stack([_ratio(sums[0], sums[1]) for sums in found])),
+            "average_precision": _mean_of_defined(np.stack([_ratio(sums[2], sums[3]) for sums in found])),
         }
 
 
@@ -97,17 +107,20 @@ def _totals(rows: np.ndarray, units: np.ndarray, values: np.ndarray, num_rows: i
     return sp.csr_matrix((values, (rows, units)), shape=(num_rows, num_units))
 
 
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Return the ratio, NaN where the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.full(len(numerator), np.nan), where=denominator > 0)
+
+
 def _mean_of_defined(values: np.ndarray) -> np.ndarray:
     """Return the mean over rows of what is not NaN; NaN where nothing is."""
     defined = ~np.isnan(values)
-    count = defined.sum(axis=0)
-    total = np.where(defined, values, 0).sum(axis=0)
-    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    return _ratio(np.where(defined, values, 0).sum(axis=0), defined.sum(axis=0))
 
 
 @dataclass(frozen=True)
 class _Ranking:
-    r"""One class against the rest, its samples sorted by falling score.
+    r"""One class against the rest in one fold, the samples sorted by falling score.
 
     Only the distinct scores that a positive sample has matter ("steps"). At step k let :math:`p_k` be the weight of the positives
     with exactly that score, :math:`t_k` that of the negatives with that score, and :math:`a_k` that of the negatives above. Then
@@ -135,8 +148,13 @@ class _Ranking:
         negatives = np.bincount(units[~is_positive], minlength=num_units).astype(np.float64)
         return cls(count(is_positive), count(is_tied), count(is_between), negatives)
 
-    def metrics(self, across: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return ROC-AUC and average precision for weights of shape (units, draws); NaN without positives or negatives."""
+    def sums(self, across: np.ndarray) -> np.ndarray:
+        """Return concordant pairs, all pairs, average precision times positives, and positives, of shape (4, draws).
+
+        All are 0 in the draws, columns of ``across`` (units, draws), that have no positives or no negatives.
+        """
+        if not self.positives.shape[0]:
+            return np.zeros((4, across.shape[1]))
         positives = self.positives @ across
         tied = self.tied @ across
         reached = np.cumsum(self.between @ across + tied, axis=0)
@@ -146,10 +164,8 @@ class _Ranking:
         called = found + reached
         precision = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
         average = (positives * precision).sum(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            both = (all_positives > 0) & (all_negatives > 0)
-            auc = np.where(both, concordant / (all_positives * all_negatives), np.nan)
-            return auc, np.where(both, average / all_positives, np.nan)
+        has_both = (all_positives > 0) & (all_negatives > 0)
+        return has_both * np.stack([concordant, all_positives * all_negatives, average, all_positives])
 
 
 class WeightedRegression:

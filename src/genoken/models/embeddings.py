@@ -39,8 +39,8 @@ class EmbeddingStart:
 def svd_start(prepared: object, width: int, seed: int) -> np.ndarray:
     """Return feature vectors (features, width) from the train values' leading right singular vectors.
 
-    The values are centered per feature. Each singular direction is one coordinate; all coordinates have equal weight, and the table is
-    scaled to standard deviation 1. Coordinates beyond the rank are normal noise of standard deviation 0.1. Singular vectors have
+    The values are centered per feature. Each singular direction is one coordinate; all coordinates have equal weight, and the table
+    is scaled to standard deviation 1. Coordinates beyond the rank are normal noise of standard deviation 0.1. Singular vectors have
     their sign fixed (the entry of largest magnitude is positive), so that the start depends on the data and the seed alone.
 
     Parameters
@@ -81,11 +81,11 @@ def svd_start(prepared: object, width: int, seed: int) -> np.ndarray:
 class TokenEmbedding(nn.Module):
     """One vector per token from its identity and its value.
 
-    ``multiplicative``: ``e (tanh(x / 5) + 1)``; a gene without expression keeps its vector, it is not zero. ``additive``: ``e + W x``.
-    ``concatenate``: half the width identity, half value, then a linear fusion. Specials have no value: their vector is ``e``.
+    ``multiplicative``: ``e (tanh(x / 5) + 1)``; a gene without expression keeps its vector, it is not zero. ``additive``:
+    ``e + W x``. ``concatenate``: half the width identity, half value, then a linear fusion. The value of specials is 0.
 
-    The scale of the three parts is balanced at the start: feature vectors, and ``W`` over a typical value, have standard deviation 1,
-    and CLS 0.02, so that the pooled state consists of what the token attends to.
+    The scale of the three parts is balanced at the start: feature vectors, and ``W`` over a typical value, have standard deviation
+    1, and CLS 0.02, so that the pooled state consists of what the token attends to.
 
     Parameters
     ----------
@@ -116,7 +116,6 @@ class TokenEmbedding(nn.Module):
             self.value = nn.Linear(1, width // 2, bias=False)
             self.fusion = nn.Linear(width, width)
         self.position = settings.position
-        self.scale = math.sqrt(width)
         if settings.position == "learned":
             self.positions = nn.Embedding(layout.max_tokens, width)
             nn.init.normal_(self.positions.weight, std=0.02)
@@ -174,8 +173,9 @@ def sinusoidal(places: Tensor, width: int) -> Tensor:
 class FeatureBag(nn.Module):
     """``b + sum_g z_g w_g`` over all features of a sample, with ``z = (x - mean) / deviation`` by the train split's moments.
 
-    Absent features count with ``x = 0``. The sum runs over the stored values alone; the constant ``-sum_g mean_g / deviation_g w_g`` is
-    added once. Starts from zero when ``zero_start``, else from normal noise of standard deviation ``1 / sqrt(features)``.
+    Absent features count with ``x = 0``. The sum runs over the stored values alone; the constant
+    ``-sum_g mean_g / deviation_g w_g`` is added once. Starts from zero when ``zero_start``, else from normal noise of standard
+    deviation ``1 / sqrt(features)``.
 
     Parameters
     ----------
@@ -227,5 +227,3 @@ class FeatureBag(nn.Module):
     def table(self) -> Tensor:
         """The learned feature vectors, shape (features, outputs)."""
         return self.weight
-
-

@@ -15,6 +15,7 @@ from genoken.models.embeddings import EmbeddingStart, FeatureBag, TokenEmbedding
 from genoken.models.heads import build_head
 from genoken.models.layers.attention import SelfAttention
 from genoken.models.layers.packing import Packing, mean_over_tokens
+from genoken.models.layers.stack import TransformerStack
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def compile_blocks(network: Network) -> None:
 
 def set_gradient_checkpointing(network: Network, enabled: bool) -> None:
     """Turn recomputation in the backward pass on or off, where the encoder knows it."""
-    if hasattr(network.encoder, "gradient_checkpointing"):
+    if isinstance(network.encoder, TransformerStack):
         network.encoder.gradient_checkpointing = enabled
 
 
@@ -143,5 +144,5 @@ def seeded_network(settings: ModelSettings, layout: Layout, head: HeadSpec, star
     from genoken.core.random import seed_for
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(seed, "weights"))
+        torch.default_generator.manual_seed(seed_for(seed, "weights"))  # torch.manual_seed would touch the GPUs' too
         return Network(settings, layout, head, start)

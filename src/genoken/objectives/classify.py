@@ -24,8 +24,9 @@ class ClassifyObjective(Objective):
     """Cross-entropy or focal loss over classes.
 
     Two classes use one logit and binary cross-entropy, more use one logit per class and the softmax. Class ``c`` weighs
-    ``(n / n_c) ** class_weight_power``, scaled so that the mean weight over the train samples is 1 (for two classes the ratio of the
-    two weights is ``pos_weight``).
+    ``(n / n_c) ** class_weight_power``, scaled so that the mean weight over the train samples is 1 (for two classes the ratio of
+    the two weights is ``pos_weight``). With label smoothing a sample weighs what its true class weighs, and its loss is
+    ``-(1 - s) log p_true - s mean_c log p_c``; torch's ``CrossEntropyLoss`` weighs the smoothed part class by class instead.
 
     References
     ----------
@@ -36,7 +37,7 @@ class ClassifyObjective(Objective):
     task: ClassVar[Task] = "classification"
 
     loss_kind: Literal["cross_entropy", "focal"] = "cross_entropy"
-    """``cross_entropy``: ``-log p``; ``focal``: ``-alpha_c (1 - p) ** gamma log p`` with ``p`` the probability of the true class."""
+    """``cross_entropy``: ``-log p`` of the true class; ``focal``: ``-alpha_c (1 - p) ** gamma log p``."""
     class_weight_power: Annotated[float, Field(ge=0, le=1)] = 0.5
     """0: all samples weigh the same; 1: all classes weigh the same; 0.5 in between."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -105,9 +106,9 @@ class ClassifyObjective(Objective):
 def _log_probabilities(outputs: Tensor) -> Tensor:
     """Return log-probabilities (samples, classes) from one logit (of class 1 against class 0) or one logit per class."""
     import torch
-    import torch.nn.functional as F
+    from torch.nn import functional
 
     outputs = outputs.float()
     if outputs.shape[1] == 1:
-        return torch.cat([F.logsigmoid(-outputs), F.logsigmoid(outputs)], dim=1)
+        return torch.cat([functional.logsigmoid(-outputs), functional.logsigmoid(outputs)], dim=1)
     return outputs.log_softmax(dim=1)

@@ -47,15 +47,15 @@ class RegressObjective(Objective):
 
     def loss(self, outputs: Tensor, batch: Batch, state: TargetState) -> LossTerm:
         """Return the sum of the samples' losses and their number."""
-        import torch.nn.functional as F
+        from torch.nn import functional
 
         from genoken.core.batch import LossTerm
 
         predicted, targets = outputs.squeeze(1), batch.targets["standardized"]
         if self.loss_kind == "huber":
-            total = F.huber_loss(predicted, targets, reduction="sum", delta=self.huber_delta)
+            total = functional.huber_loss(predicted, targets, reduction="sum", delta=self.huber_delta)
         else:
-            total = F.mse_loss(predicted, targets, reduction="sum")
+            total = functional.mse_loss(predicted, targets, reduction="sum")
         return LossTerm(total=total, count=len(targets))
 
     def predict(self, outputs: Tensor, state: TargetState) -> Tensor:

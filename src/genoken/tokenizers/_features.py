@@ -58,7 +58,9 @@ def variable_features(samples: Samples, normalized: sp.csr_matrix, count: int) -
     expressing = np.asarray((samples.values > 0).sum(axis=0)).ravel()
     candidates = np.flatnonzero(expressing >= min(MINIMUM_SAMPLES_EXPRESSING, samples.num_samples))
     if len(candidates) == 0:
-        raise DataError("no feature is expressed in the train split", where=samples.origin, remedy="look at the file with genoken check")
+        raise DataError(
+            "no feature is expressed in the train split", where=samples.origin, remedy="look at the file with genoken check"
+        )
     if len(candidates) <= count:
         return candidates
     ranked = _seurat_v3(samples.values[:, candidates], count) if samples.value_kind == "counts" else None

@@ -29,7 +29,9 @@ class SafeCheckpointIO(CheckpointIO):
         """Write a checkpoint atomically."""
         write_checkpoint(Path(path), checkpoint)
 
-    def load_checkpoint(self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None) -> dict[str, Any]:
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
         """Read a checkpoint onto the CPU; Lightning moves what belongs elsewhere."""
         return read_checkpoint(Path(path))
 
@@ -63,7 +65,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
                 raise RunError("the file is not a checkpoint of genoken", where=str(path))
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - not a dictionary
     except (OSError, SafetensorError) as error:
-        raise RunError(f"the checkpoint cannot be read ({error})", where=str(path), remedy="delete it; the one before is used") from error
+        raise RunError(
+            f"the checkpoint cannot be read ({error})", where=str(path), remedy="delete it; the one before is used"
+        ) from error
     return _decode(json.loads(state), tensors)
 
 

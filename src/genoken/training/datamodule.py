@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import lightning as L
+import lightning
 import numpy as np
 
 from genoken.core.batch import Batch
@@ -13,7 +13,7 @@ from genoken.data.order import cut_batches, epoch_order, share_of_rank
 from genoken.training.loader import BatchLoader
 
 
-class TokenDataModule(L.LightningDataModule):
+class TokenDataModule(lightning.LightningDataModule):
     """Train and validation parts of one fold.
 
     Every optimizer step sees the same samples however many processes share it: a global batch of ``batch_size * processes`` samples

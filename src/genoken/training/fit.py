@@ -6,10 +6,11 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import lightning as L
+import lightning
 import numpy as np
 import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.profilers import Profiler, SimpleProfiler
 
 from genoken.core.config import TrainingSettings
 from genoken.core.contracts import Objective, TargetState
@@ -51,7 +52,7 @@ class Fit:
     failure: TrainingError | None = None
 
 
-def fit(
+def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would be right
     network: Network,
     train: TokenDataset,
     val: TokenDataset,
@@ -115,7 +116,9 @@ def fit(
     return Fit(network, history.rows, selection.best_epoch, precision, backend, failure)
 
 
-def _run(trainer: L.Trainer, module: TrainingModule, data: TokenDataModule, checkpoint: Path | None) -> TrainingError | None:
+def _run(
+    trainer: lightning.Trainer, module: TrainingModule, data: TokenDataModule, checkpoint: Path | None
+) -> TrainingError | None:
     try:
         with warnings.catch_warnings():
             # Lightning advises on worker processes and progress bars that do not apply to loaders made of threads.
@@ -132,11 +135,13 @@ def _run(trainer: L.Trainer, module: TrainingModule, data: TokenDataModule, chec
     return None
 
 
-def _trainer(settings: TrainingSettings, precision: Precision, folder: Path, callbacks: list[L.Callback]) -> L.Trainer:
+def _trainer(
+    settings: TrainingSettings, precision: Precision, folder: Path, callbacks: list[lightning.Callback]
+) -> lightning.Trainer:
     strategy = settings.strategy
     if strategy == "ddp" and settings.nodes == 1 and settings.devices > 1:
         strategy = "ddp_spawn"  # type: ignore[assignment]
-    return L.Trainer(
+    return lightning.Trainer(
         accelerator="auto",
         devices=settings.devices,
         num_nodes=settings.nodes,
@@ -161,11 +166,9 @@ def _trainer(settings: TrainingSettings, precision: Precision, folder: Path, cal
     )
 
 
-def _profiler(settings: TrainingSettings, folder: Path) -> object | None:
+def _profiler(settings: TrainingSettings, folder: Path) -> Profiler | None:
     if not settings.profile:
         return None
-    from lightning.pytorch.profilers import SimpleProfiler
-
     return SimpleProfiler(dirpath=folder, filename="profile", extended=True)
 
 
@@ -225,5 +228,3 @@ def predict(
     network.cpu()
     back = np.argsort(order, kind="stable")
     return np.concatenate(predictions)[back], np.concatenate(states)[back]
-
-

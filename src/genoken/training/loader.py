@@ -68,7 +68,9 @@ class BatchLoader:
         self._start = 0
         rows_of_batches = self._plan(epoch, start)[start : self._num_batches]
         self._yielded = start
-        batches = self._ahead(rows_of_batches, epoch) if self._num_threads else (self._make(rows, epoch) for rows in rows_of_batches)
+        batches = (
+            self._ahead(rows_of_batches, epoch) if self._num_threads else (self._make(rows, epoch) for rows in rows_of_batches)
+        )
         while True:
             began = time.perf_counter()
             batch = next(batches, None)

@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import lightning as L
+import lightning
 import numpy as np
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from genoken.core.batch import Batch
@@ -44,7 +45,7 @@ class EpochSums:
     padded_tokens: int = 0
 
 
-class TrainingModule(L.LightningModule):
+class TrainingModule(lightning.LightningModule):
     """Trains a network for an objective.
 
     Parameters
@@ -82,7 +83,7 @@ class TrainingModule(L.LightningModule):
         self._predictions: list[Tensor] = []
         self._validation_loss = [0.0, 0]
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return AdamW and the schedule over all optimizer steps of the run."""
         # Lightning's own estimate would set up the loader before a checkpoint's loader state is at hand, and lose that state.
         batches = self.trainer.datamodule.num_batches(self.trainer.world_size)  # type: ignore[attr-defined]

@@ -33,7 +33,8 @@ def parameter_groups(network: Network, settings: TrainingSettings) -> list[dict[
     """Return AdamW's groups: matrices decay; biases, norms and feature vectors do not; the linear path has settings of its own."""
     path = {id(parameter) for parameter in network.linear_path.parameters()} if network.linear_path is not None else set()
     tables = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)}
-    decayed, free = [], []
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for parameter in network.parameters():
         if id(parameter) not in path:
             (decayed if parameter.ndim > 1 and id(parameter) not in tables else free).append(parameter)
@@ -44,9 +45,7 @@ def parameter_groups(network: Network, settings: TrainingSettings) -> list[dict[
     if network.linear_path is not None:
         rate = settings.linear_path_learning_rate
         # AdamW decays by rate x decay; a decay of its own keeps the path's shrinkage independent of the encoder's.
-        groups.append(
-            {"params": [network.linear_path.weight], "lr": rate, "weight_decay": settings.linear_path_weight_decay}
-        )
+        groups.append({"params": [network.linear_path.weight], "lr": rate, "weight_decay": settings.linear_path_weight_decay})
         groups.append({"params": [network.linear_path.bias], "lr": rate, "weight_decay": 0.0})
     return [group for group in groups if group["params"]]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lightning as L
+import lightning
 import torch
 
 from genoken.training.checkpoint import checkpoint_path
@@ -18,7 +18,7 @@ EpochReader = Callable[[dict[str, float]], None]
 """Called with each epoch's row of ``history.csv``."""
 
 
-class History(L.Callback):
+class History(lightning.Callback):
     """Notes one row per epoch: losses, validation metrics, learning rate, speed, memory.
 
     Parameters
@@ -33,14 +33,14 @@ class History(L.Callback):
         self._began = 0.0
         self._waited = 0.0
 
-    def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Start the clock of the epoch."""
         self._began = time.perf_counter()
         self._waited = _seconds_waited(trainer)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
 
-    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Note the epoch; validation follows the last training batch."""
         assert isinstance(module, TrainingModule)  # noqa: S101
         if trainer.sanity_checking:
@@ -76,7 +76,7 @@ class History(L.Callback):
         self.rows = list(state_dict["rows"])
 
 
-class Checkpoints(L.Callback):
+class Checkpoints(lightning.Callback):
     """Leaves a checkpoint behind after every epoch, or every so many optimizer steps, and removes all but the last few.
 
     Parameters
@@ -93,7 +93,9 @@ class Checkpoints(L.Callback):
         self.folder, self.every_steps, self.keep = Path(folder), every_steps, keep
         self._last_step = -1
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_index: int) -> None:
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_index: int
+    ) -> None:
         """Save after an optimizer step whose number is a multiple of ``every_steps``."""
         step = trainer.global_step
         # After an epoch's last batch the checkpoint waits for the validation, which belongs to the same state.
@@ -101,11 +103,11 @@ class Checkpoints(L.Callback):
         if self.every_steps and step > 0 and step != self._last_step and step % self.every_steps == 0 and not is_last:
             self._save(trainer)
 
-    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Save after an epoch and its validation."""
         self._save(trainer)
 
-    def _save(self, trainer: L.Trainer) -> None:
+    def _save(self, trainer: lightning.Trainer) -> None:
         self._last_step = trainer.global_step
         trainer.save_checkpoint(checkpoint_path(self.folder, self._last_step))
         if trainer.is_global_zero:
@@ -113,7 +115,7 @@ class Checkpoints(L.Callback):
                 trainer.strategy.remove_checkpoint(old)
 
 
-def _seconds_waited(trainer: L.Trainer) -> float:
+def _seconds_waited(trainer: lightning.Trainer) -> float:
     loader = trainer.datamodule.loader  # type: ignore[attr-defined]
     return loader.seconds_waited if loader is not None else 0.0
 

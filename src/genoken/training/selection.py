@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import lightning as L
+import lightning
 import torch
 from torch import Tensor
 
@@ -14,11 +14,11 @@ from genoken.training.module import TrainingModule
 LOWER_IS_BETTER = frozenset({"loss"})
 
 
-class WeightSelection(L.Callback):
+class WeightSelection(lightning.Callback):
     """Averages the weights, validates with the average, keeps the best, and stops when nothing improves any more.
 
-    After every optimizer step ``average = d average + (1 - d) weights`` with ``d = min(decay, (1 + t) / (10 + t))``, so that the first
-    steps do not weigh on the average. Validation sees the average. All of it is part of the checkpoint.
+    After optimizer step ``t`` (from 1), ``average = d average + (1 - d) weights`` with ``d = min(decay, (1 + t) / (10 + t))``, so
+    that the first steps do not weigh on the average. Validation sees the average. All of it is part of the checkpoint.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class WeightSelection(L.Callback):
         self._own: dict[str, Tensor] = {}
         self._steps = 0
 
-    def on_fit_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_fit_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Start the average at the weights, unless a checkpoint brought one."""
         assert isinstance(module, TrainingModule)  # noqa: S101
         if self.decay and not self._average:
@@ -48,7 +48,9 @@ class WeightSelection(L.Callback):
         device = module.device
         self._average = {name: tensor.to(device) for name, tensor in self._average.items()}
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_index: int) -> None:
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_index: int
+    ) -> None:
         """Update the average after an optimizer step."""
         assert isinstance(module, TrainingModule)  # noqa: S101
         if not self.decay or trainer.global_step == self._steps:
@@ -60,14 +62,14 @@ class WeightSelection(L.Callback):
         with torch.no_grad():
             torch._foreach_lerp_([self._average[name] for name in names], [weights[name].detach() for name in names], 1 - decay)
 
-    def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_validation_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Put the average in the place of the weights."""
         assert isinstance(module, TrainingModule)  # noqa: S101
         if self.decay:
             self._own = _copy(module.network)
             load_weights(module.network, self._average)
 
-    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Keep the validated weights if they are the best, put the own weights back, and stop when patience is over."""
         assert isinstance(module, TrainingModule)  # noqa: S101
         if trainer.sanity_checking:

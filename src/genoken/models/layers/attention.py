@@ -17,10 +17,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from genoken.core.errors import ConfigError
 from genoken.models.layers.packing import Packing
@@ -141,9 +142,9 @@ class SelfAttention(nn.Module):
         head_width = width // self.heads
         if first_token_only:
             weight, bias = self.query_key_value.weight, self.query_key_value.bias
-            query = F.linear(states.index_select(0, packing.first_tokens), weight[:width], bias[:width])
+            query = functional.linear(states.index_select(0, packing.first_tokens), weight[:width], bias[:width])
             query = query.view(-1, self.heads, head_width)
-            key, value = F.linear(states, weight[width:], bias[width:]).view(-1, 2, self.heads, head_width).unbind(1)
+            key, value = functional.linear(states, weight[width:], bias[width:]).view(-1, 2, self.heads, head_width).unbind(1)
         else:
             query, key, value = self.query_key_value(states).view(-1, 3, self.heads, head_width).unbind(1)
         mixed = self._attend(query, key, value, packing, first_token_only)
@@ -174,7 +175,7 @@ def attend_sdpa(query: Tensor, key: Tensor, value: Tensor, packing: Packing, fir
     keys = key.split([samples * length for samples, length in runs])
     values = value.split([samples * length for samples, length in runs])
     mixed = [
-        F.scaled_dot_product_attention(
+        functional.scaled_dot_product_attention(
             part_query.unflatten(0, (samples, -1)).transpose(1, 2),
             part_key.unflatten(0, (samples, length)).transpose(1, 2),
             part_value.unflatten(0, (samples, length)).transpose(1, 2),
@@ -201,12 +202,14 @@ def attend_eager(
     lengths = list(packing.lengths)
     queries = query.split([1] * len(lengths) if first_token_only else lengths)
     mixed = []
-    for sample, (part_query, part_key, part_value) in enumerate(zip(queries, key.split(lengths), value.split(lengths), strict=True)):
+    for sample, (part_query, part_key, part_value) in enumerate(
+        zip(queries, key.split(lengths), value.split(lengths), strict=True)
+    ):
         scores = torch.einsum("qhd,khd->hqk", part_query, part_key).float() * scale
         weights = scores.softmax(dim=-1)
         if weights_reader is not None:
             weights_reader(sample, weights)
-        weights = F.dropout(weights, dropout, training=dropout > 0).to(value.dtype)
+        weights = functional.dropout(weights, dropout, training=dropout > 0).to(value.dtype)
         mixed.append(torch.einsum("hqk,khd->qhd", weights, part_value))
     return torch.cat(mixed)
 
@@ -216,7 +219,7 @@ def attend_varlen(query: Tensor, key: Tensor, value: Tensor, packing: Packing, f
     from torch.nn.attention.varlen import varlen_attn
 
     queries = _query_packing(packing, first_token_only)
-    return varlen_attn(
+    mixed = varlen_attn(
         query.contiguous(),
         key.contiguous(),
         value.contiguous(),
@@ -225,6 +228,7 @@ def attend_varlen(query: Tensor, key: Tensor, value: Tensor, packing: Packing, f
         queries.max_length,
         packing.max_length,
     )
+    return cast("Tensor", mixed)  # it returns a pair only when auxiliary results are asked for
 
 
 def attend_flex(query: Tensor, key: Tensor, value: Tensor, packing: Packing, first_token_only: bool) -> Tensor:

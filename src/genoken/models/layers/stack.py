@@ -22,9 +22,7 @@ class TransformerStack(nn.Module):
 
     def __init__(self, width: int, layers: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(
-            TransformerBlock(width, heads, feed_forward, dropout, attention_dropout) for _ in range(layers)
-        )
+        self.blocks = nn.ModuleList(TransformerBlock(width, heads, feed_forward, dropout, attention_dropout) for _ in range(layers))
         self.gradient_checkpointing = False
 
     def forward(self, states: Tensor, packing: Packing, first_token_only: bool = False) -> Tensor:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from genoken.core.batch import Batch, LossTerm
 
+SMALLEST_MISSING_PROBABILITY = 1e-7
+"""Floor of ``1 - p`` in the focal loss: about the resolution of 32-bit numbers near 1."""
+
 
 @settings
 class ClassifyObjective(Objective):
@@ -84,7 +87,9 @@ class ClassifyObjective(Objective):
         weights = torch.tensor(self.class_weights(state), dtype=outputs.dtype, device=outputs.device)[targets]
         picked = log_probabilities.gather(1, targets.unsqueeze(1)).squeeze(1)
         if self.loss_kind == "focal":
-            losses = -weights * (1 - picked.exp()).pow(self.focal_gamma) * picked
+            # Where p rounds to 1, powers below 1 have an infinite slope; the floor keeps gradients finite there.
+            missing = (-picked.expm1()).clamp(min=SMALLEST_MISSING_PROBABILITY)
+            losses = -weights * missing.pow(self.focal_gamma) * picked
         else:
             smoothing = self.label_smoothing
             losses = -weights * ((1 - smoothing) * picked + smoothing * log_probabilities.mean(dim=1))

@@ -31,8 +31,10 @@ class RegressObjective(Objective):
 
     def fit(self, labels: np.ndarray, label: str, classes: tuple[str, ...]) -> TargetState:
         """Note the mean and the standard deviation of the train targets (1 for a constant target)."""
-        deviation = float(np.std(labels))
-        return TargetState(task=self.task, label=label, center=float(np.mean(labels)), scale=deviation if deviation > 0 else 1.0)
+        center, deviation = float(np.mean(labels)), float(np.std(labels))
+        # The mean of equal numbers may differ from them by a rounding error, which is not a spread.
+        constant = deviation <= 1e-12 * abs(center)
+        return TargetState(task=self.task, label=label, center=center, scale=1.0 if constant else deviation)
 
     def head(self, state: TargetState) -> HeadSpec:
         """Return one output."""

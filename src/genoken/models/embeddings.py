@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
@@ -13,10 +14,15 @@ from genoken.core.batch import Batch
 from genoken.core.config import EmbeddingSettings
 from genoken.core.errors import ConfigError
 from genoken.core.layout import NUM_SPECIALS, Layout
+from genoken.core.random import generator
 from genoken.models.layers.packing import Packing
 
 VALUE_SCALE = 5.0
 """Log-normalized value at which the multiplicative factor has passed three quarters of its range."""
+RANK_TOLERANCE = 1e-6
+"""Singular values below this share of the largest count as zero."""
+NO_SPREAD = 1e-12
+"""Share of the sum of squares below which what centering leaves is rounding."""
 
 
 @dataclass(frozen=True)
@@ -52,30 +58,38 @@ def svd_start(prepared: object, width: int, seed: int) -> np.ndarray:
     seed
         Seed of the iterative solver's start and of the noise.
     """
-    import scipy.sparse as sp
+    values = sp.csr_matrix(prepared).astype(np.float64)
+    rng = generator(seed, "svd_start")
+    table = rng.normal(0.0, 0.1, size=(values.shape[1], width))
+    right = _right_singular_vectors(values, width, rng)
+    if len(right):
+        signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
+        directions = (right * signs[:, None]).T
+        table[:, : len(right)] = directions / directions.std()
+    return table.astype(np.float32)
+
+
+def _right_singular_vectors(values: sp.csr_matrix, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return up to ``count`` right singular vectors (found, features) of the centered values, the strongest first."""
     from scipy.sparse.linalg import LinearOperator, svds
 
-    from genoken.core.random import generator
-
-    values = sp.csr_matrix(prepared).astype(np.float64)
-    samples, features = values.shape
-    rank = min(width, min(samples, features) - 1)
-    rng = generator(seed, "svd_start")
-    table = rng.normal(0.0, 0.1, size=(features, width))
-    if rank >= 1:
-        mean = np.asarray(values.mean(axis=0)).ravel()
-        centered = LinearOperator(
-            shape=values.shape,
-            matvec=lambda x: values @ np.ravel(x) - mean @ np.ravel(x),
-            rmatvec=lambda y: values.T @ np.ravel(y) - mean * np.sum(y),
-            dtype=np.float64,
-        )
-        _, singular, right = svds(centered, k=rank, v0=rng.normal(size=min(samples, features)), solver="arpack")
-        right = right[np.argsort(-singular)]
-        signs = np.sign(right[np.arange(rank), np.abs(right).argmax(axis=1)])
-        directions = (right * signs[:, None]).T
-        table[:, :rank] = directions / max(directions.std(), 1e-12)
-    return table.astype(np.float32)
+    mean = np.asarray(values.mean(axis=0)).ravel()
+    spread = values.multiply(values).sum() - values.shape[0] * (mean @ mean)
+    count = min(count, min(values.shape) - 1)
+    if count < 1 or spread <= NO_SPREAD * values.multiply(values).sum():
+        return np.empty((0, values.shape[1]))
+    centered = LinearOperator(
+        shape=values.shape,
+        matvec=lambda x: values @ np.ravel(x) - mean @ np.ravel(x),
+        rmatvec=lambda y: values.T @ np.ravel(y) - mean * np.sum(y),
+        dtype=np.float64,
+    )
+    _, singular, right = svds(centered, k=count, v0=rng.normal(size=min(values.shape)), solver="arpack")
+    if singular.min() <= RANK_TOLERANCE * singular.max():
+        # Where the rank is exhausted, ARPACK goes on from random vectors of its own; the dense solver draws none.
+        _, singular, right = np.linalg.svd(values.toarray() - mean, full_matrices=False)
+    order = np.argsort(-singular, kind="stable")[:count]
+    return right[order[singular[order] > RANK_TOLERANCE * singular.max()]]
 
 
 class TokenEmbedding(nn.Module):

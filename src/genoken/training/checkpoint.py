@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 from safetensors import SafetensorError, safe_open
@@ -58,17 +59,24 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     RunError
         When the file is missing or is not such a file.
     """
+    foreign = RunError("the file is not a checkpoint of genoken", where=str(path), remedy="delete it; the one before is used")
     try:
         with safe_open(path, framework="pt", device="cpu") as handle:
             state = (handle.metadata() or {}).get(_STATE)
             if state is None:
-                raise RunError("the file is not a checkpoint of genoken", where=str(path))
+                raise foreign
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - not a dictionary
     except (OSError, SafetensorError) as error:
         raise RunError(
             f"the checkpoint cannot be read ({error})", where=str(path), remedy="delete it; the one before is used"
         ) from error
-    return _decode(json.loads(state), tensors)
+    try:
+        content = _decode(json.loads(state), tensors)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise foreign from error
+    if not isinstance(content, dict):
+        raise foreign
+    return content
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -84,15 +92,17 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 def _encode(value: Any, place: str, tensors: dict[str, torch.Tensor]) -> Any:
     if isinstance(value, torch.Tensor):
-        tensors[place] = value
-        return {"$tensor": place}
+        # Places alone are not unique: {"a/b": …} and {"a": {"b": …}} have the same.
+        name = f"{len(tensors)}{place}"
+        tensors[name] = value
+        return {"$tensor": name}
     if isinstance(value, dict):
         return {"$dict": [[_key(key), _encode(item, f"{place}/{key}", tensors)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
         kind = "$tuple" if isinstance(value, tuple) else "$list"
         return {kind: [_encode(item, f"{place}/{index}", tensors) for index, item in enumerate(value)]}
-    if isinstance(value, float):
-        return {"$float": value.hex()}
+    if isinstance(value, (float, np.floating)):
+        return {"$float": float(value).hex()}
     return to_json(value)
 
 
@@ -112,5 +122,7 @@ def _decode(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
         return float.fromhex(content)
     if kind == "$dict":
         return {key: _decode(item, tensors) for key, item in content}
+    if kind not in ("$list", "$tuple"):
+        raise ValueError(kind)
     items = [_decode(item, tensors) for item in content]
     return tuple(items) if kind == "$tuple" else items

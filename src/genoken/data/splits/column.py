@@ -93,6 +93,4 @@ def _refuse_missing_classes(problem: _problem.Problem, words: np.ndarray, column
     missing = sorted(in_test - in_train)
     if missing:
         names = ", ".join(problem.names[code] for code in missing)
-        raise DataError(
-            f"no train sample has the class {names}, which the test has", where=where, remedy="mark some of them 'train'"
-        )
+        raise DataError(f"no train sample has {names}, which the test has", where=where, remedy="mark some of them 'train'")

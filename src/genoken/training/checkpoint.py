@@ -42,13 +42,24 @@ class SafeCheckpointIO(CheckpointIO):
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write nested dictionaries, lists, numbers, strings and tensors as one safetensors file."""
+    """Write nested dictionaries, lists, numbers, strings and tensors as one safetensors file.
+
+    Raises
+    ------
+    RunError
+        When the disk is full or the folder cannot be written.
+    """
     tensors: dict[str, torch.Tensor] = {}
     state = json.dumps(_encode(content, "", tensors), allow_nan=True)
     # An empty file has no header to hold the state; shared memory is refused by the format, hence the copies.
     owned = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()} or {"empty": torch.zeros(0)}
     with atomic_path(path) as temporary:
-        save_file(owned, temporary, metadata={_STATE: state})
+        try:
+            save_file(owned, temporary, metadata={_STATE: state})
+        except SafetensorError as error:  # the format's own name for what would be an OSError
+            raise RunError(
+                f"cannot write the checkpoint ({error})", where=str(path), remedy="free disk space or choose another folder"
+            ) from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

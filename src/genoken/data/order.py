@@ -40,15 +40,42 @@ def cut_batches(order: np.ndarray, lengths: np.ndarray, *, batch_size: int, toke
             f"'training.tokens_per_batch' is {tokens_per_batch}, but one sample has {longest} tokens",
             remedy=f"raise it to at least {longest}, or limit samples with tokenizer.max_tokens",
         )
-    batches, start, tokens = [], 0, 0
-    for position, sample in enumerate(order):
-        length = int(lengths[sample])
-        if position - start == batch_size or tokens + length > tokens_per_batch:
-            batches.append(order[start:position])
-            start, tokens = position, 0
-        tokens += length
-    if start < len(order):
-        batches.append(order[start:])
+    batches, start, ends = [], 0, np.cumsum(lengths[order])
+    while start < len(order):
+        used = int(ends[start - 1]) if start else 0
+        stop = min(int(np.searchsorted(ends, used + tokens_per_batch, side="right")), start + batch_size)
+        batches.append(order[start:stop])
+        start = stop
+    return batches
+
+
+def split_batches(batches: list[np.ndarray], count: int, *, smallest: int = 1) -> list[np.ndarray]:
+    """Halve the largest batches until there are ``count``; the order of samples stays.
+
+    Parameters
+    ----------
+    batches
+        Samples of each batch.
+    count
+        How many batches there shall be; nothing changes when there are as many already.
+    smallest
+        Fewest samples of a half.
+
+    Raises
+    ------
+    ConfigError
+        When the batches are too small to be halved.
+    """
+    batches = list(batches)
+    while len(batches) < count:
+        largest = max(range(len(batches)), key=lambda index: len(batches[index]))
+        middle = len(batches[largest]) // 2
+        if middle < smallest:
+            raise ConfigError(
+                f"'training.tokens_per_batch' leaves batches of {len(batches[largest])} samples, too few to share among processes",
+                remedy="raise it, or use fewer devices",
+            )
+        batches[largest : largest + 1] = [batches[largest][:middle], batches[largest][middle:]]
     return batches
 
 

@@ -9,7 +9,7 @@ from genoken.core.batch import Batch
 from genoken.core.config import TrainingSettings
 from genoken.core.contracts import Objective, TargetState
 from genoken.data.dataset import TokenDataset
-from genoken.data.order import cut_batches, epoch_order, share_of_rank
+from genoken.data.order import cut_batches, epoch_order, share_of_rank, split_batches
 from genoken.training.loader import BatchLoader
 
 
@@ -47,6 +47,7 @@ class TokenDataModule(lightning.LightningDataModule):
         self.token_dropout = token_dropout
         self._train_loader: BatchLoader | None = None
         self._lengths = train.lengths()
+        self._counts: dict[int, int] = {}
 
     @property
     def loader(self) -> BatchLoader | None:
@@ -59,6 +60,23 @@ class TokenDataModule(lightning.LightningDataModule):
 
     def plan(self, epoch: int, num_ranks: int = 1) -> list[np.ndarray]:
         """Return the rows of each global batch of an epoch."""
+        batches = split_batches(self._cut(epoch, num_ranks), self._whole_count(num_ranks), smallest=num_ranks)
+        return batches[: self.settings.limit_batches] if self.settings.limit_batches else batches
+
+    def num_batches(self, num_ranks: int = 1) -> int:
+        """Return the number of batches of every epoch."""
+        count = self._whole_count(num_ranks)
+        return min(count, self.settings.limit_batches) if self.settings.limit_batches else count
+
+    def _whole_count(self, num_ranks: int) -> int:
+        # With a token budget the number of batches would vary from epoch to epoch. Lightning needs one number; the largest of all
+        # epochs leaves out no sample, and plan() brings the other epochs to it.
+        if num_ranks not in self._counts:
+            epochs = self.settings.epochs if self.settings.tokens_per_batch else 1
+            self._counts[num_ranks] = max(len(self._cut(epoch, num_ranks)) for epoch in range(epochs))
+        return self._counts[num_ranks]
+
+    def _cut(self, epoch: int, num_ranks: int) -> list[np.ndarray]:
         settings = self.settings
         order = epoch_order(len(self.train_part), settings.seed, epoch)
         batches = cut_batches(
@@ -70,13 +88,7 @@ class TokenDataModule(lightning.LightningDataModule):
         if num_ranks > 1 and len(batches) > 1 and len(batches[-1]) < num_ranks:
             # Every process needs at least one sample of every batch.
             batches[-2:] = [np.concatenate(batches[-2:])]
-        return batches[: settings.limit_batches] if settings.limit_batches else batches
-
-    def num_batches(self, num_ranks: int = 1) -> int:
-        """Return the most batches that an epoch has: with a token budget their number varies a little from epoch to epoch."""
-        if not self.settings.tokens_per_batch:
-            return len(self.plan(0, num_ranks))
-        return min(len(self.plan(epoch, num_ranks)) for epoch in range(self.settings.epochs))
+        return batches
 
     def train_dataloader(self) -> BatchLoader:
         """Return the training loader; it prepares batches for this process."""

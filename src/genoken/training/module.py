@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import numpy as np
@@ -110,16 +110,29 @@ class TrainingModule(lightning.LightningModule):
         losses is divided once by the number of samples in the window. The last, partial window of an epoch is thereby exact.
         """
         term = self.objective.loss(self.network(batch).outputs, batch, self.target)
-        if not torch.isfinite(term.total):
-            raise TrainingError(
-                f"the loss is not finite in epoch {self.current_epoch + 1}, step {self.global_step + 1}",
-                remedy="lower --learning-rate, or use --precision fp32; the best weights so far are kept",
-            )
+        # All processes stop together: one that stopped alone would leave the others waiting for its gradients.
+        if self._sum_over_processes([float(not torch.isfinite(term.total))])[0]:
+            raise self._not_finite(f"the loss is not finite in epoch {self.current_epoch + 1}, step {self.global_step + 1}")
         self.sums.loss += float(term.total.detach())
         self.sums.samples += term.count
         self.sums.tokens += batch.num_tokens
         self.sums.padded_tokens += batch.num_samples * max(batch.lengths)
         return term.total * (self.settings.accumulate * self.trainer.world_size / self._window_samples(batch_index))
+
+    @staticmethod
+    def _not_finite(message: str) -> TrainingError:
+        return TrainingError(message, remedy="lower --learning-rate, or use --precision fp32; the best weights so far are kept")
+
+    def _sum_over_processes(self, values: list[float]) -> list[float]:
+        if self.trainer.world_size == 1:
+            return values
+        local = torch.tensor(values, dtype=torch.float64, device=self.device)
+        return cast("Tensor", self.trainer.strategy.reduce(local, reduce_op="sum")).tolist()
+
+    def total_sums(self) -> EpochSums:
+        """Return the current epoch's sums over all processes."""
+        loss, *counts = self._sum_over_processes([float(value) for value in dataclasses.astuple(self.sums)])
+        return EpochSums(loss, *(int(count) for count in counts))
 
     def _window_samples(self, batch_index: int) -> int:
         """Return the samples of the accumulation window that a batch belongs to, over all processes."""
@@ -127,12 +140,13 @@ class TrainingModule(lightning.LightningModule):
         return sum(self._batch_sizes[first : first + self.settings.accumulate])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the sums of the current epoch."""
-        checkpoint["epoch_sums"] = dataclasses.asdict(self.sums)
+        """Add the sums of the current epoch, over all processes."""
+        checkpoint["epoch_sums"] = dataclasses.asdict(self.total_sums())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the sums of the epoch in which the checkpoint was written."""
-        self._resumed_sums = EpochSums(**checkpoint["epoch_sums"])
+        """Take up the sums of the epoch in which the checkpoint was written; with several processes, in the first one."""
+        if self.global_rank == 0:
+            self._resumed_sums = EpochSums(**checkpoint["epoch_sums"])
 
     def on_validation_epoch_start(self) -> None:
         """Reset what validation collects."""

@@ -41,12 +41,12 @@ class History(lightning.Callback):
             torch.cuda.reset_peak_memory_stats()
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Note the epoch; validation follows the last training batch."""
+        """Note the epoch, over all processes; validation follows the last training batch."""
         assert isinstance(module, TrainingModule)  # noqa: S101
         if trainer.sanity_checking:
             return
         seconds = max(time.perf_counter() - self._began, 1e-9)
-        sums = module.sums
+        sums = module.total_sums()
         row: dict[str, float] = {
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,

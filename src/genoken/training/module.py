@@ -164,4 +164,7 @@ class TrainingModule(lightning.LightningModule):
         """Score the whole validation part at once."""
         predictions = torch.cat(self._predictions).numpy()
         loss = self._validation_loss[0] / max(self._validation_loss[1], 1)
+        if not math.isfinite(loss):
+            # The last step of an epoch can spoil the weights; they must not be kept as the best.
+            raise self._not_finite(f"the validation loss is not finite in epoch {self.current_epoch + 1}")
         self.validation_metrics = {"loss": loss, **self.scorer(self.labels[: len(predictions)], predictions)}

@@ -93,6 +93,11 @@ class Checkpoints(lightning.Callback):
         self.folder, self.every_steps, self.keep = Path(folder), every_steps, keep
         self._last_step = -1
 
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Count the step of a checkpoint that training goes on from as saved."""
+        # Saved once more within the next accumulation window, it would lose the gradients gathered so far.
+        self._last_step = trainer.global_step
+
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_index: int
     ) -> None:

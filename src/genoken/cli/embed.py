@@ -1,0 +1,31 @@
+"""``genoken embed``: embeddings of samples or of genes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genoken.cli.options import OptionalFile, Quiet, RunFolder
+
+
+def command(
+    run: RunFolder,
+    file: OptionalFile = None,
+    *,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="A .csv, .tsv, .parquet or .h5ad file.", show_default=False)
+    ],
+    genes: Annotated[bool, typer.Option("--genes", metavar=" ", help="Embeddings of genes instead of samples.")] = False,
+    contextual: Annotated[
+        bool,
+        typer.Option("--contextual", metavar=" ", help="With --genes: a gene's mean state over samples, not the learned table."),
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the model's embeddings of samples, or with --genes of genes."""
+    from genoken.workflows.embed import embed
+    from genoken.workflows.show import Show
+
+    embed(run, file, output, genes=genes or contextual, contextual=contextual, show=Show(quiet=quiet))

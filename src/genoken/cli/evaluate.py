@@ -1,0 +1,32 @@
+"""``genoken evaluate``: a run on new data with labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genoken.cli.options import AsJson, File, Group, Label, RunFolder, write_json
+
+
+def command(
+    run: RunFolder,
+    file: File,
+    label: Label = "",
+    group: Group = "",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for metrics.json and predictions.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a trained model on another file: the same metrics, intervals and sentence as after training.
+
+    Label and group are the columns that the run was trained with, unless others are named.
+    """
+    from genoken.workflows.evaluate import evaluate
+    from genoken.workflows.show import Show
+
+    result = evaluate(run, file, label=label, group=group, output=output, show=Show(quiet=as_json))
+    if as_json:
+        write_json(result)

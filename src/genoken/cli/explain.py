@@ -1,0 +1,51 @@
+"""``genoken explain``: which genes the model looks at, with controls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import typer
+
+from genoken.cli.flags import one_of, with_choices
+from genoken.cli.options import OptionalFile, Quiet, RunFolder
+
+Aggregate = Literal["mean", "max", "median"]
+By = Literal["class", "group"]
+
+METHODS = ("attention", "integrated_gradients", "gradient", "ensemble")
+"""Ways to score genes."""
+AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
+"""Ways to sum a gene's scores up over samples."""
+UNITS: tuple[By, ...] = get_args(By)
+"""What a list of genes is made for."""
+
+
+def command(
+    run: RunFolder,
+    file: OptionalFile = None,
+    method: Annotated[
+        str, typer.Option(metavar="WORD", help=with_choices("How genes are scored", METHODS))
+    ] = "integrated_gradients",
+    aggregate: Annotated[
+        str, typer.Option(metavar="WORD", help=with_choices("How scores are summed up over samples", AGGREGATES))
+    ] = "mean",
+    by: Annotated[str, typer.Option(metavar="WORD", help=with_choices("One list of genes for each", UNITS))] = "class",
+    top: Annotated[int, typer.Option(metavar="N", help="Genes per list.")] = 50,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="A .tsv file; the run folder when left out.", show_default=False),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """List the genes that the model's outputs depend on, beside controls: random genes, randomized weights, simple correlation."""
+    chosen_method = one_of(method, METHODS, "--method")
+    chosen_aggregate = one_of(aggregate, AGGREGATES, "--aggregate")
+    chosen_by = one_of(by, UNITS, "--by")
+
+    from genoken.workflows.explain import explain
+    from genoken.workflows.show import Show
+
+    explain(
+        run, file, method=chosen_method, aggregate=chosen_aggregate, by=chosen_by, top=top, output=output, show=Show(quiet=quiet)
+    )

@@ -1,0 +1,245 @@
+"""The flags of ``genoken train``: one table from a flag to a path of the configuration.
+
+A flag that is not given changes nothing, so that presets and files keep their say.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+
+import typer
+
+from genoken.core.components import kinds
+from genoken.core.errors import ConfigError, suggestion
+
+DATA, MODEL, TRAINING, HARDWARE, OUTPUT = "Data", "Model", "Training", "Hardware", "Output"
+"""The panels of the help page."""
+
+Precision = Literal["auto", "bf16", "fp16", "fp32"]
+Word = TypeVar("Word", bound=str)
+
+TASKS = ("auto", "classification", "regression")
+"""What a label can be."""
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+"""Number formats."""
+BACKENDS = ("auto", "varlen", "flex", "sdpa", "eager")
+"""Attention backends."""
+MONITORS = ("loss", "macro_f1", "accuracy", "balanced_accuracy", "roc_auc", "r2")
+"""Validation metrics that can choose the weights."""
+LOGGERS = ("tensorboard", "csv", "wandb", "none")
+"""Where training curves can go."""
+LEVELS = ("debug", "info", "warning", "error")
+"""How much libraries can tell."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag.
+
+    Parameters
+    ----------
+    name
+        Without dashes; ``batch-size`` is given as ``--batch-size``.
+    path
+        Dotted path in :class:`genoken.core.config.RunConfig` of the setting that it stands for; empty if it stands for none.
+    type
+        ``int``, ``float``, ``str``, ``Path``, ``bool`` (then it takes no value) or ``list[str]`` (then it may be repeated).
+    panel
+        Panel of the help page.
+    help
+        One line.
+    choices
+        The allowed words; empty for any value.
+    several
+        Whether one value holds several words, with commas between them; ``none`` stands for an empty list.
+    metavar
+        Name of the value on the help page.
+    short
+        One-letter form, with its dash.
+    """
+
+    name: str
+    path: str
+    type: Any
+    panel: str
+    help: str
+    choices: tuple[str, ...] = ()
+    several: bool = False
+    metavar: str = ""
+    short: str = ""
+
+    @property
+    def parameter(self) -> str:
+        """Name of the Python parameter."""
+        return self.name.replace("-", "_")
+
+    def read(self, value: Any) -> Any:
+        """Return what was typed as the value that is meant.
+
+        Raises
+        ------
+        ConfigError
+            When a word is not among the choices; the message names the nearest one.
+        """
+        if not self.several:
+            return one_of(value, self.choices, f"--{self.name}") if self.choices else value
+        words = [word.strip() for word in value.split(",") if word.strip()]
+        return [] if words == ["none"] else [one_of(word, self.choices, f"--{self.name}") for word in words]
+
+
+TRAIN_FLAGS: tuple[Flag, ...] = (
+    Flag("label", "", str, DATA, "Column of obs to predict.", metavar="COLUMN"),
+    Flag("group", "", str, DATA, "Column that must not straddle a split, such as a donor.", metavar="COLUMN"),
+    Flag("positive", "", str, DATA, "One class against all others.", metavar="CLASS"),
+    Flag("train", "", Path, DATA, "With --val and --test: three files in place of FILE.", metavar="FILE"),
+    Flag("val", "", Path, DATA, "Samples that choose the stopping point.", metavar="FILE"),
+    Flag("test", "", Path, DATA, "Samples to be tested on.", metavar="FILE"),
+    Flag("task", "data.task", str, DATA, "What the label calls for", TASKS),
+    Flag("source", "data.source", str, DATA, "Where the values are: auto, X, raw or layers/NAME.", metavar="MATRIX"),
+    Flag("split", "split.kind", str, DATA, "How samples are divided into train, validation and test.", kinds("splits")),
+    Flag("folds", "split.folds", int, DATA, "Cross-validation with this many folds.", metavar="K"),
+    Flag("tokenizer", "tokenizer.kind", str, DATA, "How a sample becomes tokens.", kinds("tokenizers")),
+    Flag("tokens", "tokenizer.tokens", str, DATA, "Which genes become tokens.", ("expressed", "all")),
+    Flag("hvgs", "tokenizer.hvgs", int, DATA, "Highly variable genes, chosen on the train split; 0 for all.", metavar="N"),
+    Flag("max-tokens", "tokenizer.max_tokens", int, DATA, "Most tokens of one sample; the highest values stay.", metavar="N"),
+    Flag(
+        "min-coverage", "data.min_coverage", float, DATA, "Share of the model's genes that another file must hold.", metavar="SHARE"
+    ),
+    Flag("limit-samples", "data.limit_samples", int, DATA, "Use at most this many samples.", metavar="N"),
+    Flag("strict", "data.strict", bool, DATA, "Refuse samples without a label, and empty ones, instead of leaving them out."),
+    Flag("preset", "", str, MODEL, "Named configuration to start from.", metavar="NAME"),
+    Flag("config", "", Path, MODEL, "YAML file, laid over the preset.", metavar="FILE"),
+    Flag("set", "", list[str], MODEL, "Any setting, laid over the file; can be repeated.", metavar="PATH=VALUE"),
+    Flag("encoder", "model.encoder.kind", str, MODEL, "Body of the network.", kinds("encoders")),
+    Flag(
+        "baselines", "evaluation.baselines", str, MODEL, "Simple rivals, with commas.", (*kinds("baselines"), "none"), several=True
+    ),
+    Flag(
+        "rivals",
+        "evaluation.rivals",
+        str,
+        MODEL,
+        "Encoders to train as rivals, with commas.",
+        ("mlp", "linear", "none"),
+        several=True,
+    ),
+    Flag("epochs", "training.epochs", int, TRAINING, "Passes over the train split.", metavar="N"),
+    Flag("batch-size", "training.batch_size", int, TRAINING, "Samples per batch.", metavar="N"),
+    Flag("tokens-per-batch", "training.tokens_per_batch", int, TRAINING, "Most tokens of one batch; 0 for no bound.", metavar="N"),
+    Flag("eval-batch-size", "training.eval_batch_size", int, TRAINING, "Samples per batch when not training.", metavar="N"),
+    Flag("accumulate", "training.accumulate", int, TRAINING, "Batches per optimizer step.", metavar="N"),
+    Flag("learning-rate", "training.learning_rate", float, TRAINING, "Highest learning rate of AdamW.", metavar="RATE"),
+    Flag("weight-decay", "training.weight_decay", float, TRAINING, "Decoupled weight decay.", metavar="RATE"),
+    Flag("warmup", "training.warmup", float, TRAINING, "Share of the steps, 0 to 1, over which the rate rises.", metavar="SHARE"),
+    Flag("patience", "training.patience", int, TRAINING, "Epochs without improvement before stopping; 0: never stop.", metavar="N"),
+    Flag("monitor", "training.monitor", str, TRAINING, "Validation metric that chooses the best weights.", MONITORS),
+    Flag("seed", "training.seed", int, TRAINING, "Every random draw is a function of it.", metavar="N"),
+    Flag("fast-dev-run", "", bool, TRAINING, "Try everything out: 200 samples, 4 batches, 1 epoch."),
+    Flag("precision", "training.precision", str, HARDWARE, "Number format", PRECISIONS),
+    Flag("attention", "training.attention", str, HARDWARE, "Attention backend (see genoken devices)", BACKENDS),
+    Flag("compile", "training.compile", bool, HARDWARE, "Compile each encoder layer with torch.compile."),
+    Flag("gradient-checkpointing", "training.gradient_checkpointing", bool, HARDWARE, "Less memory, slower steps."),
+    Flag("num-workers", "training.num_workers", int, HARDWARE, "Threads that prepare batches ahead of the step.", metavar="N"),
+    Flag("devices", "training.devices", int, HARDWARE, "Devices, or CPU processes, per node.", metavar="N"),
+    Flag("nodes", "training.nodes", int, HARDWARE, "Nodes.", metavar="N"),
+    Flag("strategy", "training.strategy", str, HARDWARE, "How several devices share the work.", ("auto", "ddp", "fsdp")),
+    Flag("output", "", Path, OUTPUT, "Run folder; runs/FILE-LABEL when left out.", metavar="FOLDER", short="-o"),
+    Flag("overwrite", "", bool, OUTPUT, "Replace a run folder that exists."),
+    Flag("resume", "", Path, OUTPUT, "Go on with a run that was stopped; everything else comes from it.", metavar="FOLDER"),
+    Flag("checkpoint-every", "training.checkpoint_every", int, OUTPUT, "Steps between checkpoints; 0: one per epoch.", metavar="N"),
+    Flag("keep-last", "training.keep_last", int, OUTPUT, "Checkpoints kept.", metavar="N"),
+    Flag("logger", "training.logger", str, OUTPUT, "Where training curves go besides history.csv.", LOGGERS),
+    Flag("profile", "training.profile", bool, OUTPUT, "Write a profile of the training steps into the run folder."),
+    Flag("log-level", "", str, OUTPUT, "How much libraries tell; warning when left out.", LEVELS),
+    Flag("quiet", "", bool, OUTPUT, "Write nothing but errors."),
+)
+"""Every flag of ``genoken train``, in the order of its help page."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was typed.
+
+    Parameters
+    ----------
+    settings
+        Configuration path to value, for the flags that stand for a setting.
+    others
+        Parameter name to value, for those that do not.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
+
+
+def one_of(word: str, known: Sequence[Word], option: str) -> Word:
+    """Return the known word that was typed.
+
+    Raises
+    ------
+    ConfigError
+        When there is none; the message names the nearest ones.
+    """
+    for candidate in known:
+        if candidate == word:
+            return candidate
+    raise ConfigError(f"'{word}' is not among its words", where=option, remedy=suggestion(word, known, "choose among"))
+
+
+def with_choices(text: str, choices: Sequence[str]) -> str:
+    """Return one line of help with the words that can be chosen: ``Number format: auto, bf16, fp16, fp32.``."""
+    return f"{text.rstrip('.')}: {', '.join(choices)}." if choices else text
+
+
+def read_flags(values: Mapping[str, Any]) -> Given:
+    """Sort what was typed into settings and the rest.
+
+    Parameters
+    ----------
+    values
+        Parameter name to what was typed; ``None``, ``False`` or an empty list where a flag was not given.
+
+    Raises
+    ------
+    ConfigError
+        When a word is not among a flag's choices.
+    """
+    typed = {flag: flag.read(value) for flag in TRAIN_FLAGS if (value := values.get(flag.parameter)) not in (None, False, [])}
+    return Given(
+        settings={flag.path: value for flag, value in typed.items() if flag.path},
+        others={flag.parameter: value for flag, value in typed.items() if not flag.path},
+    )
+
+
+def takes_flags(command: Callable[[Path | None, Given], None]) -> Callable[..., None]:
+    """Give a command of a file, which may be left out, every flag of the table in place of its parameter ``given``."""
+    file, _ = inspect.signature(command).parameters.values()
+    hint = get_type_hints(command, include_extras=True)[file.name]
+    parameters = [file.replace(annotation=hint, default=None), *(_parameter(flag) for flag in TRAIN_FLAGS)]
+
+    @functools.wraps(command)
+    def parsed(**values: Any) -> None:
+        command(values.pop(file.name), read_flags(values))
+
+    parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    parsed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return parsed
+
+
+def _parameter(flag: Flag) -> inspect.Parameter:
+    option = typer.Option(
+        *([flag.short] if flag.short else []),
+        f"--{flag.name}",
+        help=with_choices(flag.help, flag.choices),
+        rich_help_panel=flag.panel,
+        metavar=flag.metavar or (" " if flag.type is bool else "WORDS" if flag.several else "WORD"),
+        show_default=False,
+    )
+    kind = bool if flag.type is bool else flag.type | None
+    default = False if flag.type is bool else None
+    return inspect.Parameter(flag.parameter, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])

@@ -1,0 +1,34 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that genoken wrote.", show_default=False)]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="An .h5ad file.", show_default=False)]
+OptionalFile = Annotated[
+    Path | None,
+    typer.Argument(metavar="FILE", help="An .h5ad file; the run's own test samples when left out.", show_default=False),
+]
+Label = Annotated[str, typer.Option("--label", metavar="COLUMN", help="Column of obs to predict.", show_default=False)]
+Group = Annotated[
+    str,
+    typer.Option(
+        "--group", metavar="COLUMN", help="Column of obs that must not straddle a split, such as a donor.", show_default=False
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", metavar=" ", help="Write JSON to stdout and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", metavar=" ", help="Write nothing but errors.")]
+Compile = Annotated[bool, typer.Option("--compile", metavar=" ", help="Compile each encoder layer with torch.compile.")]
+
+
+def write_json(content: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Write plain values to stdout as JSON, indented, without NaN."""
+    from genoken.core.files import to_json
+
+    typer.echo(json.dumps(to_json(content), indent=2, ensure_ascii=False, allow_nan=False))

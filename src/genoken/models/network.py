@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +58,7 @@ class Network(nn.Module):
         super().__init__()
         self.takes = settings.encoder.takes
         self.pooling = settings.pooling
+        self.summands: Literal["both", "encoder", "linear_path"] = "both"
         if self.takes == "tokens" and settings.pooling == "cls" and not layout.has_cls:
             raise ConfigError("'model.pooling: cls' needs a tokenizer that emits a CLS token", remedy="use model.pooling: mean")
         self.embedding: TokenEmbedding | FeatureBag
@@ -71,9 +75,20 @@ class Network(nn.Module):
         """Return outputs and pooled states of a batch."""
         states = self.pooled_states(batch)
         outputs = self.head(states).float()
-        if self.linear_path is not None:
+        if self.linear_path is not None and self.summands == "both":
             outputs = outputs + self.linear_path(batch)
+        elif self.linear_path is not None and self.summands == "linear_path":
+            outputs = self.linear_path(batch)
         return Outputs(outputs=outputs, states=states)
+
+    @contextmanager
+    def only(self, summand: Literal["encoder", "linear_path"]) -> Iterator[None]:
+        """Within the block, let the outputs consist of one of the two summands; without a linear path nothing changes."""
+        self.summands = summand
+        try:
+            yield
+        finally:
+            self.summands = "both"
 
     def pooled_states(self, batch: Batch) -> Tensor:
         """Return states of shape (samples, width)."""
@@ -108,6 +123,24 @@ class Network(nn.Module):
     def attention_layers(self) -> list[SelfAttention]:
         """Return the self-attention layers in order; empty for encoders without tokens."""
         return [module for module in self.encoder.modules() if isinstance(module, SelfAttention)]
+
+    @contextmanager
+    def reading_attention(self, read: Callable[[int, int, Tensor], None]) -> Iterator[None]:
+        """Hand the attention weights of every forward pass within the context to ``read``.
+
+        ``read(layer, sample, weights)`` gets weights of shape (heads, queries, keys), one sample at a time; the eager backend computes
+        them from the same projections as the others, whichever is set.
+        """
+        layers = self.attention_layers()
+        # A compiled block would have to be compiled anew for each reader.
+        with torch.compiler.set_stance("force_eager"):
+            try:
+                for index, layer in enumerate(layers):
+                    layer.weights_reader = partial(read, index)
+                yield
+            finally:
+                for layer in layers:
+                    layer.weights_reader = None
 
     def set_attention_backend(self, backend: str) -> None:
         """Make all layers use one backend."""

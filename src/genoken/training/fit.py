@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,7 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     scorer: Scorer,
     folder: Path,
     on_epoch: EpochReader | None = None,
+    stop_after: int = 0,
 ) -> Fit:
     """Train a network and put the best weights in place; goes on from the newest checkpoint in ``folder`` if there is one.
 
@@ -85,6 +87,9 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
         Receives ``checkpoints/`` and the logger's files.
     on_epoch
         Called with each epoch's row.
+    stop_after
+        Epochs after which training ends and the last weights are kept, whatever validation says; the learning rate takes the course
+        of all ``settings.epochs``. 0: validation decides.
 
     Raises
     ------
@@ -103,7 +108,7 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     assert val.labels is not None  # noqa: S101
     module = TrainingModule(network, objective, target, settings, val.labels, scorer)
     data = TokenDataModule(train, val, objective, target, settings, token_dropout)
-    selection = WeightSelection(settings.monitor, settings.patience, settings.average_decay)
+    selection = WeightSelection(settings.monitor, settings.patience, settings.average_decay, stop_after)
     history = History(on_epoch)
     checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoint_every, settings.keep_last)
     trainer = _trainer(settings, precision, folder, [selection, history, checkpoints])
@@ -119,6 +124,9 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
 def _run(
     trainer: lightning.Trainer, module: TrainingModule, data: TokenDataModule, checkpoint: Path | None
 ) -> TrainingError | None:
+    # Lightning's notes on devices, tips and limits would stand between a user and the verdict.
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             # Lightning advises on worker processes and progress bars that do not apply to loaders made of threads.

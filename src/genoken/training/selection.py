@@ -28,10 +28,12 @@ class WeightSelection(lightning.Callback):
         Epochs without improvement after which training stops; 0: never.
     decay
         ``d`` above; 0 for no averaging.
+    stop_after
+        Epochs after which training ends and the last weights are kept; 0: validation decides.
     """
 
-    def __init__(self, monitor: str, patience: int, decay: float) -> None:
-        self.monitor, self.patience, self.decay = monitor, patience, decay
+    def __init__(self, monitor: str, patience: int, decay: float, stop_after: int = 0) -> None:
+        self.monitor, self.patience, self.decay, self.stop_after = monitor, patience, decay, stop_after
         self.best_value = math.nan
         self.best_epoch = -1
         self.best_weights: dict[str, Tensor] = {}
@@ -82,11 +84,16 @@ class WeightSelection(lightning.Callback):
         if self._own:
             load_weights(module.network, self._own)
             self._own = {}
-        if self.patience and trainer.current_epoch - self.best_epoch >= self.patience:
+        if self._is_over(trainer.current_epoch):
             trainer.should_stop = True
 
+    def _is_over(self, epoch: int) -> bool:
+        if self.stop_after:
+            return epoch + 1 >= self.stop_after
+        return bool(self.patience) and epoch - self.best_epoch >= self.patience
+
     def _improves(self, value: float) -> bool:
-        if self.best_epoch < 0:
+        if self.best_epoch < 0 or self.stop_after:
             return True
         if not math.isfinite(value):
             return False

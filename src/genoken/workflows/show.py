@@ -10,6 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 
 
+PLAIN_WIDTH = 160
+"""Columns where the output is not a terminal."""
+
+
 class Bar:
     """One progress bar.
 
@@ -40,6 +44,8 @@ class Show:
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self._console = Console(stderr=False, quiet=quiet, highlight=False, soft_wrap=True)
+        if not self._console.is_terminal:
+            self._console.width = PLAIN_WIDTH  # a file or a pipe has no width of its own; tables must not be cut there
 
     def line(self, text: str = "") -> None:
         """Write one line as it is, without interpreting markup."""

@@ -1,0 +1,137 @@
+"""The only module that knows every part: it reads top to bottom as the path of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from genoken.core.components import kind_of
+from genoken.core.config import RunConfig, build, component_from_dict, merge, override, read_yaml
+from genoken.core.contracts import Task
+from genoken.core.errors import ConfigError, suggestion
+from genoken.data.dataset import TokenDataset
+from genoken.evaluation.metrics.classification import classification_metrics
+from genoken.evaluation.metrics.regression import regression_metrics
+from genoken.models.embeddings import EmbeddingStart, svd_start
+from genoken.workflows.inputs import Study, has_split_column
+from genoken.workflows.store import FittedModel, build_network, column_positions
+from genoken.vocabulary.align import symbols_of
+
+
+PRESETS = Path(__file__).resolve().parent.parent / "presets"
+
+
+def resolve_config(preset: str, config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> RunConfig:
+    """Lay defaults, a preset, a configuration and single settings over each other, in this order.
+
+    Raises
+    ------
+    ConfigError
+        When the preset does not exist, or any name or value is wrong.
+    """
+    content: dict[str, Any] = {}
+    where = ""
+    if preset:
+        known = sorted(path.stem for path in PRESETS.glob("*.yaml"))
+        if preset not in known:
+            raise ConfigError(f"there is no preset '{preset}'", remedy=suggestion(preset, known, "presets"))
+        content, where = read_yaml(PRESETS / f"{preset}.yaml"), f"preset {preset}"
+    if config is not None:
+        if not isinstance(config, Mapping):
+            where = str(config)
+        content = merge(content, config if isinstance(config, Mapping) else read_yaml(Path(config)))
+    return build(RunConfig, override(content, settings), where=where)
+
+
+def settle_kinds(config: RunConfig, study: Study) -> RunConfig:
+    """Replace what was left to the data: the objective by the task, the split by a split column."""
+    if study.task != config.objective.task:
+        config = replace(config, objective=component_from_dict("objectives", _objective_of(study.task)))
+    if kind_of(config.split) == "auto" and not getattr(config.split, "folds", 0) and has_split_column(study.samples.table):
+        config = replace(config, split=component_from_dict("splits", "column"))
+    baselines = tuple(baseline for baseline in config.evaluation.baselines if study.task in baseline.tasks)
+    return replace(config, evaluation=replace(config.evaluation, baselines=baselines))
+
+
+def _objective_of(task: Task) -> str:
+    return {"classification": "classify", "regression": "regress"}[task]
+
+
+@dataclass(frozen=True)
+class ValidationScorer:
+    """Metrics of the validation part after each epoch.
+
+    Parameters
+    ----------
+    task
+        What is predicted.
+    classes
+        Class names.
+    threshold
+        Probability of the positive class from which a binary prediction is positive.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    threshold: float = 0.5
+
+    def __call__(self, labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+        """Return the metrics that ``training.monitor`` can name; one that cannot be computed is NaN."""
+        if self.task == "regression":
+            scores, names = regression_metrics(labels, predictions), ("r2", "mae")
+        else:
+            scores = classification_metrics(labels, predictions, classes=self.classes, threshold=self.threshold)
+            names = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc")  # type: ignore[assignment]
+        return {name: float("nan") if scores[name] is None else float(scores[name]) for name in names}  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One fold, ready to be fitted.
+
+    Parameters
+    ----------
+    model
+        The network at its start, with tokenizer and objective fitted on train.
+    values
+        CSR matrix (samples, vocabulary) of all samples of the study.
+    labels
+        Targets of all samples.
+    """
+
+    model: FittedModel
+    values: sp.csr_matrix
+    labels: np.ndarray
+
+    def dataset(self, rows: np.ndarray) -> TokenDataset:
+        """Return the samples of these rows with their targets."""
+        return TokenDataset(self.model.tokenizer, self.model.state, self.values[rows], self.labels[rows])
+
+
+def prepare_fold(config: RunConfig, study: Study, train: np.ndarray) -> Prepared:
+    """Fit everything that is learned before the weights, on the train rows alone, and start the network."""
+    samples = study.samples
+    train_samples = samples.take(train)
+    state = config.tokenizer.fit(train_samples)
+    values = config.tokenizer.prepare(samples, column_positions(state.feature_ids, samples.features.index), state)
+    target = config.objective.fit(study.labels[train], study.label, study.classes)
+    network = build_network(config, state, target, _start(config, state.per_feature, values[train]), config.training.seed)
+    symbols = dict(zip(samples.features.index.astype(str), symbols_of(samples.features), strict=True))
+    model = FittedModel(config, state, tuple(symbols[name] for name in state.feature_ids), target, network)
+    return Prepared(model, values, study.labels)
+
+
+def _start(config: RunConfig, per_feature: Mapping[str, np.ndarray], train_values: sp.csr_matrix) -> EmbeddingStart:
+    embedding, width = config.model.embedding, config.model.width
+    features = None
+    if embedding.init == "svd" and config.model.encoder.takes == "tokens":
+        own_width = width // 2 if embedding.combine == "concatenate" else width
+        features = svd_start(train_values, own_width, config.training.seed)
+    return EmbeddingStart(features, per_feature.get("train_mean"), per_feature.get("train_deviation"))
+
+

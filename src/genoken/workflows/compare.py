@@ -1,0 +1,63 @@
+"""Compare two finished runs on the samples that both were tested on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from genoken.core.errors import RunError
+from genoken.evaluation.comparison import compare_runs
+from genoken.workflows.run import Run
+from genoken.workflows.show import Show
+
+
+def compare(run_a: Run | str | Path, run_b: Run | str | Path, *, draws: int = 1000, show: Show | None = None) -> dict[str, Any]:
+    """Compare the test predictions of two runs, with a paired interval of the difference.
+
+    Parameters
+    ----------
+    run_a, run_b
+        Runs or their folders; they must have been tested on the same samples.
+    draws
+        Bootstrap draws of groups, or of samples where there are no groups.
+    show
+        Where the table goes; by default nowhere.
+
+    Returns
+    -------
+    dict
+        ``{"task", "samples", "groups", "runs": {name: metrics}, "difference", "verdict"}``; the difference is first minus second.
+
+    Raises
+    ------
+    DataError
+        When the runs were not tested on the same samples.
+    """
+    show = show or Show(quiet=True)
+    folders = [run.folder if isinstance(run, Run) else Path(run) for run in (run_a, run_b)]
+    names = [folder.name for folder in folders]
+    if names[0] == names[1]:
+        names = [str(folder) for folder in folders]
+    found = compare_runs(_predictions(folders[0]), _predictions(folders[1]), names=(names[0], names[1]), draws=draws)
+    metrics = ("macro_f1", "accuracy", "roc_auc") if found["task"] == "classification" else ("r2", "pearson", "mae")
+    rows = [[name, *[_cell(scores, metric) for metric in metrics]] for name, scores in found["runs"].items()]
+    show.table(f"{found['samples']:,} test samples of both runs", ["run", *metrics], rows)
+    show.line()
+    show.strong(found["verdict"])
+    return found
+
+
+def _predictions(folder: Path) -> pd.DataFrame:
+    path = folder / "predictions.parquet"
+    if not path.is_file():
+        raise RunError("there are no predictions here", where=str(folder), remedy="name the folder of a finished run")
+    return pd.read_parquet(path)
+
+
+def _cell(scores: dict[str, Any], metric: str) -> str:
+    value, interval = scores.get(metric), scores.get(f"{metric}_interval")
+    if value is None:
+        return "-"
+    return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else f"{value:.3f}"

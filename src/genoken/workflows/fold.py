@@ -1,0 +1,201 @@
+"""Fit one fold: tokenizer, network, rivals and baselines on the same train rows, predictions for the same test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genoken.core.components import kind_of
+from genoken.core.config import RunConfig, component_from_dict
+from genoken.core.contracts import BaselineProblem
+from genoken.core.errors import TrainingError
+from genoken.core.files import atomic_path, read_json, write_json
+from genoken.training.fit import Fit, fit, predict
+from genoken.workflows.assemble import Prepared, ValidationScorer, prepare_fold
+from genoken.workflows.inputs import Study
+from genoken.workflows.store import FittedModel, read_model, write_model
+
+OUTPUTS = "outputs.parquet"
+FACTS = "fit.json"
+ENCODER_ONLY, PATH_ONLY = "without_linear_path", "linear_path_alone"
+"""Predictors that are the model with one of its two summands left out; nothing is trained again for them."""
+
+EpochReader = Callable[[dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What one fold gave.
+
+    Parameters
+    ----------
+    model
+        With the best weights.
+    predictions
+        Predictor to probabilities (test samples, classes) or values (test samples,); ``model``, baselines, rivals, ablations.
+    history
+        One row per epoch.
+    facts
+        Best epoch, precision, attention backend, prediction speed.
+    failure
+        The error that ended training early, if any.
+    """
+
+    model: FittedModel
+    predictions: dict[str, np.ndarray]
+    history: pd.DataFrame
+    facts: dict[str, Any]
+    failure: TrainingError | None = None
+
+
+def fit_fold(config: RunConfig, study: Study, words: np.ndarray, folder: Path, *, on_epoch: EpochReader | None) -> FoldResult:
+    """Fit one fold and write it into ``folder``; a fold that is already there whole is read instead.
+
+    Parameters
+    ----------
+    config, study
+        What to fit on what.
+    words
+        ``train``, ``val``, ``test`` or ``unused`` for each sample.
+    folder
+        Receives the model's files, ``history.csv``, ``outputs.parquet``, ``fit.json`` and ``checkpoints/``.
+    on_epoch
+        Called with each epoch's row.
+    """
+    if (folder / FACTS).is_file():
+        return _read(folder, study, words)
+    rows = {part: np.flatnonzero(words == part) for part in ("train", "val", "test")}
+    prepared = prepare_fold(config, study, rows["train"])
+    fitted = _fit(config, prepared, rows["train"], rows["val"], folder, on_epoch=on_epoch)
+    predictions, facts = _predictions(config, prepared, fitted, rows["test"])
+    predictions |= _baselines(config, prepared, rows)
+    for rival in config.evaluation.rivals:
+        predictions[_rival_name(rival)] = _rival(config, rival, study, rows, folder)
+    facts |= {"best_epoch": fitted.best_epoch, "failure": str(fitted.failure) if fitted.failure else None}
+    facts["precision"] = {"used": fitted.precision.name, "reason": fitted.precision.reason}
+    facts["attention"] = {"backend": fitted.backend.backend, "reason": fitted.backend.reason}
+    result = FoldResult(prepared.model, predictions, pd.DataFrame(fitted.history), facts, fitted.failure)
+    _write(folder, result)
+    return result
+
+
+def fit_final(config: RunConfig, study: Study, rows: np.ndarray, val: np.ndarray, epochs: int, folder: Path, *, on_epoch: EpochReader | None) -> Fit:
+    """Fit the final model of a cross-validation on all its samples, for as many epochs as the folds needed, and write it.
+
+    ``val`` is part of ``rows``: its scores only go into the history, they choose nothing.
+    """
+    prepared = prepare_fold(config, study, rows)
+    fitted = _fit(config, prepared, rows, val, folder, on_epoch=on_epoch, stop_after=epochs)
+    write_model(folder, prepared.model)
+    return fitted
+
+
+def _fit(
+    config: RunConfig,
+    prepared: Prepared,
+    train: np.ndarray,
+    val: np.ndarray,
+    folder: Path,
+    *,
+    on_epoch: EpochReader | None,
+    stop_after: int = 0,
+) -> Fit:
+    target = prepared.model.target
+    return fit(
+        prepared.model.network,
+        prepared.dataset(train),
+        prepared.dataset(val),
+        config.objective,
+        target,
+        config.training,
+        token_dropout=config.model.embedding.token_dropout,
+        scorer=ValidationScorer(target.task, target.classes, config.evaluation.threshold),
+        folder=folder,
+        on_epoch=on_epoch,
+        stop_after=stop_after,
+    )
+
+
+def _predictions(config: RunConfig, prepared: Prepared, fitted: Fit, test: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    import time
+
+    dataset = prepared.dataset(test)
+    batch_size = config.training.eval_batch_size or 4 * config.training.batch_size
+
+    def of_network() -> np.ndarray:
+        predicted, _ = predict(
+            fitted.network,
+            dataset,
+            config.objective,
+            prepared.model.target,
+            batch_size=batch_size,
+            precision=config.training.precision,
+            attention=config.training.attention,
+        )
+        return predicted
+
+    began = time.perf_counter()
+    predictions = {"model": of_network()}
+    facts = {"predict_samples_per_second": len(test) / max(time.perf_counter() - began, 1e-9)}
+    if fitted.network.linear_path is not None:
+        with fitted.network.only("encoder"):
+            predictions[ENCODER_ONLY] = of_network()
+        with fitted.network.only("linear_path"):
+            predictions[PATH_ONLY] = of_network()
+    return predictions, facts
+
+
+def _baselines(config: RunConfig, prepared: Prepared, rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    problem = BaselineProblem(
+        train=prepared.values[rows["train"]],
+        val=prepared.values[rows["val"]],
+        test=prepared.values[rows["test"]],
+        train_labels=prepared.labels[rows["train"]],
+        val_labels=prepared.labels[rows["val"]],
+        num_classes=len(prepared.model.target.classes),
+        seed=config.training.seed,
+    )
+    return {kind_of(baseline): baseline.fit_predict(problem) for baseline in config.evaluation.baselines}
+
+
+def _rival_name(rival: str) -> str:
+    return "linear_network" if rival == "linear" else rival
+
+
+def _rival(config: RunConfig, rival: str, study: Study, rows: dict[str, np.ndarray], folder: Path) -> np.ndarray:
+    """Train another encoder by the same machinery on the same fold, and return its test predictions."""
+    model = replace(
+        config.model, encoder=component_from_dict("encoders", rival), head="linear" if rival == "linear" else "mlp", linear_path=False
+    )
+    changed = replace(config, model=model, training=replace(config.training, logger="none"))
+    prepared = prepare_fold(changed, study, rows["train"])
+    fitted = _fit(changed, prepared, rows["train"], rows["val"], folder / "rivals" / rival, on_epoch=None)
+    return _predictions(changed, prepared, fitted, rows["test"])[0]["model"]
+
+
+def _write(folder: Path, result: FoldResult) -> None:
+    write_model(folder, result.model)
+    with atomic_path(folder / "history.csv") as temporary:
+        result.history.to_csv(temporary, index=False)
+    columns = {}
+    for name, predicted in result.predictions.items():
+        for index, column in enumerate(np.atleast_2d(predicted.T)):
+            columns[f"{name}|{index}"] = column
+    with atomic_path(folder / OUTPUTS) as temporary:
+        pd.DataFrame(columns).to_parquet(temporary)
+    write_json(folder / FACTS, result.facts)  # last: its presence says that the fold is whole
+
+
+def _read(folder: Path, study: Study, words: np.ndarray) -> FoldResult:
+    table = pd.read_parquet(folder / OUTPUTS)
+    predictions: dict[str, np.ndarray] = {}
+    for name in dict.fromkeys(str(column).rsplit("|", 1)[0] for column in table):
+        columns = [column for column in table if str(column).rsplit("|", 1)[0] == name]
+        values = table[columns].to_numpy()
+        predictions[name] = values if study.classes else values[:, 0]
+    return FoldResult(read_model(folder), predictions, pd.read_csv(folder / "history.csv"), read_json(folder / FACTS))

@@ -1,0 +1,309 @@
+"""From files or AnnData objects to a study: samples with a target, groups, and everything that was left out, counted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from genoken.core.config import DataSettings
+from genoken.core.contracts import Task
+from genoken.core.errors import ConfigError, DataError, suggestion
+from genoken.core.files import sha256_of_file
+from genoken.core.random import generator
+from genoken.core.samples import Samples
+from genoken.data.check import check_samples, guess_group_column, guess_task, require_column
+from genoken.readers._anndata import inspect_anndata
+from genoken.readers._anndata_file import load_anndata
+from genoken.vocabulary.align import align, symbols_of
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+SPLIT_COLUMN = "split"
+"""Column of ``obs`` that says which part a sample belongs to, in a single file with a split of its own."""
+
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was read, and from where.
+
+    Parameters
+    ----------
+    samples
+        The samples of all files.
+    matrices
+        What each matrix of the (first) file holds, as in ``check.json``.
+    files
+        Path, hash and shape of each file, for the manifest.
+    """
+
+    samples: Samples
+    matrices: tuple[dict[str, Any], ...]
+    files: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Samples with a target.
+
+    Parameters
+    ----------
+    samples
+        Those that are used.
+    task
+        ``classification`` or ``regression``.
+    label
+        Name of the target's column.
+    labels
+        Class codes, int64, or real targets, float64, of shape (samples,).
+    classes
+        Class names in code order; of two, the second is the positive one. Empty for regression.
+    positive
+        The class that stands against all others, if one was asked for.
+    group
+        Name of the group column, or empty.
+    groups
+        Group of each sample, or ``None``.
+    notes
+        Sentences for the user: what was left out, what was guessed.
+    """
+
+    samples: Samples
+    task: Task
+    label: str
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    positive: str
+    group: str
+    groups: np.ndarray | None
+    notes: tuple[str, ...]
+
+    def take(self, rows: np.ndarray) -> Study:
+        """Return the study of these rows."""
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, samples=self.samples.take(rows), labels=self.labels[rows], groups=groups)
+
+    def named_labels(self) -> np.ndarray:
+        """Return class names, or the targets themselves."""
+        return np.asarray(self.classes, dtype=object)[self.labels] if self.classes else self.labels
+
+
+def read_source(data: str | Path | AnnData, source: str) -> Source:
+    """Read a file, or take an AnnData object as it is.
+
+    Raises
+    ------
+    DataError
+        When it cannot be used, for the first reason.
+    """
+    is_file = isinstance(data, (str, Path))
+    adata = load_anndata(Path(data)) if is_file else data  # type: ignore[arg-type]
+    origin = Path(data).name if is_file else "AnnData"  # type: ignore[arg-type]
+    inspection = inspect_anndata(adata, source, origin)
+    if inspection.problems:
+        raise inspection.problems[0]
+    samples = inspection.samples
+    digest = sha256_of_file(Path(data)) if is_file else hash_of_samples(samples)  # type: ignore[arg-type]
+    path = str(Path(data).resolve()) if is_file else ""  # type: ignore[arg-type]
+    entry = {"path": path, "sha256": digest, "samples": samples.num_samples, "features": samples.num_features}
+    return Source(samples, tuple(matrix.summary() for matrix in inspection.matrices), (entry,))
+
+
+def hash_of_samples(samples: Samples) -> str:
+    """Return the SHA-256 of the values, the sample ids and the feature ids."""
+    digest = hashlib.sha256()
+    for array in (samples.values.indptr, samples.values.indices, samples.values.data):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    for names in (samples.table.index, samples.features.index):
+        digest.update("\x1f".join(map(str, names)).encode())
+    return digest.hexdigest()
+
+
+def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings) -> Source:
+    """Read a train, a validation and a test file, and join them; the latter two are aligned to the train file's features.
+
+    The joined table has a column ``split``. Sample ids that occur in several files get the part's name in front.
+    """
+    sources = {part: read_source(data, settings.source) for part, data in parts.items()}
+    first = sources["train"].samples
+    kinds = {part: source.samples.value_kind for part, source in sources.items()}
+    if len(set(kinds.values())) > 1:
+        raise DataError(
+            "the files hold different kinds of values: " + ", ".join(f"{part} {kind}" for part, kind in kinds.items()),
+            remedy="choose a common one with --source (X, raw, layers/NAME)",
+        )
+    values, tables = [], []
+    for part, source in sources.items():
+        samples = source.samples
+        if part != "train":
+            found = align(
+                tuple(first.features.index),
+                samples.features,
+                minimum_coverage=settings.min_coverage,
+                where=samples.origin,
+                symbols=symbols_of(first.features),
+            )
+            samples = replace(samples, values=_columns(samples.values, found.columns), features=first.features)
+        values.append(samples.values)
+        tables.append(samples.table.assign(**{SPLIT_COLUMN: part}))
+    table = pd.concat(tables)
+    if table.index.has_duplicates:
+        table.index = pd.Index([f"{part}:{name}" for part, name in zip(table[SPLIT_COLUMN], table.index, strict=True)])
+    joined = Samples(
+        values=sp.vstack(values).tocsr(),
+        table=table,
+        features=first.features,
+        value_kind=first.value_kind,
+        origin=" + ".join(source.samples.origin for source in sources.values()),
+    )
+    return Source(joined, sources["train"].matrices, tuple(entry for source in sources.values() for entry in source.files))
+
+
+def _columns(values: sp.csr_matrix, columns: np.ndarray) -> sp.csr_matrix:
+    present = np.flatnonzero(columns >= 0)
+    selection = sp.csr_matrix((np.ones(len(present), dtype=np.float32), (columns[present], present)), (values.shape[1], len(columns)))
+    result = (values @ selection).tocsr()
+    result.sort_indices()
+    return result
+
+
+def build_study(samples: Samples, settings: DataSettings, *, seed: int, guess_group: bool) -> Study:
+    """Take target and groups from the sample table; leave out, and count, samples that have no target or no values.
+
+    Parameters
+    ----------
+    samples
+        What was read.
+    settings
+        Column names, task, positive class, limits.
+    seed
+        Seed of the draw that ``limit_samples`` makes.
+    guess_group
+        Whether a column with a usual name is taken when no group column is named.
+
+    Raises
+    ------
+    DataError
+        With the column, what is wrong and how to mend it.
+    """
+    if not settings.label:
+        raise ConfigError(
+            "no label column is named", where=samples.origin, remedy="add --label COLUMN; genoken check lists the candidates"
+        )
+    column = require_column(samples.table, settings.label, samples.origin)
+    samples, column, notes = _usable(samples, column, settings)
+    task: Task = guess_task(column) if settings.task == "auto" else settings.task
+    if task == "classification":
+        labels, classes, positive = _class_codes(column, settings.positive, samples.origin)
+    else:
+        labels, classes, positive = _numbers(column, samples.origin), (), ""
+    group = settings.group or (guess_group_column(samples.table) or "" if guess_group else "")
+    if group and group == settings.label:
+        group = ""
+    groups = _groups(samples, group) if group else None
+    if group and not settings.group:
+        notes.append(f"'{group}' looks like the column of groups, so no {group} is on both sides of the split (--group names another)")
+    study = Study(samples, task, settings.label, labels, classes, positive, group, groups, tuple(notes))
+    if settings.limit_samples and settings.limit_samples < samples.num_samples:
+        rows = _limited(labels, classes, settings.limit_samples, seed)
+        note = f"{len(rows):,} of {samples.num_samples:,} samples are used, as asked (data.limit_samples)"
+        study = replace(study.take(rows), notes=(*notes, note))
+    return study
+
+
+def _usable(samples: Samples, column: pd.Series, settings: DataSettings) -> tuple[Samples, pd.Series, list[str]]:
+    missing = column.isna().to_numpy()
+    empty = np.diff(samples.values.indptr) == 0
+    notes = []
+    for flags, words in ((missing, f"no value in '{settings.label}'"), (empty & ~missing, "no values above zero")):
+        count = int(flags.sum())
+        if count and settings.strict:
+            raise DataError(f"{count:,} samples have {words}", where=samples.origin, remedy="remove them, or run without --strict")
+        if count:
+            notes.append(f"{count:,} samples have {words} and are left out")
+    keep = np.flatnonzero(~(missing | empty))
+    if len(keep) == 0:
+        raise DataError("no sample is left", where=samples.origin, remedy="; ".join(notes))
+    return samples.take(keep), column.iloc[keep], notes
+
+
+def _class_codes(column: pd.Series, positive: str, where: str) -> tuple[np.ndarray, tuple[str, ...], str]:
+    names = column.astype(str).to_numpy()
+    found = tuple(sorted(set(names)))
+    if len(found) < 2:
+        raise DataError(f"'{column.name}' has a single class, '{found[0]}'", where=where, remedy="choose another --label")
+    if positive:
+        if positive not in found:
+            raise DataError(f"'{positive}' is not a class of '{column.name}'", where=where, remedy=suggestion(positive, found, "classes"))
+        others = [name for name in found if name != positive]
+        classes: tuple[str, ...] = (others[0] if len(others) == 1 else f"not {positive}", positive)
+        return (names == positive).astype(np.int64), classes, positive
+    codes = {name: code for code, name in enumerate(found)}
+    return np.array([codes[name] for name in names], dtype=np.int64), found, ""
+
+
+def _numbers(column: pd.Series, where: str) -> np.ndarray:
+    numbers = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(dtype=np.float64)
+    bad = ~np.isfinite(numbers)
+    if bad.any():
+        raise DataError(
+            f"'{column.name}' is to be regressed on, but {int(bad.sum())} of its values are not finite numbers, "
+            f"for example '{column.iloc[int(np.flatnonzero(bad)[0])]}'",
+            where=where,
+            remedy="mend the column, or use --set data.task=classification",
+        )
+    if numbers.std() == 0:
+        raise DataError(f"'{column.name}' has the same value everywhere", where=where, remedy="choose another --label")
+    return numbers
+
+
+def _groups(samples: Samples, group: str) -> np.ndarray:
+    column = require_column(samples.table, group, samples.origin)
+    missing = int(column.isna().sum())
+    if missing:
+        raise DataError(
+            f"{missing:,} samples have no value in the group column '{group}'", where=samples.origin, remedy="fill it in or remove them"
+        )
+    return column.astype(str).to_numpy()
+
+
+def _limited(labels: np.ndarray, classes: tuple[str, ...], count: int, seed: int) -> np.ndarray:
+    """Draw ``count`` rows, each class in proportion (at least three of each, so that it can still be split)."""
+    rng = generator(seed, "limit_samples")
+    if not classes:
+        return np.sort(rng.choice(len(labels), size=count, replace=False))
+    rows = []
+    for code in np.unique(labels):
+        members = np.flatnonzero(labels == code)
+        share = min(len(members), max(3, round(count * len(members) / len(labels))))
+        rows.append(rng.choice(members, size=share, replace=False))
+    return np.sort(np.concatenate(rows))
+
+
+def has_split_column(table: pd.DataFrame) -> bool:
+    """Return whether the table has a column ``split`` made of the words for train, validation and test."""
+    if SPLIT_COLUMN not in table:
+        return False
+    words = {str(word).lower() for word in table[SPLIT_COLUMN].dropna().unique()}
+    return "train" in words and "test" in words and words <= {"train", "val", "valid", "validation", "test"}
+
+
+def examine(source: Source, settings: DataSettings, *, group: str) -> dict[str, Any]:
+    """Return the input doctor's findings on what was read, as in ``check.json``."""
+    paths = [entry["path"] for entry in source.files if entry["path"]]
+    return check_samples(
+        source.samples,
+        list(source.matrices),
+        label=settings.label,
+        group=group,
+        file=paths[0] if paths else "",
+        source=settings.source,
+    )

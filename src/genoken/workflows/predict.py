@@ -1,0 +1,178 @@
+"""Predict and embed new samples with a finished run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from genoken.core.errors import ConfigError
+from genoken.core.files import atomic_path
+from genoken.core.samples import Samples
+from genoken.data.dataset import TokenDataset
+from genoken.readers._anndata_file import load_anndata
+from genoken.training.fit import predict as predict_dataset
+from genoken.vocabulary.align import align
+from genoken.workflows.inputs import read_source
+from genoken.workflows.results import prediction_table
+from genoken.workflows.run import Run, as_run
+from genoken.workflows.show import Show
+from genoken.workflows.store import FittedModel
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+OUTPUT_SUFFIXES = (".h5ad", ".csv", ".tsv", ".parquet")
+EMBEDDING_KEY = "X_genoken"
+"""Key of ``obsm`` that receives the states."""
+OBS_PREFIX = "genoken_"
+"""Put in front of the columns that are added to ``obs``."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predictions for some samples.
+
+    Parameters
+    ----------
+    table
+        Indexed by sample id: ``predicted`` and ``probability_<class>``.
+    states
+        Indexed by sample id: the model's states.
+    samples_per_second
+        Speed of the network, reading left out.
+    coverage
+        One line that says how many of the model's genes the file holds.
+    """
+
+    table: pd.DataFrame
+    states: pd.DataFrame
+    samples_per_second: float
+    coverage: str
+
+
+def predict(
+    run: Run | str | Path,
+    data: str | Path | AnnData,
+    output: str | Path | None = None,
+    *,
+    batch_size: int = 0,
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto",
+    compile: bool = False,  # noqa: A002 - the option's public name
+    embed: bool = True,
+    show: Show | None = None,
+) -> Prediction:
+    """Predict the label of each sample of a file.
+
+    Parameters
+    ----------
+    run
+        A finished run or its folder.
+    data
+        Path of an ``.h5ad`` file, or an AnnData object; its genes are found by id.
+    output
+        ``.h5ad``: the file with predictions in ``obs`` and states in ``obsm["X_genoken"]``; ``.csv``, ``.tsv``, ``.parquet``: a
+        table of the predictions.
+    batch_size
+        Samples per batch; 0: as in training's validation.
+    precision
+        Number format.
+    compile
+        Compile the encoder's layers first, which pays for large files.
+    embed
+        Whether an ``.h5ad`` output receives the states.
+    show
+        Where progress goes; by default nowhere.
+
+    Raises
+    ------
+    GenokenError
+        When run, file or output cannot be used.
+    """
+    run, show = as_run(run), show or Show(quiet=True)
+    path = _checked_output(output)
+    samples = read_source(data, run.config.data.source).samples
+    dataset, coverage = aligned_dataset(run.model, samples)
+    show.line(f"{samples.origin}: {coverage}.")
+    size = batch_size or run.config.training.eval_batch_size or 4 * run.config.training.batch_size
+    began = time.perf_counter()
+    with show.bar("Predicting", total=samples.num_samples) as bar:
+        predicted, states = predict_dataset(
+            run.model.network,
+            dataset,
+            run.config.objective,
+            run.model.target,
+            batch_size=size,
+            precision=precision,
+            attention=run.config.training.attention,
+            compile=compile,
+            on_batch=lambda row: bar.to(row["samples"]),
+        )
+    speed = samples.num_samples / max(time.perf_counter() - began, 1e-9)
+    ids = samples.table.index
+    table = prediction_table(ids, predicted, run.model.target.classes, run.config.evaluation.threshold, {}).set_index("sample_id")
+    states_table = pd.DataFrame(states, index=ids, columns=[f"genoken_{index}" for index in range(states.shape[1])])
+    if path is not None:
+        _write(path, data, table, states if embed else None)
+        show.line(f"Wrote {path}.")
+    show.line(f"{samples.num_samples:,} samples at {speed:,.0f} samples/s.")
+    return Prediction(table, states_table, speed, coverage)
+
+
+def aligned_dataset(model: FittedModel, samples: Samples, labels: np.ndarray | None = None) -> tuple[TokenDataset, str]:
+    """Return samples as the model's tokenizer prepares them, and the line that says how many of its genes they hold.
+
+    Raises
+    ------
+    DataError
+        When too few of the model's genes are there.
+    """
+    found = align(
+        model.state.feature_ids,
+        samples.features,
+        minimum_coverage=model.config.data.min_coverage,
+        where=samples.origin,
+        symbols=model.symbols,
+    )
+    prepared = model.tokenizer.prepare(samples, found.columns, model.state)
+    return TokenDataset(model.tokenizer, model.state, prepared, labels), found.line
+
+
+def _checked_output(output: str | Path | None) -> Path | None:
+    if output is None:
+        return None
+    path = Path(output)
+    if path.suffix not in OUTPUT_SUFFIXES:
+        raise ConfigError(
+            f"'{path.suffix}' is not a format that predictions can be written in",
+            where=str(path),
+            remedy="use " + ", ".join(OUTPUT_SUFFIXES),
+        )
+    return path
+
+
+def _write(path: Path, data: str | Path | AnnData, table: pd.DataFrame, states: np.ndarray | None) -> None:
+    if path.suffix != ".h5ad":
+        write_table(path, table)
+        return
+    adata = load_anndata(Path(data)) if isinstance(data, (str, Path)) else data.copy()
+    for column in table:
+        values = table[column].to_numpy()
+        adata.obs[f"{OBS_PREFIX}{column}"] = pd.Categorical(values) if values.dtype == object else values
+    if states is not None:
+        adata.obsm[EMBEDDING_KEY] = states
+    with atomic_path(path) as temporary:
+        adata.write_h5ad(temporary)
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table with its index in the format that the suffix names, atomically."""
+    with atomic_path(path) as temporary:
+        if path.suffix == ".parquet":
+            table.to_parquet(temporary)
+        else:
+            table.to_csv(temporary, sep="\t" if path.suffix == ".tsv" else ",")

@@ -1,0 +1,350 @@
+"""What a run writes besides its model: the split, predictions, scores, embeddings, history, manifest; and how it words them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import genoken
+from genoken.core.components import kind_of
+from genoken.core.config import RunConfig, TrainingSettings
+from genoken.core.files import atomic_path, sha256_of_file
+from genoken.core.random import seed_for
+from genoken.data._check_values import row_hashes
+from genoken.data.dataset import TokenDataset
+from genoken.evaluation.leakage import audit_split
+from genoken.evaluation.metrics.classification import classification_metrics
+from genoken.evaluation.metrics.regression import regression_metrics
+from genoken.evaluation.verdict import baseline_words
+from genoken.training.fit import predict
+from genoken.workflows.inputs import Study
+from genoken.workflows.show import Show
+from genoken.workflows.store import MODEL_FILES, FittedModel, column_positions, hardware, library_versions
+
+ABLATIONS = ("without_linear_path", "linear_path_alone")
+NUM_COMPONENTS = 50
+"""Principal components that are exported beside the model's states."""
+_MODEL_WORDS = {"transformer": "the transformer", "mlp": "the multilayer perceptron", "linear": "the linear network"}
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Test predictions of all folds, each sample once, in row order.
+
+    Parameters
+    ----------
+    rows
+        Rows of the study.
+    folds
+        Fold in which each row was tested.
+    predictions
+        Predictor to probabilities (rows, classes) or values (rows,).
+    """
+
+    rows: np.ndarray
+    folds: np.ndarray
+    predictions: dict[str, np.ndarray]
+
+
+def pool(study: Study, folds: np.ndarray, predictions: Sequence[Mapping[str, np.ndarray]]) -> Pooled:
+    """Put the folds' test predictions together in row order."""
+    tested = [np.flatnonzero(words == "test") for words in folds]
+    rows = np.concatenate(tested)
+    order = np.argsort(rows, kind="stable")
+    fold_of = np.concatenate([np.full(len(part), index) for index, part in enumerate(tested)])
+    merged = {name: np.concatenate([found[name] for found in predictions])[order] for name in predictions[0]}
+    return Pooled(rows[order], fold_of[order], merged)
+
+
+def is_leaky(config: RunConfig, study: Study) -> bool:
+    """Return whether samples of one group may stand on both sides of the split."""
+    return kind_of(config.split) == "random" and study.groups is not None
+
+
+def split_note(config: RunConfig, study: Study, folds: np.ndarray) -> str:
+    """Return one sentence, without a period, that says how the samples were divided."""
+    kind = kind_of(config.split)
+    unit = f"whole '{study.group}' groups" if study.groups is not None and kind != "random" else "samples"
+    if kind == "column":
+        return "as the column 'split' says"
+    if len(folds) > 1:
+        count = f" ({len(set(study.groups))} groups)" if study.groups is not None and kind != "random" else ""
+        return f"{len(folds)}-fold cross-validation over {unit}{count}; every sample is tested once"
+    parts = " / ".join(f"{int((folds[0] == part).sum()):,} {part}" for part in ("train", "val", "test"))
+    return f"one split of {unit}: {parts}"
+
+
+def split_summary(config: RunConfig, study: Study, folds: np.ndarray) -> dict[str, Any]:
+    """Return the ``split`` section of ``metrics.json``; sizes are averages over folds."""
+
+    def average(count: Any) -> dict[str, int]:
+        return {part: round(float(np.mean([count(words == part) for words in folds]))) for part in ("train", "val", "test")}
+
+    groups = study.groups
+    return {
+        "kind": kind_of(config.split),
+        "group": study.group or None,
+        "folds": len(folds),
+        "leaky": is_leaky(config, study),
+        "note": split_note(config, study, folds),
+        "samples": average(lambda chosen: int(chosen.sum())),
+        "groups": None if groups is None else average(lambda chosen: len(np.unique(groups[chosen]))),
+    }
+
+
+def _split_table(study: Study, folds: np.ndarray) -> pd.DataFrame:
+    table = pd.DataFrame({"sample_id": study.samples.table.index.astype(str)})
+    if study.groups is not None:
+        table["group"] = study.groups
+    table["label"] = study.named_labels()
+    for index, words in enumerate(folds):
+        table[f"fold_{index}"] = words
+    return table
+
+
+def write_split(folder: Path, study: Study, folds: np.ndarray) -> None:
+    """Write ``split.parquet``."""
+    _write_parquet(folder / "split.parquet", _split_table(study, folds))
+
+
+def audit(study: Study, folds: np.ndarray) -> list[dict[str, Any]]:
+    """Return what the leak audit finds in the split."""
+    return audit_split(
+        _split_table(study, folds),
+        label=study.label,
+        group=study.group or None,
+        table=study.samples.table,
+        row_hashes=row_hashes(study.samples.values),
+    )
+
+
+def prediction_table(
+    ids: pd.Index, predicted: np.ndarray, classes: Sequence[str], threshold: float, extra: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return one row per sample: its id, the columns of ``extra``, the prediction and the class probabilities."""
+    table = pd.DataFrame({"sample_id": ids.astype(str), **extra})
+    if not classes:
+        return table.assign(predicted=predicted.astype(np.float64))
+    codes = (predicted[:, 1] >= threshold).astype(int) if len(classes) == 2 else predicted.argmax(axis=1)
+    table["predicted"] = np.asarray(classes, dtype=object)[codes]
+    for code, name in enumerate(classes):
+        table[f"probability_{name}"] = predicted[:, code].astype(np.float32)
+    return table
+
+
+def write_predictions(folder: Path, study: Study, pooled: Pooled) -> None:
+    """Write ``predictions.parquet`` and ``baselines/NAME.parquet``."""
+    extra: dict[str, Any] = {} if study.groups is None else {"group": study.groups[pooled.rows]}
+    extra |= {"fold": pooled.folds, "label": study.named_labels()[pooled.rows]}
+    ids = study.samples.table.index[pooled.rows]
+    for name, predicted in pooled.predictions.items():
+        path = folder / "predictions.parquet" if name == "model" else folder / "baselines" / f"{name}.parquet"
+        _write_parquet(path, prediction_table(ids, predicted, study.classes, 0.5, extra))
+
+
+def ablation(study: Study, pooled: Pooled, threshold: float) -> dict[str, dict[str, float | None]]:
+    """Return the scores of the model with one of its two summands left out; empty where it has no linear path."""
+    labels = study.labels[pooled.rows]
+    found = {}
+    for name in ABLATIONS:
+        if name not in pooled.predictions:
+            continue
+        if study.classes:
+            found[name] = classification_metrics(
+                labels, pooled.predictions[name], classes=study.classes, threshold=threshold, folds=pooled.folds
+            )
+        else:
+            found[name] = regression_metrics(labels, pooled.predictions[name])
+    return found
+
+
+def model_words(config: RunConfig) -> str:
+    """Return what the verdict calls the model."""
+    kind = kind_of(config.model.encoder)
+    return _MODEL_WORDS.get(kind, f"the {kind}")
+
+
+def dataset_of(model: FittedModel, study: Study, rows: np.ndarray) -> TokenDataset:
+    """Return these samples as the model's tokenizer prepares them."""
+    samples = study.samples
+    columns = column_positions(model.state.feature_ids, samples.features.index)
+    prepared = model.tokenizer.prepare(samples, columns, model.state)
+    return TokenDataset(model.tokenizer, model.state, prepared[rows], study.labels[rows])
+
+
+def write_embeddings(
+    folder: Path, study: Study, model: FittedModel, pooled: Pooled, rows: np.ndarray, settings: TrainingSettings
+) -> None:
+    """Write ``embeddings.parquet``: the model's state of each sample, and principal components of the same values."""
+    from sklearn.decomposition import PCA
+
+    dataset = dataset_of(model, study, rows)
+    batch_size = settings.eval_batch_size or 4 * settings.batch_size
+    _, states = predict(
+        model.network, dataset, model.config.objective, model.target, batch_size=batch_size,
+        precision=settings.precision, attention=settings.attention,
+    )  # fmt: skip
+    table = pd.DataFrame({"sample_id": study.samples.table.index[rows].astype(str)})
+    table["label"] = study.named_labels()[rows]
+    predicted = prediction_table(pd.Index(pooled.rows), pooled.predictions["model"], study.classes, 0.5, {})["predicted"].to_numpy()
+    table["predicted"] = predicted[np.searchsorted(pooled.rows, rows)]
+    table["fold"] = pooled.folds[np.searchsorted(pooled.rows, rows)]
+    if study.groups is not None:
+        table["group"] = study.groups[rows]
+    count = min(NUM_COMPONENTS, min(dataset.prepared.shape) - 1)
+    parts = [table, _numbered("model", states)]
+    if count >= 1:
+        solver = PCA(n_components=count, svd_solver="arpack", random_state=seed_for(settings.seed, "pca") % 2**32)
+        parts.append(_numbered("pca", solver.fit_transform(dataset.prepared.astype(np.float64)).astype(np.float32)))
+    _write_parquet(folder / "embeddings.parquet", pd.concat(parts, axis=1))
+
+
+def write_gene_embeddings(folder: Path, model: FittedModel) -> None:
+    """Write ``gene_embeddings.parquet``: the learned table of feature vectors."""
+    table = pd.DataFrame({"feature_id": model.state.feature_ids, "symbol": model.symbols})
+    vectors = model.network.feature_table.detach().cpu().numpy()
+    _write_parquet(folder / "gene_embeddings.parquet", pd.concat([table, _numbered("width", vectors)], axis=1))
+
+
+def _numbered(name: str, values: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(values, columns=[f"{name}_{index}" for index in range(values.shape[1])])
+
+
+def _write_parquet(path: Path, table: pd.DataFrame) -> None:
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def write_history(folder: Path, history: pd.DataFrame) -> None:
+    """Write ``history.csv`` of all folds."""
+    with atomic_path(folder / "history.csv") as temporary:
+        history[["fold", *[column for column in history if column != "fold"]]].to_csv(temporary, index=False)
+
+
+def speed_of(history: pd.DataFrame, facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the ``speed`` section: medians over epochs, which a pause of the machine does not move."""
+    return {
+        "train_samples_per_second": float(history["samples_per_second"].median()),
+        "train_tokens_per_second": float(history["tokens_per_second"].median()),
+        "predict_samples_per_second": float(np.median([found["predict_samples_per_second"] for found in facts])),
+        "fill": float(history["fill"].mean()),
+        "padded_fill": float(history["padded_fill"].mean()),
+        "loader_wait": float(history["loader_wait"].mean()),
+        "seconds": float(history["seconds"].sum()),
+        "peak_memory_mb": float(history["peak_memory_mb"].max()),
+        "mfu": None,
+    }
+
+
+def manifest(
+    folder: Path,
+    model: FittedModel,
+    facts: Mapping[str, Any],
+    history: pd.DataFrame,
+    speed: Mapping[str, Any],
+    *,
+    files: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return the ``manifest.json`` of a run."""
+    import platform
+
+    parameters = model.network.num_parameters()
+    return {
+        "genoken": genoken.__version__,
+        "seed": model.config.training.seed,
+        "python": platform.python_version(),
+        "libraries": library_versions(),
+        "hardware": hardware(),
+        "data": list(files),
+        "model": {
+            "summary": _summary(model),
+            "parameters": sum(parameters.values()),
+            "parameters_by_part": parameters,
+            "attention": facts["attention"],
+            "precision": facts["precision"],
+        },
+        "files": {name: sha256_of_file(folder / name) for name in MODEL_FILES},
+        "speed": dict(speed),
+        "peak_memory_mb_by_epoch": history["peak_memory_mb"].tolist(),
+    }
+
+
+def _summary(model: FittedModel) -> str:
+    config = model.config.model
+    kind = kind_of(config.encoder)
+    genes = f"{len(model.state.feature_ids):,} genes"
+    if config.encoder.takes == "bag":
+        return f"{kind} over {genes}, width {config.width}"
+    encoder = config.encoder
+    size = f"{getattr(encoder, 'layers', '?')} layers, {getattr(encoder, 'heads', '?')} heads, width {config.width}"
+    path = ", with a linear path beside it" if config.linear_path else ""
+    return f"{kind} over {genes}: {size}, values combined by {config.embedding.combine}, {config.pooling} pooling{path}"
+
+
+def memory_estimate_mb(config: RunConfig, study: Study) -> float:
+    """Return a rough upper estimate of the memory that training takes, in MiB.
+
+    Weights with gradients and two moments in float32 (16 bytes each, doubled by averaging and the kept copy), the states that the
+    backward pass needs (about ``10 width + 3 feed_forward`` numbers per token and layer), the sparse values, and 600 MiB for the
+    libraries.
+    """
+    genes = min(getattr(config.tokenizer, "hvgs", 0) or study.samples.num_features, study.samples.num_features)
+    width, encoder = config.model.width, config.model.encoder
+    layers, feed_forward = getattr(encoder, "layers", 1), getattr(encoder, "feed_forward", width)
+    weights = genes * width + layers * (4 * width**2 + 2 * width * feed_forward)
+    density = study.samples.values.nnz / max(study.samples.num_samples * study.samples.num_features, 1)
+    per_sample = genes if getattr(config.tokenizer, "tokens", "") == "all" else max(1.0, genes * density)
+    tokens = config.training.tokens_per_batch or config.training.batch_size * per_sample
+    states = tokens * layers * (10 * width + 3 * feed_forward) * 4 if encoder.takes == "tokens" else 0
+    return (weights * 24 + states + study.samples.values.nnz * 24) / 2**20 + 600
+
+
+def epoch_note(row: Any) -> str:
+    """Return an epoch's validation loss and main metric in a few words."""
+    metric = "val_macro_f1" if "val_macro_f1" in row else "val_r2"
+    words = {"val_macro_f1": "macro-F1", "val_r2": "R²"}[metric]
+    return f"validation loss {row['val_loss']:.3f}, {words} {row[metric]:.3f}" if metric in row else ""
+
+
+def show_verdict(show: Show, metrics: Mapping[str, Any]) -> None:
+    """Show the table of the model and its baselines, and the verdict."""
+    task, test = metrics["task"], metrics["test"]
+    columns = {
+        "classification": {"macro_f1": "macro-F1", "accuracy": "accuracy", "balanced_accuracy": "balanced", "roc_auc": "ROC-AUC", "mcc": "MCC", "brier": "Brier"},
+        "regression": {"r2": "R²", "pearson": "Pearson", "spearman": "Spearman", "mae": "MAE", "rmse": "RMSE"},
+    }[task]  # fmt: skip
+    rows = []
+    for name, scores in [("model", test["model"]), *test["baselines"].items()]:
+        words = "this model" if name == "model" else baseline_words(name, task)
+        rows.append([words, *[_cell(scores, metric, with_interval=index == 0) for index, metric in enumerate(columns)]])
+    groups = f" in {test['groups']} groups" if test["groups"] else ""
+    show.table(f"Test: {test['samples']:,} samples{groups}, 95 % intervals in brackets", ["", *columns.values()], rows)
+    show.line()
+    show.strong(metrics["verdict"])
+
+
+def _cell(scores: Mapping[str, Any], metric: str, *, with_interval: bool) -> str:
+    value, interval = scores.get(metric), scores.get(f"{metric}_interval")
+    if value is None:
+        return "-"
+    return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]" if interval and with_interval else f"{value:.3f}"
+
+
+def write_explanations(folder: Path, study: Study, model: FittedModel, rows: np.ndarray, *, seed: int, show: Show) -> None:
+    """Explain the model on these rows and write ``explanations/``; encoders without tokens are left out."""
+    from genoken.interpretation.explain import explain_subject, export_explanation
+    from genoken.interpretation.subject import Subject
+
+    if model.network.takes != "tokens":
+        return
+    subject = Subject(model.network, dataset_of(model, study, rows), model.config.objective, model.target)
+    with show.bar("Explaining", total=1.0) as bar:
+        explanation = explain_subject(
+            subject, rows=np.arange(len(rows)), symbols=model.symbols, seed=seed, on_progress=lambda share: bar.to(share)
+        )
+    export_explanation(explanation, folder / "explanations")

@@ -1,0 +1,116 @@
+"""A finished run: its scores, and its model for new samples."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from genoken.core.config import RunConfig
+from genoken.core.files import read_json
+from genoken.workflows.store import FittedModel, read_model, verify_hashes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+
+class Run:
+    """A run folder.
+
+    Parameters
+    ----------
+    folder
+        Where it is.
+
+    Examples
+    --------
+    >>> run = genoken.load_run("runs/cells-cell_type")
+    >>> run.metrics["test"]["model"]["macro_f1"]
+    >>> table = run.predict(new_cells)
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def __repr__(self) -> str:
+        """Return folder and verdict."""
+        return f"Run({str(self.folder)!r}): {self.verdict}"
+
+    @cached_property
+    def model(self) -> FittedModel:
+        """The model, read and checked against the manifest on first use."""
+        verify_hashes(self.folder)
+        return read_model(self.folder)
+
+    @property
+    def config(self) -> RunConfig:
+        """Settings of the run."""
+        return self.model.config
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Content of ``metrics.json``; ``docs/run-folder.md`` explains its keys."""
+        return read_json(self.folder / "metrics.json")
+
+    @property
+    def verdict(self) -> str:
+        """The sentence that says who wins."""
+        return self.metrics["verdict"]
+
+    def predict(
+        self,
+        data: str | Path | AnnData,
+        *,
+        batch_size: int = 0,
+        precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto",
+        compile: bool = False,  # noqa: A002 - the option's public name
+    ) -> pd.DataFrame:
+        """Return one row per sample, indexed by sample id: ``predicted`` and, for classes, ``probability_<class>``."""
+        from genoken.workflows.predict import predict
+
+        return predict(self, data, batch_size=batch_size, precision=precision, compile=compile, embed=False).table
+
+    def embed(self, data: str | Path | AnnData) -> pd.DataFrame:
+        """Return the model's state of each sample, indexed by sample id."""
+        from genoken.workflows.predict import predict
+
+        return predict(self, data).states
+
+    def explain(
+        self,
+        data: str | Path | AnnData | None = None,
+        *,
+        method: str = "integrated_gradients",
+        aggregate: Literal["mean", "max", "median"] = "mean",
+        by: Literal["class", "group"] = "class",
+        top: int = 50,
+    ) -> pd.DataFrame:
+        """Return the genes that the model's outputs rest on most; without ``data``, those explained when it was trained."""
+        from genoken.workflows.explain import explain
+
+        return explain(self, data, method=method, aggregate=aggregate, by=by, top=top)
+
+    def report(self) -> Path:
+        """Write ``report.html`` anew and return its path."""
+        from genoken.workflows.report import report
+
+        return report(self)
+
+
+def load_run(folder: str | Path) -> Run:
+    """Open a run folder.
+
+    Raises
+    ------
+    RunError
+        When it is missing, unfinished, or its files are not the ones that were written.
+    """
+    run = Run(folder)
+    run.model  # noqa: B018 - read now, so that a broken folder is refused here
+    return run
+
+
+def as_run(run: Run | str | Path) -> Run:
+    """Return a run for a run or its folder."""
+    return run if isinstance(run, Run) else load_run(run)

@@ -1,0 +1,195 @@
+"""Writing and reading the files of a run folder that hold a fitted model."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+import genoken
+from genoken.core.components import component_to_dict
+from genoken.core.config import RunConfig, build, component_from_dict, dump_yaml, read_yaml
+from genoken.core.contracts import TargetState, Tokenizer, TokenizerState
+from genoken.core.errors import RunError
+from genoken.core.files import atomic_path, read_json, sha256_of_file, write_json, write_text
+from genoken.models.embeddings import EmbeddingStart
+from genoken.models.network import Network, seeded_network
+from genoken.vocabulary.vocabulary import read_vocabulary, write_vocabulary
+
+MODEL_FILES = ("config.yaml", "model.safetensors", "tokenizer.json", "target.json", "vocabulary.parquet")
+"""Files that make up a model; their hashes are in the manifest."""
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A network with everything that is needed to use it.
+
+    Parameters
+    ----------
+    config
+        Settings of the run.
+    state
+        What the tokenizer learned.
+    symbols
+        Readable name of each vocabulary feature.
+    target
+        What the objective learned.
+    network
+        With its weights.
+    """
+
+    config: RunConfig
+    state: TokenizerState
+    symbols: tuple[str, ...]
+    target: TargetState
+    network: Network
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer's settings."""
+        return self.config.tokenizer
+
+
+def build_network(config: RunConfig, state: TokenizerState, target: TargetState, start: EmbeddingStart, seed: int) -> Network:
+    """Return the network for a fitted tokenizer and objective."""
+    return seeded_network(config.model, config.tokenizer.layout(state), config.objective.head(target), start, seed)
+
+
+def write_model(folder: Path, model: FittedModel) -> None:
+    """Write the files of ``MODEL_FILES`` into a folder, each atomically."""
+    write_text(folder / "config.yaml", dump_yaml(model.config))
+    write_vocabulary(folder / "vocabulary.parquet", model.state.feature_ids, model.symbols, model.state.per_feature)
+    write_json(folder / "tokenizer.json", component_to_dict(model.tokenizer) | {"facts": dict(model.state.facts)})
+    target = model.target
+    write_json(
+        folder / "target.json",
+        {
+            "task": target.task,
+            "label": target.label,
+            "classes": list(target.classes),
+            "class_counts": list(target.class_counts),
+            "center": target.center,
+            "scale": target.scale,
+        },
+    )
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.network.state_dict().items()}
+    with atomic_path(folder / "model.safetensors") as temporary:
+        save_file(weights, temporary, metadata={"format": "pt", "genoken": genoken.__version__})
+
+
+def read_model(folder: Path) -> FittedModel:
+    """Read what :func:`write_model` wrote.
+
+    Raises
+    ------
+    RunError
+        When a file is missing or does not fit the others.
+    """
+    folder = Path(folder)
+    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
+    if missing:
+        unfinished = (folder / "state.json").is_file()
+        remedy = f"the run is unfinished: genoken train --resume {folder}" if unfinished else "is this a folder that genoken train wrote?"
+        raise RunError("not a finished run: it has no " + ", ".join(missing), where=str(folder), remedy=remedy)
+    config = build(RunConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
+    feature_ids, symbols, per_feature = read_vocabulary(folder / "vocabulary.parquet")
+    content = read_json(folder / "tokenizer.json")
+    tokenizer = component_from_dict("tokenizers", {k: v for k, v in content.items() if k != "facts"}, where=str(folder / "tokenizer.json"))
+    if tokenizer != config.tokenizer:
+        raise RunError("tokenizer.json and config.yaml disagree", where=str(folder), remedy="restore the files as they were written")
+    state = TokenizerState(feature_ids=feature_ids, per_feature=per_feature, facts=content.get("facts", {}))
+    target = _target(folder / "target.json")
+    start = EmbeddingStart(None, per_feature.get("train_mean"), per_feature.get("train_deviation"))
+    network = build_network(config, state, target, start, config.training.seed)
+    try:
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise RunError(f"the weights do not fit the configuration ({reason})", where=str(folder / "model.safetensors")) from error
+    network.eval()
+    return FittedModel(config, state, symbols, target, network)
+
+
+def _target(path: Path) -> TargetState:
+    content = read_json(path)
+    try:
+        return TargetState(
+            task=content["task"],
+            label=content["label"],
+            classes=tuple(content["classes"]),
+            class_counts=tuple(content["class_counts"]),
+            center=content["center"],
+            scale=content["scale"],
+        )
+    except (KeyError, TypeError) as error:
+        raise RunError("the file does not describe a target", where=str(path)) from error
+
+
+def verify_hashes(folder: Path) -> None:
+    """Check the model's files against the manifest.
+
+    Raises
+    ------
+    RunError
+        When a file is not the one that was written.
+    """
+    if not (folder / "manifest.json").is_file():
+        return
+    for name, expected in read_json(folder / "manifest.json").get("files", {}).items():
+        path = folder / name
+        if name in MODEL_FILES and path.is_file() and sha256_of_file(path) != expected:
+            raise RunError(
+                "the file is not the one that the run wrote (its hash differs from manifest.json)",
+                where=str(path),
+                remedy="restore it, or train again",
+            )
+
+
+def hardware() -> dict[str, Any]:
+    """Return device, processor, cores, memory and GPU of this machine."""
+    import os
+
+    has_gpu = torch.cuda.is_available()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "device": "cuda" if has_gpu else "cpu",
+        "cpu": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gb": round(memory, 1),
+        "gpu": torch.cuda.get_device_name(0) if has_gpu else None,
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that results depend on."""
+    names = ("torch", "lightning", "anndata", "scanpy", "numpy", "scipy", "pandas", "scikit-learn", "numba", "captum", "umap-learn")
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def column_positions(feature_ids: tuple[str, ...], index: Any) -> np.ndarray:
+    """Return the column of each feature in an index that holds all of them."""
+    return np.asarray(index.get_indexer(list(feature_ids)), dtype=np.int64)

@@ -1,0 +1,301 @@
+"""Train: from a file to a run folder with a verdict."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from genoken.core.components import kind_of
+from genoken.core.config import RunConfig, build, dump_yaml, read_yaml
+from genoken.core.errors import ConfigError, RunError
+from genoken.core.files import prepare_output_folder, read_json, write_json, write_text
+from genoken.evaluation.verdict import evaluate_predictions
+from genoken.workflows import results
+from genoken.workflows.assemble import resolve_config, settle_kinds
+from genoken.workflows.fold import ENCODER_ONLY, FACTS, PATH_ONLY, FoldResult, fit_final, fit_fold
+from genoken.workflows.inputs import Source, Study, build_study, examine, has_split_column, read_parts, read_source
+from genoken.workflows.run import Run, load_run
+from genoken.workflows.show import Show
+from genoken.workflows.store import read_model
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+STATE = "state.json"
+"""Where a run is: ``running`` or ``finished``, and from which files it reads."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A run that is being made."""
+
+    config: RunConfig
+    source: Source
+    study: Study
+    folds: np.ndarray
+    folder: Path
+    show: Show
+
+
+def train(
+    data: str | Path | AnnData | None = None,
+    *,
+    label: str = "",
+    group: str = "",
+    positive: str = "",
+    train: str | Path | AnnData | None = None,
+    val: str | Path | AnnData | None = None,
+    test: str | Path | AnnData | None = None,
+    preset: str = "",
+    config: str | Path | Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    resume: str | Path | None = None,
+    show: Show | None = None,
+) -> Run:
+    """Train a model, hold it against simple baselines on the same folds, explain it, and write a report.
+
+    Parameters
+    ----------
+    data
+        Path of an ``.h5ad`` file, or an AnnData object.
+    label
+        Column of ``obs`` to predict: classes, or numbers for regression.
+    group
+        Column of ``obs`` that must not straddle the split, such as a donor. Empty: a column with a usual name is taken.
+    positive
+        One class to tell from all others.
+    train, val, test
+        Three files or objects with a split of their own, in place of ``data``.
+    preset
+        Name of a preset, such as ``gene_transformer``.
+    config
+        YAML file, or nested mapping, laid over the preset.
+    settings
+        Dotted paths to values, laid over both, for example ``{"training.epochs": 5}``.
+    output
+        Run folder; by default ``runs/NAME-LABEL``.
+    overwrite
+        Replace a run that is there.
+    resume
+        Folder of an interrupted run to finish; everything else then comes from there (``data`` again for an AnnData object).
+    show
+        Where sentences, tables and progress bars go; by default nowhere.
+
+    Returns
+    -------
+    Run
+        With ``.metrics``, ``.predict``, ``.embed``, ``.explain``.
+
+    Raises
+    ------
+    GenokenError
+        When a setting, the data or the folder cannot be used.
+    """
+    show = show or Show(quiet=True)
+    if resume is not None:
+        return _resume(Path(resume), data, show)
+    resolved = resolve_config(preset, config, dict(settings or {}))
+    named = {"label": label, "group": group, "positive": positive}
+    resolved = replace(resolved, data=replace(resolved.data, **{name: value for name, value in named.items() if value}))
+    inputs = _inputs(data, train, val, test)
+    source = _read(inputs, resolved)
+    study, resolved, folds = _design(source, resolved)
+    folder = prepare_output_folder(Path(output) if output else _default_folder(inputs, study.label), overwrite=overwrite)
+    write_text(folder / "config.yaml", dump_yaml(resolved))
+    state = {"status": "running", "command": _command(), "inputs": {part: _path(value) for part, value in inputs.items()}}
+    write_json(folder / STATE, state | {"data": list(source.files)})
+    return _work(_Job(resolved, source, study, folds, folder, show))
+
+
+def _inputs(
+    data: str | Path | AnnData | None,
+    train: str | Path | AnnData | None,
+    val: str | Path | AnnData | None,
+    test: str | Path | AnnData | None,
+) -> dict[str, Any]:
+    parts = {part: value for part, value in (("train", train), ("val", val), ("test", test)) if value is not None}
+    if data is not None and parts:
+        raise ConfigError("give either one file, or --train, --val and --test", remedy="leave out one of the two")
+    if data is not None:
+        return {"data": data}
+    if "train" in parts and "test" in parts:
+        return parts
+    if parts:
+        raise ConfigError("three files need at least --train and --test", remedy="add the missing one; --val may be left out")
+    raise ConfigError("no file to train on is named", remedy="genoken train cells.h5ad --label COLUMN")
+
+
+def _path(value: Any) -> str:
+    return str(Path(value).resolve()) if isinstance(value, (str, Path)) else ""
+
+
+def _read(inputs: Mapping[str, Any], config: RunConfig) -> Source:
+    if "data" in inputs:
+        return read_source(inputs["data"], config.data.source)
+    return read_parts(inputs, config.data)
+
+
+def _design(source: Source, config: RunConfig) -> tuple[Study, RunConfig, np.ndarray]:
+    """Return the study, the configuration with what the data decided, and the split."""
+    guess = not has_split_column(source.samples.table) and kind_of(config.split) != "column"
+    study = build_study(source.samples, config.data, seed=config.training.seed, guess_group=guess)
+    config = settle_kinds(config, study)
+    labels = study.named_labels()
+    folds = config.split.assign(labels, study.groups, study.samples.table, config.training.seed)
+    return study, config, folds
+
+
+def _default_folder(inputs: Mapping[str, Any], label: str) -> Path:
+    value = inputs.get("data", inputs.get("train"))
+    stem = Path(value).stem if isinstance(value, (str, Path)) else "anndata"
+    safe = "".join(character if character.isalnum() or character in "-_." else "_" for character in f"{stem}-{label}")
+    return Path("runs") / safe
+
+
+def _command() -> str:
+    return shlex.join(["genoken", *sys.argv[1:]]) if Path(sys.argv[0]).stem in ("genoken", "__main__") else "genoken.train(…)"
+
+
+def _resume(folder: Path, data: Any, show: Show) -> Run:
+    if not (folder / STATE).is_file():
+        raise RunError("there is no run to resume here", where=str(folder), remedy="name the output folder of an interrupted run")
+    state = read_json(folder / STATE)
+    if state.get("status") == "finished":
+        show.line(f"The run in {folder} is finished already.")
+        return load_run(folder)
+    config = build(RunConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
+    inputs = {part: path or data for part, path in state.get("inputs", {}).items()}
+    if not inputs or any(value is None for value in inputs.values()):
+        raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
+    source = _read(inputs, config)
+    for now, before in zip(source.files, state.get("data", []), strict=True):
+        if now["sha256"] != before["sha256"]:
+            raise RunError("the data changed since the run began", where=now["path"] or "AnnData", remedy="train again from the start")
+    study, config, folds = _design(source, config)
+    show.line(f"Going on with the run in {folder}.")
+    return _work(_Job(config, source, study, folds, folder, show))
+
+
+def _work(job: _Job) -> Run:
+    """Fit all folds, then write everything that follows from them."""
+    _announce(job)
+    write_json(job.folder / "check.json", examine(job.source, job.config.data, group=job.study.group))
+    results.write_split(job.folder, job.study, job.folds)
+    fitted = [_fold(job, index) for index in range(len(job.folds))]
+    final = _final(job, fitted)
+    metrics, pooled = _score(job, fitted)
+    embedded = _embedded_rows(job)
+    results.write_embeddings(job.folder, job.study, final.model, pooled, embedded, job.config.training)
+    results.write_gene_embeddings(job.folder, final.model)
+    results.write_explanations(job.folder, job.study, final.model, embedded, seed=job.config.training.seed, show=job.show)
+    history = pd.concat([found.history.assign(fold=index) for index, found in enumerate(fitted)])
+    speed = results.speed_of(history, [found.facts for found in fitted])
+    results.write_history(job.folder, history)
+    write_json(job.folder / "metrics.json", metrics | {"speed": speed})
+    state = read_json(job.folder / STATE)
+    manifest = results.manifest(job.folder, final.model, final.facts, history, speed, files=job.source.files)
+    write_json(job.folder / "manifest.json", manifest | {"command": state["command"], "created": _now()})
+    run = load_run(job.folder)
+    report = run.report()
+    write_json(job.folder / STATE, state | {"status": "finished"})
+    results.show_verdict(job.show, run.metrics)
+    job.show.line(f"Report: {report}")
+    failures = [found.facts["failure"] for found in fitted if found.facts.get("failure")]
+    if failures:
+        job.show.warning(f"training ended early: {failures[0]}")
+        raise fitted[0].failure or RunError(f"training ended early: {failures[0]}", where=str(job.folder))
+    return run
+
+
+def _announce(job: _Job) -> None:
+    study, show = job.study, job.show
+    target = f"{len(study.classes)} classes of '{study.label}'" if study.classes else f"the number '{study.label}'"
+    shape = f"{study.samples.num_samples:,} samples x {study.samples.num_features:,} genes"
+    show.line(f"{study.samples.origin}: {shape}, {study.samples.value_kind} values; predicting {target}.")
+    for note in study.notes:
+        show.line(f"  {note}.")
+    show.line(f"Split: {results.split_note(job.config, study, job.folds)}.")
+    if results.is_leaky(job.config, study):
+        show.warning(f"this is a random split of data grouped by '{study.group}': scores will be too optimistic")
+    show.line(f"Run folder: {job.folder}. Memory while training: about {results.memory_estimate_mb(job.config, study):,.0f} MB.")
+
+
+def _fold_folder(job: _Job, index: int) -> Path:
+    return job.folder if len(job.folds) == 1 else job.folder / "folds" / str(index)
+
+
+def _fold(job: _Job, index: int) -> FoldResult:
+    folder = _fold_folder(job, index)
+    name = "Training" if len(job.folds) == 1 else f"Fold {index + 1} of {len(job.folds)}"
+    is_there = (folder / FACTS).is_file()
+    with job.show.bar(name, total=job.config.training.epochs) as bar:
+        found = fit_fold(job.config, job.study, job.folds[index], folder, on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)))
+    best = found.history.iloc[int(found.facts["best_epoch"])]
+    job.show.line(f"{name}: {'was done' if is_there else 'done'}, best epoch {int(best['epoch']) + 1} of {len(found.history)} ({results.epoch_note(best)})")
+    return found
+
+
+def _final(job: _Job, fitted: list[FoldResult]) -> FoldResult:
+    """Return the model that the run keeps: the only fold's, or one fitted on all samples of a cross-validation."""
+    if len(fitted) == 1:
+        return fitted[0]
+    epochs = int(np.median([found.facts["best_epoch"] for found in fitted])) + 1
+    rows = np.flatnonzero((job.folds != "unused").any(axis=0))
+    val = np.flatnonzero(job.folds[0] == "val")
+    with job.show.bar("Final model", total=epochs) as bar:
+        final = fit_final(
+            job.config, job.study, rows, val, epochs, job.folder, on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row))
+        )
+    job.show.line(f"Final model: fitted on all {len(rows):,} samples for {epochs} epochs (the folds' median)")
+    return replace(fitted[0], model=read_model(job.folder), history=pd.DataFrame(final.history))
+
+
+def _score(job: _Job, fitted: list[FoldResult]) -> tuple[dict[str, Any], results.Pooled]:
+    """Pool the test predictions of all folds, score them, and write them."""
+    pooled = results.pool(job.study, job.folds, [found.predictions for found in fitted])
+    results.write_predictions(job.folder, job.study, pooled)
+    rivals = {name: values for name, values in pooled.predictions.items() if name not in (ENCODER_ONLY, PATH_ONLY)}
+    groups = None if job.study.groups is None else job.study.groups[pooled.rows]
+    scored = evaluate_predictions(
+        task=job.study.task,
+        labels=job.study.labels[pooled.rows],
+        predictions=rivals,
+        classes=job.study.classes,
+        groups=groups,
+        folds=pooled.folds,
+        seed=job.config.training.seed,
+        draws=job.config.evaluation.bootstrap,
+        threshold=job.config.evaluation.threshold,
+        model_words=results.model_words(job.config),
+    )
+    metrics = {
+        "task": job.study.task,
+        "label": job.study.label,
+        "classes": list(job.study.classes),
+        "positive": job.study.positive or None,
+        "split": results.split_summary(job.config, job.study, job.folds),
+        "verdict": scored["verdict"],
+        "test": scored["test"],
+        "ablation": results.ablation(job.study, pooled, job.config.evaluation.threshold),
+        "leakage": {"findings": results.audit(job.study, job.folds)},
+    }
+    return metrics, pooled
+
+
+def _embedded_rows(job: _Job) -> np.ndarray:
+    """Return the rows whose states are exported: the test samples, or all of a cross-validation."""
+    return np.flatnonzero((job.folds == "test").any(axis=0))
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -39,6 +39,23 @@ def gather_columns(values: sp.csr_matrix, columns: np.ndarray) -> sp.csr_matrix:
     return result.astype(np.float32)
 
 
+def expressed_features(samples: Samples, minimum_samples: int = 1) -> np.ndarray:
+    """Return the sorted columns of the features that at least ``minimum_samples`` samples express.
+
+    Raises
+    ------
+    DataError
+        When there is none.
+    """
+    expressing = np.asarray((samples.values > 0).sum(axis=0)).ravel()
+    columns = np.flatnonzero(expressing >= minimum_samples)
+    if len(columns) == 0:
+        raise DataError(
+            "no feature is expressed in the train split", where=samples.origin, remedy="look at the file with genoken check"
+        )
+    return columns
+
+
 def variable_features(samples: Samples, normalized: sp.csr_matrix, count: int) -> np.ndarray:
     """Return the sorted columns of the ``count`` most variable features.
 
@@ -55,12 +72,7 @@ def variable_features(samples: Samples, normalized: sp.csr_matrix, count: int) -
     count
         How many features to take; all that are expressed at all when there are not more.
     """
-    expressing = np.asarray((samples.values > 0).sum(axis=0)).ravel()
-    candidates = np.flatnonzero(expressing >= min(MINIMUM_SAMPLES_EXPRESSING, samples.num_samples))
-    if len(candidates) == 0:
-        raise DataError(
-            "no feature is expressed in the train split", where=samples.origin, remedy="look at the file with genoken check"
-        )
+    candidates = expressed_features(samples, min(MINIMUM_SAMPLES_EXPRESSING, samples.num_samples))
     if len(candidates) <= count:
         return candidates
     ranked = _seurat_v3(samples.values[:, candidates], count) if samples.value_kind == "counts" else None

@@ -51,10 +51,7 @@ class ContinuousTokenizer(Tokenizer):
         from genoken.tokenizers import _features
 
         normalized = self._normalize(train)
-        if self.hvgs:
-            columns = _features.variable_features(train, normalized, self.hvgs)
-        else:
-            columns = np.flatnonzero(np.asarray((train.values > 0).sum(axis=0)).ravel() > 0)
+        columns = _features.variable_features(train, normalized, self.hvgs) if self.hvgs else _features.expressed_features(train)
         mean, deviation = _features.feature_moments(normalized[:, columns])
         return TokenizerState(
             feature_ids=tuple(train.features.index[columns].astype(str)),

@@ -10,6 +10,8 @@ from genoken.core.samples import Samples
 
 MINIMUM_SAMPLES_EXPRESSING = 3
 """Features seen in fewer train samples are not considered when variable features are chosen."""
+MINIMUM_VARYING_FEATURES = 10
+"""A local fit of degree 2 over 30 % of the features needs as many; on fewer than 4 the loess library ends the whole process."""
 
 
 def normalize_total_log1p(values: sp.csr_matrix, target_sum: float, *, total: bool, log: bool) -> sp.csr_matrix:
@@ -87,6 +89,8 @@ def _seurat_v3(counts: sp.csr_matrix, count: int) -> np.ndarray | None:
     import anndata
     import scanpy
 
+    if np.count_nonzero(feature_moments(counts)[1]) < MINIMUM_VARYING_FEATURES:
+        return None
     adata = anndata.AnnData(counts)
     try:
         with warnings.catch_warnings():

@@ -18,7 +18,7 @@ from genoken.core.config import TrainingSettings
 from genoken.core.contracts import Objective, TargetState
 from genoken.core.errors import TrainingError
 from genoken.core.random import seed_for
-from genoken.models.network import Network
+from genoken.models.network import Network, compile_blocks
 from genoken.training.optim import build_optimizer
 
 Scorer = Callable[[np.ndarray, np.ndarray], dict[str, float]]
@@ -82,6 +82,11 @@ class TrainingModule(lightning.LightningModule):
         self.validation_metrics: dict[str, float] = {}
         self._predictions: list[Tensor] = []
         self._validation_loss = [0.0, 0]
+
+    def configure_model(self) -> None:
+        """Compile the blocks where wanted: here, because a compiled module does not travel to another process."""
+        if self.settings.compile:
+            compile_blocks(self.network)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return AdamW and the schedule over all optimizer steps of the run."""

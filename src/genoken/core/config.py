@@ -60,13 +60,14 @@ class DataSettings:
 class EmbeddingSettings:
     """How the channels of a token become one vector."""
 
-    combine: Literal["multiplicative", "additive", "concatenate"] = "multiplicative"
-    """``multiplicative``: e (tanh(x/5) + 1); ``additive``: e + W x; ``concatenate``: half identity, half value, then a fusion."""
+    combine: Literal["affine", "multiplicative", "additive", "concatenate"] = "affine"
+    """``affine``: e + z v with a slope v of each gene's own and z = x standardized over the samples that express the gene;
+    ``multiplicative``: e (tanh(x/5) + 1); ``additive``: e + W x; ``concatenate``: half identity, half value, then a fusion."""
     init: Literal["svd", "random"] = "svd"
     """Start of the feature vectors: right singular vectors of the train values, or normal noise."""
     position: Literal["none", "sinusoidal", "learned"] = "none"
     """Positions of the tokens within a sample; features have identities, so none are needed."""
-    token_dropout: Fraction = 0.0
+    token_dropout: Fraction = 0.5
     """Share of a sample's tokens that is left out in a training step."""
 
 
@@ -94,22 +95,24 @@ class ModelSettings:
 class TrainingSettings:
     """How the weights are found."""
 
-    epochs: Count = 30
-    """Passes over the train split."""
+    epochs: Annotated[int, Field(ge=0)] = 0
+    """Passes over the train split; 0: as many as make about 400 optimizer steps, at least 4 and at most 20."""
     batch_size: Count = 32
     """Samples per batch."""
     tokens_per_batch: int = 0
     """Upper bound of the tokens of one batch; 0 for none."""
     eval_batch_size: int = 0
     """Samples per batch when not training; 0: four times ``batch_size``."""
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 5e-4
     """Highest learning rate of AdamW."""
     weight_decay: NonNegative = 0.01
     """Decoupled weight decay; not applied to biases, norms and embeddings."""
-    linear_path_learning_rate: Positive = 0.01
+    linear_path_learning_rate: Positive = 3e-3
     """Highest learning rate of the linear path."""
-    linear_path_weight_decay: NonNegative = 0.1
-    """Decoupled weight decay of the linear path."""
+    linear_path_strength: Positive = 0.01
+    """``C`` of the linear path, as in logistic regression: its ridge penalty is ``|w|^2 / (2 C n)`` with n train samples."""
+    summand_loss: NonNegative = 0.5
+    """Weight of the losses of encoder and linear path taken alone, beside the loss of their sum."""
     warmup: Fraction = 0.1
     """Share of the steps over which the learning rate rises from 0."""
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -118,11 +121,11 @@ class TrainingSettings:
     """Batches per optimizer step; the last, partial window counts as it is."""
     clip_norm: NonNegative = 1.0
     """Largest norm of the gradient; 0 for no clipping."""
-    patience: int = 10
+    patience: int = 8
     """Epochs without improvement of ``monitor`` after which training stops; 0: never."""
     monitor: Literal["loss", "macro_f1", "accuracy", "balanced_accuracy", "roc_auc", "r2"] = "loss"
     """Validation metric that chooses the best weights."""
-    average_decay: Fraction = 0.0
+    average_decay: Fraction = 0.98
     """Decay per step of the exponential moving average of the weights, which is what is validated and kept; 0 for none."""
     precision: Precision = "auto"
     """``auto``: bf16 from compute capability 8.0 on, fp16 with a scaler on older GPUs, fp32 on CPU."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,11 @@ RANK_TOLERANCE = 1e-6
 NO_SPREAD = 1e-12
 """Share of the sum of squares below which what centering leaves is rounding."""
 
+VALUE_LIMIT = 4.0
+"""Standardized values are limited to this many standard deviations."""
+SLOPE_START = 0.3
+"""Standard deviation of the slopes at the start, beside 1 for the feature vectors."""
+
 
 @dataclass(frozen=True)
 class EmbeddingStart:
@@ -35,17 +41,33 @@ class EmbeddingStart:
         Start of the feature vectors, shape (features, width).
     mean, deviation
         Train mean and standard deviation of each feature's values, shape (features,).
+    expressed_mean, expressed_deviation
+        The same over the samples that express the feature, shape (features,).
     """
 
     features: np.ndarray | None = None
     mean: np.ndarray | None = None
     deviation: np.ndarray | None = None
+    expressed_mean: np.ndarray | None = None
+    expressed_deviation: np.ndarray | None = None
+
+    @classmethod
+    def from_state(cls, per_feature: Mapping[str, np.ndarray], features: np.ndarray | None = None) -> EmbeddingStart:
+        """Take the moments from what a tokenizer learned, as far as it did."""
+        return cls(
+            features=features,
+            mean=per_feature.get("train_mean"),
+            deviation=per_feature.get("train_deviation"),
+            expressed_mean=per_feature.get("expressed_mean"),
+            expressed_deviation=per_feature.get("expressed_deviation"),
+        )
 
 
 def svd_start(prepared: object, width: int, seed: int) -> np.ndarray:
     """Return feature vectors (features, width) from the train values' leading right singular vectors.
 
-    The values are centered per feature. Each singular direction is one coordinate; all coordinates have equal weight, and the table
+    The values are standardized per feature (deviations below a tenth of their median are raised to that), so that highly expressed
+    features do not fill the leading directions. Each singular direction is one coordinate; all coordinates have equal weight, and the table
     is scaled to standard deviation 1. Coordinates beyond the rank are normal noise of standard deviation 0.1. Singular vectors have
     their sign fixed (the entry of largest magnitude is positive), so that the start depends on the data and the seed alone.
 
@@ -92,10 +114,17 @@ def _right_singular_vectors(values: sp.csr_matrix, count: int, rng: np.random.Ge
     return right[order[singular[order] > RANK_TOLERANCE * singular.max()]]
 
 
+def floored(deviation: np.ndarray) -> np.ndarray:
+    """Return deviations, raised to a tenth of their median (at least 0.001): a feature that hardly varies is not blown up."""
+    return np.maximum(deviation, max(0.1 * float(np.median(deviation)), 1e-3))
+
+
 class TokenEmbedding(nn.Module):
     """One vector per token from its identity and its value.
 
-    ``multiplicative``: ``e (tanh(x / 5) + 1)``; a gene without expression keeps its vector, it is not zero. ``additive``:
+    ``affine``: ``e_g + z v_g`` with ``z = (x - m_g) / s_g`` limited to [-4, 4], ``m_g`` and ``s_g`` the moments over the train samples
+    that express the gene, and ``v_g`` a slope of its own. Unlike a factor on ``e_g``, it changes the vector's direction, which is all
+    that the norm in front of the first attention lets through. ``multiplicative``: ``e (tanh(x / 5) + 1)``; a gene without expression keeps its vector, it is not zero. ``additive``:
     ``e + W x``. ``concatenate``: half the width identity, half value, then a linear fusion. The value of specials is 0.
 
     The scale of the three parts is balanced at the start: feature vectors, and ``W`` over a typical value, have standard deviation
@@ -124,7 +153,14 @@ class TokenEmbedding(nn.Module):
         self.combine = settings.combine
         own_width = width // 2 if settings.combine == "concatenate" else width
         self.identity = nn.Embedding(identity.size, own_width)
-        if settings.combine == "additive":
+        if settings.combine == "affine":
+            self.slope = nn.Embedding(identity.size, width)
+            center, spread = np.zeros(identity.size), np.ones(identity.size)
+            if start.expressed_mean is not None and start.expressed_deviation is not None:
+                center[NUM_SPECIALS:], spread[NUM_SPECIALS:] = start.expressed_mean, start.expressed_deviation
+            self.register_buffer("center", torch.tensor(center, dtype=torch.float32))
+            self.register_buffer("spread", torch.tensor(spread, dtype=torch.float32))
+        elif settings.combine == "additive":
             self.value = nn.Linear(1, width, bias=False)
         elif settings.combine == "concatenate":
             self.value = nn.Linear(1, width // 2, bias=False)
@@ -141,7 +177,10 @@ class TokenEmbedding(nn.Module):
             if start.features is not None:
                 self.identity.weight[NUM_SPECIALS:] = torch.from_numpy(start.features[:, :width])
             self.identity.weight[:NUM_SPECIALS] = 0.02 * torch.randn(NUM_SPECIALS, width)
-            if self.combine != "multiplicative":
+            if self.combine == "affine":
+                nn.init.normal_(self.slope.weight, std=SLOPE_START)
+                self.slope.weight[:NUM_SPECIALS] = 0.0
+            elif self.combine != "multiplicative":
                 nn.init.normal_(self.value.weight, std=0.5)
 
     def forward(self, batch: Batch, packing: Packing) -> Tensor:
@@ -149,20 +188,26 @@ class TokenEmbedding(nn.Module):
         identities, values = batch.channels[self.identity_name], batch.channels[self.value_name]
         if batch.visible is not None:
             identities, values = identities.index_select(0, batch.visible), values.index_select(0, batch.visible)
-        return self.embed(self.identity(identities), values, packing)
+        vectors = self.identity(identities)
+        if self.combine == "affine":
+            standardized = ((values - self.center[identities]) / self.spread[identities]).clamp(-VALUE_LIMIT, VALUE_LIMIT)
+            standardized = standardized * (identities >= NUM_SPECIALS)
+            return self._placed(vectors + standardized.to(vectors.dtype).unsqueeze(1) * self.slope(identities), packing)
+        return self._placed(self._combined(vectors, values.to(vectors.dtype).unsqueeze(1)), packing)
 
-    def embed(self, vectors: Tensor, values: Tensor, packing: Packing) -> Tensor:
-        """Combine identity vectors (tokens, identity width) with values (tokens,)."""
-        values = values.to(vectors.dtype).unsqueeze(1)
+    def _combined(self, vectors: Tensor, values: Tensor) -> Tensor:
+        """Combine identity vectors (tokens, identity width) with values (tokens, 1)."""
         if self.combine == "multiplicative":
-            combined = vectors * (torch.tanh(values / VALUE_SCALE) + 1)
-        elif self.combine == "additive":
-            combined = vectors + self.value(values)
-        else:
-            combined = self.fusion(torch.cat([vectors, self.value(values)], dim=1))
+            return vectors * (torch.tanh(values / VALUE_SCALE) + 1)
+        if self.combine == "additive":
+            return vectors + self.value(values)
+        return self.fusion(torch.cat([vectors, self.value(values)], dim=1))
+
+    def _placed(self, combined: Tensor, packing: Packing) -> Tensor:
+        """Add the positions of the tokens within their samples, where there are any."""
         if self.position == "none":
             return combined
-        places = torch.arange(len(values), device=values.device) - packing.first_tokens[packing.sample_of_token]
+        places = torch.arange(len(combined), device=combined.device) - packing.first_tokens[packing.sample_of_token]
         return combined + (self.positions(places) if self.position == "learned" else sinusoidal(places, combined.shape[1]))
 
     @property
@@ -219,9 +264,7 @@ class FeatureBag(nn.Module):
         scale = np.ones(layout.num_features)
         shift = np.zeros(layout.num_features)
         if start.mean is not None and start.deviation is not None:
-            # A floor keeps features that barely vary in the train split from being blown up.
-            floor = max(0.1 * float(np.median(start.deviation)), 1e-3)
-            scale = 1.0 / np.maximum(start.deviation, floor)
+            scale = 1.0 / floored(start.deviation)
             shift = start.mean * scale
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32))

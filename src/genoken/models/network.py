@@ -31,10 +31,13 @@ class Outputs:
         Shape (samples, outputs), float32: logits or standardized predictions.
     states
         Pooled states of shape (samples, width).
+    summands
+        Outputs of the encoder and of the linear path, each alone; empty without a linear path.
     """
 
     outputs: Tensor
     states: Tensor
+    summands: tuple[Tensor, ...] = ()
 
 
 class Network(nn.Module):
@@ -75,11 +78,11 @@ class Network(nn.Module):
         """Return outputs and pooled states of a batch."""
         states = self.pooled_states(batch)
         outputs = self.head(states).float()
-        if self.linear_path is not None and self.summands == "both":
-            outputs = outputs + self.linear_path(batch)
-        elif self.linear_path is not None and self.summands == "linear_path":
-            outputs = self.linear_path(batch)
-        return Outputs(outputs=outputs, states=states)
+        if self.linear_path is None:
+            return Outputs(outputs=outputs, states=states)
+        summands = (outputs, self.linear_path(batch))
+        total = {"both": summands[0] + summands[1], "encoder": summands[0], "linear_path": summands[1]}[self.summands]
+        return Outputs(outputs=total, states=states, summands=summands)
 
     @contextmanager
     def only(self, summand: Literal["encoder", "linear_path"]) -> Iterator[None]:

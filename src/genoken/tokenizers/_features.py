@@ -122,3 +122,20 @@ def feature_moments(values: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
     mean = np.asarray(values.sum(axis=0, dtype=np.float64)).ravel() / count
     squares = np.asarray(values.multiply(values).sum(axis=0, dtype=np.float64)).ravel() / count
     return mean, np.sqrt(np.maximum(squares - mean**2, 0.0))
+
+
+def expressed_moments(values: sp.csr_matrix, least: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the standard deviation of each column over the samples where it is above zero, as float64.
+
+    A column with at most ``least`` such samples takes the median deviation of the others; deviations below 0.3 of that median are
+    raised to it, so that a feature that hardly varies is not blown up.
+    """
+    counts = np.diff(values.tocsc().indptr)
+    sums = np.asarray(values.sum(axis=0, dtype=np.float64)).ravel()
+    squares = np.asarray(values.multiply(values).sum(axis=0, dtype=np.float64)).ravel()
+    mean = sums / np.maximum(counts, 1)
+    deviation = np.sqrt(np.maximum(squares / np.maximum(counts, 1) - mean**2, 0.0))
+    known = counts > least
+    typical = float(np.median(deviation[known])) if known.any() else 1.0
+    typical = typical if typical > 0 else 1.0
+    return mean, np.where(known, np.maximum(deviation, 0.3 * typical), typical)

@@ -52,10 +52,17 @@ class ContinuousTokenizer(Tokenizer):
 
         normalized = self._normalize(train)
         columns = _features.variable_features(train, normalized, self.hvgs) if self.hvgs else _features.expressed_features(train)
-        mean, deviation = _features.feature_moments(normalized[:, columns])
+        chosen = normalized[:, columns]
+        mean, deviation = _features.feature_moments(chosen)
+        expressed_mean, expressed_deviation = _features.expressed_moments(chosen)
         return TokenizerState(
             feature_ids=tuple(train.features.index[columns].astype(str)),
-            per_feature={"train_mean": mean, "train_deviation": deviation},
+            per_feature={
+                "train_mean": mean,
+                "train_deviation": deviation,
+                "expressed_mean": expressed_mean,
+                "expressed_deviation": expressed_deviation,
+            },
             facts={"value_kind": train.value_kind, "train_samples": train.num_samples},
         )
 

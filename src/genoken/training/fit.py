@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning
@@ -17,12 +17,15 @@ from genoken.core.config import TrainingSettings
 from genoken.core.contracts import Objective, TargetState
 from genoken.core.errors import MissingExtraError, TrainingError
 from genoken.data.dataset import TokenDataset
+from genoken.data.order import cut_batches
 from genoken.models.layers.attention import BackendChoice, choose_backend
 from genoken.models.network import Network, compile_blocks, set_gradient_checkpointing
 from genoken.training.checkpoint import SafeCheckpointIO, latest_checkpoint
 from genoken.training.datamodule import TokenDataModule
 from genoken.training.module import Scorer, TrainingModule
+from genoken.training.optim import num_epochs
 from genoken.training.precision import Precision, choose_device, choose_precision
+from genoken.training.processes import OUT_OF_MEMORY, ended_together, lightning_strategy, starts_processes, take_up
 from genoken.training.progress import Checkpoints, EpochReader, History
 from genoken.training.selection import WeightSelection, load_weights
 
@@ -86,7 +89,7 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     folder
         Receives ``checkpoints/`` and the logger's files.
     on_epoch
-        Called with each epoch's row.
+        Called with each epoch's row; with all of them after training where several processes are started from here.
     stop_after
         Epochs after which training ends and the last weights are kept, whatever validation says; the learning rate takes the course
         of all ``settings.epochs``. 0: validation decides.
@@ -103,22 +106,35 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     backend = choose_backend(settings.attention, device, precision.dtype, attention_dropout)
     network.set_attention_backend(backend.backend)
     set_gradient_checkpointing(network, settings.gradient_checkpointing)
-    if settings.compile:
-        compile_blocks(network)
     assert val.labels is not None  # noqa: S101
-    module = TrainingModule(network, objective, target, settings, val.labels, scorer)
+    settings = planned(settings, train)
+    module = TrainingModule(network, objective, target, settings, val.labels, scorer, len(train))
     data = TokenDataModule(train, val, objective, target, settings, token_dropout)
     selection = WeightSelection(settings.monitor, settings.patience, settings.average_decay, stop_after)
-    history = History(on_epoch)
+    spawned = starts_processes(settings)
+    history = History(None if spawned else on_epoch)
     checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoint_every, settings.keep_last)
-    trainer = _trainer(settings, precision, folder, [selection, history, checkpoints])
-    failure = _run(trainer, module, data, latest_checkpoint(folder / "checkpoints"))
+    trainer = _trainer(settings, device, precision, folder, [selection, history, checkpoints])
+    failure = _run(trainer, module, data, latest_checkpoint(checkpoints.folder))
+    if spawned:
+        # What the callbacks gathered stayed in the processes; the checkpoint that follows each validation holds it.
+        take_up(latest_checkpoint(checkpoints.folder), [selection, history])
+        for row in history.rows if on_epoch else ():
+            on_epoch(row)
     if failure is not None and not selection.best_weights:
         raise failure
     network.cpu()
     load_weights(network, selection.best_weights)
     network.eval()
     return Fit(network, history.rows, selection.best_epoch, precision, backend, failure)
+
+
+def planned(settings: TrainingSettings, train: TokenDataset) -> TrainingSettings:
+    """Return the settings with the number of epochs that ``epochs: 0`` stands for on these samples."""
+    batches = cut_batches(
+        np.arange(len(train)), train.lengths(), batch_size=settings.batch_size, tokens_per_batch=settings.tokens_per_batch
+    )
+    return replace(settings, epochs=num_epochs(settings, settings.limit_batches or len(batches)))
 
 
 def _run(
@@ -132,32 +148,26 @@ def _run(
             # Lightning advises on worker processes and progress bars that do not apply to loaders made of threads.
             warnings.filterwarnings("ignore", module="lightning")
             warnings.filterwarnings("ignore", message=".*isinstance.treespec.*")
-            trainer.fit(module, datamodule=data, ckpt_path=str(checkpoint) if checkpoint else None)
+            with ended_together(trainer):
+                trainer.fit(module, datamodule=data, ckpt_path=str(checkpoint) if checkpoint else None)
     except TrainingError as error:
         return error
-    except torch.cuda.OutOfMemoryError as error:
-        remedy = "lower --batch-size (and raise --accumulate), set --tokens-per-batch, or add --gradient-checkpointing"
-        failure = TrainingError("the GPU ran out of memory", remedy=remedy)
-        failure.__cause__ = error
-        return failure
+    except torch.cuda.OutOfMemoryError:
+        return OUT_OF_MEMORY
     return None
 
 
 def _trainer(
-    settings: TrainingSettings, precision: Precision, folder: Path, callbacks: list[lightning.Callback]
+    settings: TrainingSettings, device: torch.device, precision: Precision, folder: Path, callbacks: list[lightning.Callback]
 ) -> lightning.Trainer:
-    strategy = settings.strategy
-    if strategy == "ddp" and settings.nodes == 1 and settings.devices > 1:
-        strategy = "ddp_spawn"  # type: ignore[assignment]
     return lightning.Trainer(
-        accelerator="auto",
+        accelerator=device.type,
         devices=settings.devices,
         num_nodes=settings.nodes,
-        strategy=strategy,
+        strategy=lightning_strategy(settings),
         precision=precision.lightning,  # type: ignore[arg-type]
         max_epochs=settings.epochs,
         accumulate_grad_batches=settings.accumulate,
-        gradient_clip_val=settings.clip_norm or None,
         callbacks=callbacks,
         logger=_logger(settings, folder),
         plugins=[SafeCheckpointIO()],

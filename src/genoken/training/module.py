@@ -18,7 +18,7 @@ from genoken.core.config import TrainingSettings
 from genoken.core.contracts import Objective, TargetState
 from genoken.core.errors import TrainingError
 from genoken.core.random import seed_for
-from genoken.models.network import Network, compile_blocks
+from genoken.models.network import Network, Outputs, compile_blocks
 from genoken.training.optim import build_optimizer
 
 Scorer = Callable[[np.ndarray, np.ndarray], dict[str, float]]
@@ -60,6 +60,8 @@ class TrainingModule(lightning.LightningModule):
         Validation labels, in row order.
     scorer
         Metrics of the validation predictions.
+    num_train_samples
+        Size of the train split, for the linear path's penalty.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class TrainingModule(lightning.LightningModule):
         settings: TrainingSettings,
         labels: np.ndarray,
         scorer: Scorer,
+        num_train_samples: int,
     ) -> None:
         super().__init__()
         self.network = network
         self.objective, self.target = objective, target
         self.settings = settings
         self.labels, self.scorer = labels, scorer
+        self.num_train_samples = num_train_samples
         self.sums = EpochSums()
         self._resumed_sums = EpochSums()
         self._batch_sizes: list[int] = []
@@ -96,6 +100,13 @@ class TrainingModule(lightning.LightningModule):
         optimizer, schedule = build_optimizer(self.network, self.settings, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Limit the norm of the gradient; the linear path's, which is convex and of another scale, is left out of it."""
+        if self.settings.clip_norm:
+            path = {id(parameter) for parameter in (self.network.linear_path or torch.nn.Identity()).parameters()}
+            limited = [parameter for parameter in self.network.parameters() if id(parameter) not in path]
+            torch.nn.utils.clip_grad_norm_(limited, self.settings.clip_norm)
+
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
         """Seed dropout for this step: its draws depend on the seed, the process, the epoch and the batch alone."""
         torch.manual_seed(seed_for(self.settings.seed, "step", self.global_rank, self.current_epoch, batch_index))
@@ -114,15 +125,29 @@ class TrainingModule(lightning.LightningModule):
         Lightning divides by the window's length and averages over processes; both are undone here, and the sum of the samples'
         losses is divided once by the number of samples in the window. The last, partial window of an epoch is thereby exact.
         """
-        term = self.objective.loss(self.network(batch).outputs, batch, self.target)
+        result = self.network(batch)
+        term = self.objective.loss(result.outputs, batch, self.target)
+        total = term.total + self._beside(result, batch)
         # All processes stop together: one that stopped alone would leave the others waiting for its gradients.
-        if self._sum_over_processes([float(not torch.isfinite(term.total))])[0]:
+        if self._sum_over_processes([float(not torch.isfinite(total))])[0]:
             raise self._not_finite(f"the loss is not finite in epoch {self.current_epoch + 1}, step {self.global_step + 1}")
         self.sums.loss += float(term.total.detach())
         self.sums.samples += term.count
         self.sums.tokens += batch.num_tokens
         self.sums.padded_tokens += batch.num_samples * max(batch.lengths)
-        return term.total * (self.settings.accumulate * self.trainer.world_size / self._window_samples(batch_index))
+        return total * (self.settings.accumulate * self.trainer.world_size / self._window_samples(batch_index))
+
+    def _beside(self, result: Outputs, batch: Batch) -> Tensor | float:
+        """Return what a linear path adds to the sum of losses: those of the two summands alone, and the path's ridge penalty.
+
+        Without the summands' own losses the path, which learns faster, would leave nothing for the encoder to learn.
+        """
+        path = self.network.linear_path
+        if path is None:
+            return 0.0
+        own = sum(self.objective.loss(summand, batch, self.target).total for summand in result.summands)
+        ridge = path.weight.square().sum() / (2 * self.settings.linear_path_strength * self.num_train_samples)
+        return self.settings.summand_loss * own + batch.num_samples * ridge
 
     @staticmethod
     def _not_finite(message: str) -> TrainingError:

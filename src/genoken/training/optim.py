@@ -14,6 +14,18 @@ FINAL_SHARE = 0.01
 """Share of the highest learning rate at which the cosine ends."""
 
 
+STEPS, LEAST_EPOCHS, MOST_EPOCHS = 400, 4, 20
+"""Optimizer steps that ``epochs: 0`` aims at, and its limits in epochs."""
+
+
+def num_epochs(settings: TrainingSettings, num_batches: int) -> int:
+    """Return the number of epochs: the one asked for, or as many as make about ``STEPS`` optimizer steps."""
+    if settings.epochs:
+        return settings.epochs
+    steps_per_epoch = math.ceil(num_batches / settings.accumulate)
+    return min(max(math.ceil(STEPS / steps_per_epoch), LEAST_EPOCHS), MOST_EPOCHS)
+
+
 def learning_rate_factor(step: int, total_steps: int, warmup: float, schedule: str) -> float:
     """Return the share of the highest learning rate at optimizer step ``step`` (from 0).
 
@@ -43,10 +55,9 @@ def parameter_groups(network: Network, settings: TrainingSettings) -> list[dict[
         {"params": free, "lr": settings.learning_rate, "weight_decay": 0.0},
     ]
     if network.linear_path is not None:
-        rate = settings.linear_path_learning_rate
-        # AdamW decays by rate x decay; a decay of its own keeps the path's shrinkage independent of the encoder's.
-        groups.append({"params": [network.linear_path.weight], "lr": rate, "weight_decay": settings.linear_path_weight_decay})
-        groups.append({"params": [network.linear_path.bias], "lr": rate, "weight_decay": 0.0})
+        # The path's shrinkage is a ridge penalty in the loss, as in logistic regression, not a decay.
+        own = list(network.linear_path.parameters())
+        groups.append({"params": own, "lr": settings.linear_path_learning_rate, "weight_decay": 0.0})
     return [group for group in groups if group["params"]]
 
 

@@ -132,6 +132,6 @@ def _start(config: RunConfig, per_feature: Mapping[str, np.ndarray], train_value
     if embedding.init == "svd" and config.model.encoder.takes == "tokens":
         own_width = width // 2 if embedding.combine == "concatenate" else width
         features = svd_start(train_values, own_width, config.training.seed)
-    return EmbeddingStart(features, per_feature.get("train_mean"), per_feature.get("train_deviation"))
+    return EmbeddingStart.from_state(per_feature, features)
 
 

@@ -106,7 +106,7 @@ def read_model(folder: Path) -> FittedModel:
         raise RunError("tokenizer.json and config.yaml disagree", where=str(folder), remedy="restore the files as they were written")
     state = TokenizerState(feature_ids=feature_ids, per_feature=per_feature, facts=content.get("facts", {}))
     target = _target(folder / "target.json")
-    start = EmbeddingStart(None, per_feature.get("train_mean"), per_feature.get("train_deviation"))
+    start = EmbeddingStart.from_state(per_feature)
     network = build_network(config, state, target, start, config.training.seed)
     try:
         network.load_state_dict(load_file(folder / "model.safetensors"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from genoken.core.config import RunConfig, build, dump_yaml, read_yaml
 from genoken.core.errors import ConfigError, RunError
 from genoken.core.files import prepare_output_folder, read_json, write_json, write_text
 from genoken.evaluation.verdict import evaluate_predictions
+from genoken.training.optim import num_epochs
 from genoken.workflows import results
 from genoken.workflows.assemble import resolve_config, settle_kinds
 from genoken.workflows.fold import ENCODER_ONLY, FACTS, PATH_ONLY, FoldResult, fit_final, fit_fold
@@ -238,7 +240,8 @@ def _fold(job: _Job, index: int) -> FoldResult:
     folder = _fold_folder(job, index)
     name = "Training" if len(job.folds) == 1 else f"Fold {index + 1} of {len(job.folds)}"
     is_there = (folder / FACTS).is_file()
-    with job.show.bar(name, total=job.config.training.epochs) as bar:
+    batches = math.ceil(int((job.folds[index] == "train").sum()) / job.config.training.batch_size)
+    with job.show.bar(name, total=num_epochs(job.config.training, batches)) as bar:
         found = fit_fold(job.config, job.study, job.folds[index], folder, on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)))
     best = found.history.iloc[int(found.facts["best_epoch"])]
     job.show.line(f"{name}: {'was done' if is_there else 'done'}, best epoch {int(best['epoch']) + 1} of {len(found.history)} ({results.epoch_note(best)})")

@@ -11,7 +11,8 @@ def principal_components(
 ) -> tuple[np.ndarray, ...]:
     """Return the scores of train and of other samples on the train split's principal components.
 
-    Features are centered implicitly (ARPACK on a linear operator), so a sparse matrix stays sparse.
+    Features are centered implicitly (ARPACK on a linear operator), so a sparse matrix stays sparse; matrices with no more samples
+    or features than components are small enough for a dense decomposition.
 
     Parameters
     ----------
@@ -30,9 +31,14 @@ def principal_components(
         float64 scores of shape (samples, components), train first.
     """
     from sklearn.decomposition import PCA
+    from sklearn.utils.sparsefuncs import mean_variance_axis
 
-    possible = min(num_components, min(train.shape) - 1)
-    if possible < 1:
+    train = train.astype(np.float64)
+    _, variance = mean_variance_axis(train, axis=0)
+    if not (variance > 0).any():
         return tuple(np.zeros((matrix.shape[0], 1)) for matrix in (train, *others))
-    pca = PCA(n_components=possible, svd_solver="arpack", random_state=seed).fit(train.astype(np.float64))
-    return tuple(pca.transform(matrix) if matrix.shape[0] else np.zeros((0, possible)) for matrix in (train, *others))
+    if min(train.shape) <= num_components:
+        pca = PCA(n_components=min(train.shape), svd_solver="full").fit(train.toarray())
+        return tuple(pca.transform(matrix.toarray()) for matrix in (train, *others))
+    pca = PCA(n_components=num_components, svd_solver="arpack", random_state=seed).fit(train)
+    return tuple(pca.transform(matrix) for matrix in (train, *others))

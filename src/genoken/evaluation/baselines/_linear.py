@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from genoken.evaluation.baselines._classes import all_columns, score_classes, score_values
+from genoken.evaluation.baselines._tuning import all_columns, score_classes, score_values
 
 Matrix: TypeAlias = np.ndarray | sp.csr_matrix
 Parts: TypeAlias = tuple[Matrix, Matrix, Matrix]

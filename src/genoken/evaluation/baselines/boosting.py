@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from genoken.core.components import settings
 from genoken.core.contracts import Baseline, BaselineProblem, Task
-from genoken.evaluation.baselines import _classes
+from genoken.evaluation.baselines import _tuning
 from genoken.evaluation.baselines._seed import sklearn_seed
 
 if TYPE_CHECKING:
@@ -30,13 +30,14 @@ class BoostingBaseline(Baseline):
         """Return test probabilities (samples, classes) or values (samples,) after as many rounds as were best on validation."""
         import numpy as np
 
+        problem = _tuning.with_validation(problem)
         if problem.num_classes and len(np.unique(problem.train_labels)) == 1:
             only = np.unique(problem.train_labels)
-            return _classes.all_columns(np.ones((problem.test.shape[0], 1)), only, problem.num_classes)
+            return _tuning.all_columns(np.ones((problem.test.shape[0], 1)), only, problem.num_classes)
         columns = _most_variable(problem.train, self.num_features)
         train, val, test = (part[:, columns].toarray() for part in (problem.train, problem.val, problem.test))
         model = self._model(problem).fit(train, problem.train_labels)
-        score = _classes.score_classes if problem.num_classes else _classes.score_values
+        score = _tuning.score_classes if problem.num_classes else _tuning.score_values
         scores = [score(problem.val_labels, found) for found in _stages(model, val, problem.num_classes)]
         best = max(range(len(scores)), key=lambda stage: scores[stage])
         return next(found for stage, found in enumerate(_stages(model, test, problem.num_classes)) if stage == best)
@@ -64,4 +65,4 @@ def _most_variable(train: Any, count: int) -> np.ndarray:
 def _stages(model: Any, features: np.ndarray, num_classes: int) -> Any:
     if not num_classes:
         return model.staged_predict(features)
-    return (_classes.all_columns(found, model.classes_, num_classes) for found in model.staged_predict_proba(features))
+    return (_tuning.all_columns(found, model.classes_, num_classes) for found in model.staged_predict_proba(features))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from genoken.core.components import settings
 from genoken.core.contracts import Baseline, BaselineProblem, Task
 from genoken.evaluation.baselines import _linear
+from genoken.evaluation.baselines._tuning import with_validation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,7 @@ class LinearBaseline(Baseline):
 
     def fit_predict(self, problem: BaselineProblem) -> np.ndarray:
         """Return test probabilities (samples, classes) or values (samples,) of the model that was best on validation."""
+        problem = with_validation(problem)
         parts = (problem.train, problem.val, problem.test)
         if problem.num_classes:
             return _linear.linear_probabilities(

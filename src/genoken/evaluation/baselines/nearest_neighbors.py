@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from genoken.core.components import settings
 from genoken.core.contracts import Baseline, BaselineProblem, Task
-from genoken.evaluation.baselines import _classes, _components
+from genoken.evaluation.baselines import _components, _tuning
 from genoken.evaluation.baselines._seed import sklearn_seed
 
 if TYPE_CHECKING:
     import numpy as np
+
+_NEGLIGIBLE = 1e-9
 
 
 @settings
@@ -31,12 +33,13 @@ class NearestNeighborsBaseline(Baseline):
         """Return test probabilities (samples, classes) or values (samples,) of the settings that were best on validation."""
         import numpy as np
 
+        problem = _tuning.with_validation(problem)
         train, val, test = _components.principal_components(
             problem.train, (problem.val, problem.test), self.num_components, sklearn_seed(problem.seed, "nearest_neighbors")
         )
-        score = _classes.score_classes if problem.num_classes else _classes.score_values
+        score = _tuning.score_classes if problem.num_classes else _tuning.score_values
         deviation = train.std(axis=0)
-        deviation[deviation == 0] = 1.0
+        deviation[deviation <= _NEGLIGIBLE * deviation.max()] = 1.0
         best_score, best_model, best_scale = (-np.inf, -np.inf), None, deviation
         for scale in (np.ones_like(deviation), deviation):
             for count in sorted({min(count, len(train)) for count in self.neighbors}):
@@ -55,10 +58,6 @@ def _model(problem: BaselineProblem, count: int, weights: str) -> Any:
 
 
 def _predict(model: Any, features: np.ndarray, num_classes: int) -> np.ndarray:
-    import numpy as np
-
-    if not len(features):
-        return np.zeros((0, num_classes) if num_classes else 0)
     if num_classes:
-        return _classes.all_columns(model.predict_proba(features), model.classes_, num_classes)
+        return _tuning.all_columns(model.predict_proba(features), model.classes_, num_classes)
     return model.predict(features)

@@ -8,6 +8,7 @@ from genoken.core.components import settings
 from genoken.core.contracts import Baseline, BaselineProblem, Task
 from genoken.evaluation.baselines import _components, _linear
 from genoken.evaluation.baselines._seed import sklearn_seed
+from genoken.evaluation.baselines._tuning import with_validation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,7 @@ class PcaLinearBaseline(Baseline):
 
     def fit_predict(self, problem: BaselineProblem) -> np.ndarray:
         """Return test probabilities (samples, classes) or values (samples,) of the model that was best on validation."""
+        problem = with_validation(problem)
         train, val, test = _components.principal_components(
             problem.train, (problem.val, problem.test), self.num_components, sklearn_seed(problem.seed, "pca_linear")
         )

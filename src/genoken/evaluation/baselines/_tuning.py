@@ -1,8 +1,19 @@
-"""Classes that the train split lacks, and the score by which baselines are tuned."""
+"""What tuning on validation needs: scores, a column for every class, and something to validate on."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+
+from genoken.core.contracts import BaselineProblem
+
+
+def with_validation(problem: BaselineProblem) -> BaselineProblem:
+    """Return the problem, with train in the place of validation when that is empty: nothing else is left to tune on."""
+    if problem.val.shape[0]:
+        return problem
+    return replace(problem, val=problem.train, val_labels=problem.train_labels)
 
 
 def all_columns(probabilities: np.ndarray, present: np.ndarray, num_classes: int) -> np.ndarray:
@@ -39,12 +50,10 @@ def score_classes(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float,
     """
     from sklearn.metrics import f1_score
 
-    if not len(labels):
-        return 0.0, 0.0
     chosen = np.clip(probabilities[np.arange(len(labels)), labels], np.finfo(np.float64).eps, 1)
     return float(f1_score(labels, probabilities.argmax(axis=1), average="macro", zero_division=0)), float(np.log(chosen).mean())
 
 
 def score_values(labels: np.ndarray, values: np.ndarray) -> tuple[float, float]:
     """Return the negative mean squared error (and 0, in place of a second score); higher is better."""
-    return (-float(np.mean((labels - values) ** 2)) if len(labels) else 0.0), 0.0
+    return -float(np.mean((labels - values) ** 2)), 0.0

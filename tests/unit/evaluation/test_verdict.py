@@ -1,0 +1,177 @@
+"""The verdict: the keys of the run folder, the best baseline, and sentences for every outcome."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from genoken.core.files import to_json
+from genoken.evaluation.verdict import baseline_words, best_baseline, evaluate_predictions
+
+CLASSES = ("B cell", "NK cell", "T cell")
+
+
+def noisy(codes, share_right, seed):
+    """Return probabilities whose highest is right for about this share of the samples."""
+    rng = np.random.default_rng(seed)
+    chosen = np.where(rng.random(len(codes)) < share_right, codes, (codes + rng.integers(1, 3, len(codes))) % 3)
+    return 0.7 * np.eye(3)[chosen] + 0.1
+
+
+def evaluate(model, linear, num_groups=12, **options):
+    codes = np.resize([0, 1, 2], 360)
+    groups = np.repeat([f"donor{index:02d}" for index in range(num_groups)], 360 // num_groups) if num_groups else None
+    predictions = {
+        "model": noisy(codes, model, 1),
+        "majority": np.tile([0.4, 0.3, 0.3], (360, 1)),
+        "linear": noisy(codes, linear, 2),
+    }
+    arguments = {
+        "task": "classification",
+        "labels": codes,
+        "predictions": predictions,
+        "classes": CLASSES,
+        "groups": groups,
+        "seed": 0,
+        "draws": 200,
+        "threshold": 0.5,
+    }
+    return evaluate_predictions(**(arguments | options))
+
+
+def test_holds_the_keys_that_the_run_folder_promises():
+    test = evaluate(0.9, 0.8)["test"]
+    assert set(test) == {"samples", "groups", "model", "baselines", "difference", "per_class", "confusion", "calibration", "curves"}
+    assert (test["samples"], test["groups"]) == (360, 12)
+    metrics = {"accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision", "mcc", "brier", "log_loss", "ece"}
+    expected = metrics | {f"{metric}_interval" for metric in metrics}
+    assert set(test["model"]) == set(test["baselines"]["linear"]) == set(test["baselines"]["majority"]) == expected
+    assert set(test["difference"]) == {"baseline", "metric", "value", "interval", "unit", "draws"}
+    assert set(test["per_class"]) == set(test["confusion"]) == set(test["calibration"]) == {"model", "majority", "linear"}
+    assert set(test["per_class"]["model"]["T cell"]) == {
+        "precision", "recall", "f1", "average_precision", "roc_auc", "support", "predicted_rate",
+    }  # fmt: skip
+    assert set(test["calibration"]["model"]["bins"][0]) == {"low", "high", "samples", "confidence", "accuracy"}
+    assert set(test["curves"]) == {"model"}
+    assert set(test["curves"]["model"]["T cell"]) == {"roc", "pr"}
+    assert np.sum(test["confusion"]["model"]) == 360
+    json.dumps(to_json(test), allow_nan=False)
+
+
+def test_intervals_hold_their_values_and_the_difference_is_that_of_the_scores():
+    test = evaluate(0.9, 0.8)["test"]
+    for metric in ("accuracy", "macro_f1", "brier"):
+        low, high = test["model"][f"{metric}_interval"]
+        assert low < test["model"][metric] < high
+    assert test["difference"]["value"] == pytest.approx(test["model"]["macro_f1"] - test["baselines"]["linear"]["macro_f1"])
+    assert test["difference"]["unit"] == "groups"
+
+
+def test_a_win_a_loss_and_a_tie_are_called_as_the_interval_says():
+    won = evaluate(0.95, 0.7)
+    value, (low, high) = won["test"]["difference"]["value"], won["test"]["difference"]["interval"]
+    model, linear = won["test"]["model"]["macro_f1"], won["test"]["baselines"]["linear"]["macro_f1"]
+    assert low > 0
+    assert won["verdict"] == (
+        f"The transformer beats logistic regression: macro-F1 {model:.3f} against {linear:.3f}, "
+        f"a difference of +{value:.3f} (95 % interval +{low:.3f} to +{high:.3f} over 12 groups)."
+    )
+    lost = evaluate(0.7, 0.95)
+    assert lost["test"]["difference"]["interval"][1] < 0
+    assert lost["verdict"].startswith("Logistic regression wins; the transformer does not beat it: macro-F1 0.")
+    tied = evaluate(0.8, 0.8)
+    assert tied["test"]["difference"]["interval"][0] < 0 < tied["test"]["difference"]["interval"][1]
+    assert tied["verdict"].startswith("The transformer cannot be told apart from logistic regression: macro-F1 0.")
+
+
+def test_few_groups_give_no_interval_and_say_so():
+    found = evaluate(0.95, 0.7, num_groups=4)
+    assert found["test"]["difference"]["interval"] is None
+    assert found["test"]["model"]["accuracy_interval"] is None
+    assert found["verdict"].startswith("The transformer scores higher than logistic regression: macro-F1 0.")
+    assert found["verdict"].endswith("no interval is given from fewer than 5 groups (here 4), so this may be chance.")
+    assert "scores lower than" in evaluate(0.7, 0.95, num_groups=4)["verdict"]
+
+
+def test_samples_are_the_unit_without_groups():
+    found = evaluate(0.95, 0.7, num_groups=0)
+    assert found["test"]["groups"] is None
+    assert found["test"]["difference"]["unit"] == "samples"
+    assert found["verdict"].endswith("over 360 samples).")
+
+
+def test_the_best_baseline_has_the_highest_main_metric_not_the_first_place():
+    scores = {
+        "majority": {"macro_f1": 0.1},
+        "linear": {"macro_f1": 0.6},
+        "pca_linear": {"macro_f1": 0.7},
+        "none": {"macro_f1": None},
+    }
+    assert best_baseline(scores, "macro_f1") == "pca_linear"
+    assert best_baseline({"none": {"macro_f1": None}}, "macro_f1") is None
+
+
+def test_without_baselines_there_is_no_difference():
+    codes = np.resize([0, 1, 2], 360)
+    found = evaluate(0.9, 0.9, predictions={"model": noisy(codes, 0.9, 1)}, model_words="the perceptron")
+    assert found["test"]["difference"] is None
+    assert found["verdict"].startswith("The perceptron reaches macro-F1 0.")
+    assert found["verdict"].endswith("no baseline was fitted.")
+
+
+def test_folds_only_change_what_is_ranked():
+    pooled, within = evaluate(0.8, 0.8)["test"]["model"], evaluate(0.8, 0.8, folds=np.resize([0, 1, 2, 3, 4], 360))["test"]["model"]
+    assert pooled["macro_f1"] == within["macro_f1"]
+    assert pooled["roc_auc"] != within["roc_auc"]
+    assert within["roc_auc_interval"][0] < within["roc_auc"] < within["roc_auc_interval"][1]
+
+
+def test_binary_metrics_use_the_threshold():
+    codes, positive = np.resize([0, 1], 40), np.resize([0.3, 0.45], 40)
+    probabilities = {"model": np.stack([1 - positive, positive], axis=1), "majority": np.full((40, 2), 0.5)}
+    arguments = {"task": "classification", "labels": codes, "predictions": probabilities, "groups": None, "seed": 0, "draws": 20}
+    strict = evaluate_predictions(**arguments, classes=("no", "yes"), threshold=0.5)["test"]["model"]
+    loose = evaluate_predictions(**arguments, classes=("no", "yes"), threshold=0.4)["test"]["model"]
+    assert (strict["accuracy"], strict["predicted_positive_rate"]) == (0.5, 0.0)
+    assert (loose["accuracy"], loose["predicted_positive_rate"]) == (1.0, 0.5)
+
+
+def test_regression_is_compared_by_r2():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=200)
+    predictions = {
+        "model": truth + 0.2 * rng.normal(size=200),
+        "majority": np.zeros(200),
+        "linear": truth + 0.8 * rng.normal(size=200),
+    }
+    found = evaluate_predictions(
+        task="regression", labels=truth, predictions=predictions, classes=(), groups=np.repeat(np.arange(10), 20), seed=0, draws=100
+    )
+    assert found["test"]["difference"]["metric"] == "r2"
+    assert found["test"]["baselines"]["majority"]["pearson"] is None
+    assert found["test"]["baselines"]["majority"]["pearson_interval"] is None
+    assert found["test"]["confusion"] == found["test"]["curves"] == {}
+    assert found["verdict"].startswith("The transformer beats ridge regression: R² 0.9")
+
+
+def test_labels_that_do_not_vary_cannot_be_compared():
+    predictions = {"model": np.arange(20.0), "majority": np.zeros(20)}
+    found = evaluate_predictions(
+        task="regression", labels=np.ones(20), predictions=predictions, classes=(), groups=None, seed=0, draws=10
+    )
+    assert found["test"]["difference"] is None
+    assert found["verdict"] == "The transformer has no R² on these samples, so nothing can be compared."
+
+
+def test_baselines_have_plain_names():
+    assert baseline_words("pca_linear", "classification") == "PCA + logistic regression"
+    assert baseline_words("majority", "regression") == "the train mean"
+    assert baseline_words("nearest_neighbors", "regression") == "k nearest neighbors"
+    assert baseline_words("random_forest", "classification") == "random forest"
+
+
+def test_the_model_must_be_there():
+    with pytest.raises(ValueError, match="'model'"):
+        evaluate(0.9, 0.9, predictions={"linear": np.full((360, 3), 1 / 3)})

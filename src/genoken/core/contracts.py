@@ -6,7 +6,7 @@ import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:  # settings and the command line's help must not wait for pandas or torch
     import numpy as np
@@ -188,3 +188,66 @@ class BaselineProblem:
     val_labels: np.ndarray
     num_classes: int
     seed: int
+
+
+class Explained(Protocol):
+    """A fitted network with the samples on which it is explained, as an attribution sees it."""
+
+    @property
+    def layout(self) -> Layout:
+        """What the tokenizer emits."""
+
+    @property
+    def pooling(self) -> str:
+        """``cls`` or ``mean``: what stands for the sample."""
+
+    def passes(self, rows: np.ndarray, max_tokens: int) -> list[np.ndarray]:
+        """Cut rows into batches of similar samples; return the positions in ``rows`` that make up each."""
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """Return the packed tokens of these rows on the network's device."""
+
+    def class_scores(self, batch: Batch, classes: np.ndarray) -> Tensor:
+        """Return the explained output (samples,), a function of the batch's channels that can be differentiated."""
+
+    def attention(self, row: int) -> list[Tensor]:
+        """Return each layer's attention in one sample, mean over heads, as matrices (tokens, tokens)."""
+
+
+@dataclass(frozen=True)
+class TokenAttribution:
+    """How much each token of each sample contributed.
+
+    Parameters
+    ----------
+    scores
+        CSR matrix (samples, features) with one stored value per token, zeros included; specials are left out.
+    errors
+        ``|sum of scores - change of the output|`` of each sample; ``None`` where the method promises no such sum.
+    changes
+        Magnitude of that change, ``|f(sample) - f(baseline)|``; ``None`` together with ``errors``.
+    """
+
+    scores: sp.csr_matrix
+    errors: np.ndarray | None = None
+    changes: np.ndarray | None = None
+
+    @property
+    def completeness_error(self) -> float | None:
+        """Sum of the errors over the sum of the changes; ``None`` where the method promises no such sum."""
+        if self.errors is None or self.changes is None:
+            return None
+        return float(self.errors.sum() / max(self.changes.sum(), 1e-12))
+
+
+class Attribution(abc.ABC):
+    """Says how much each token of a sample contributed to the network's output for one class."""
+
+    signed: ClassVar[bool]
+    """Whether a negative score speaks against the class; otherwise scores are magnitudes."""
+    note: ClassVar[str]
+    """What must be known to read the scores, for the report."""
+
+    @abc.abstractmethod
+    def attribute(self, subject: Explained, rows: np.ndarray, classes: np.ndarray) -> TokenAttribution:
+        """Attribute the output for ``classes[i]`` in sample ``rows[i]`` to its tokens; classes are ignored in regression."""

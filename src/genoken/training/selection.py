@@ -41,12 +41,15 @@ class WeightSelection(lightning.Callback):
         self._average: dict[str, Tensor] = {}
         self._own: dict[str, Tensor] = {}
         self._steps = 0
+        self._last_epoch = -1
 
     def on_fit_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Start the average at the weights, unless a checkpoint brought one."""
+        """Start the average at the weights, unless a checkpoint brought one; train no more where it had been decided to stop."""
         assert isinstance(module, TrainingModule)  # noqa: S101
         if self.decay and not self._average:
             self._average = _copy(module.network)
+        if self._last_epoch >= 0 and self._is_over(self._last_epoch):
+            trainer.should_stop = True
         device = module.device
         self._average = {name: tensor.to(device) for name, tensor in self._average.items()}
 
@@ -84,7 +87,8 @@ class WeightSelection(lightning.Callback):
         if self._own:
             load_weights(module.network, self._own)
             self._own = {}
-        if self._is_over(trainer.current_epoch):
+        self._last_epoch = trainer.current_epoch
+        if self._is_over(self._last_epoch):
             trainer.should_stop = True
 
     def _is_over(self, epoch: int) -> bool:
@@ -110,6 +114,7 @@ class WeightSelection(lightning.Callback):
             "best_metrics": self.best_metrics,
             "average": self._average,
             "steps": self._steps,
+            "last_epoch": self._last_epoch,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -120,6 +125,7 @@ class WeightSelection(lightning.Callback):
         self.best_metrics = state_dict["best_metrics"]
         self._average = state_dict["average"]
         self._steps = state_dict["steps"]
+        self._last_epoch = state_dict["last_epoch"]
 
 
 def _copy(network: torch.nn.Module) -> dict[str, Tensor]:

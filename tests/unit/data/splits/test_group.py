@@ -61,3 +61,11 @@ def test_validation_by_group_and_by_samples_can_be_asked_for():
 def test_shares_are_checked():
     with pytest.raises(ConfigError, match="sum to 1"):
         GroupSplit(test=0.3)
+
+
+def test_no_division_is_found_where_there_is_none():
+    # Each class is in two of three groups: whichever group is tested alone lacks one class.
+    groups = np.repeat(["a", "b", "c"], 8)
+    names = np.array(["x", "y"] * 4 + ["x", "z"] * 4 + ["y", "z"] * 4)
+    with pytest.raises(DataError, match="no division into whole groups puts every class into train and test"):
+        GroupSplit().assign(names, groups, table_of(24), 0)

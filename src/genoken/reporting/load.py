@@ -66,7 +66,9 @@ class RunFolder:
     @property
     def predictors(self) -> dict[str, dict[str, Any]]:
         """Scores of the model, then of each baseline, by name."""
-        return {"model": section(self.test, "model")} | {name: dict(scores) for name, scores in section(self.test, "baselines").items()}
+        return {"model": section(self.test, "model")} | {
+            name: dict(scores) for name, scores in section(self.test, "baselines").items()
+        }
 
     @property
     def reference(self) -> str | None:
@@ -110,7 +112,9 @@ def load_run_folder(folder: Path) -> RunFolder:
         raise RunError("there is no such folder", where=str(folder), remedy="give the folder that genoken train wrote")
     metrics = _json_object(folder / "metrics.json")
     if metrics is None:
-        raise RunError("metrics.json is missing, so there is nothing to report", where=str(folder), remedy="let the training finish first")
+        raise RunError(
+            "metrics.json is missing, so there is nothing to report", where=str(folder), remedy="let the training finish first"
+        )
     if not isinstance(metrics.get("test"), dict) or not isinstance(metrics["test"].get("model"), dict):
         raise RunError("the scores of the model (test.model) are missing", where=str(folder / "metrics.json"))
     config = folder / "config.yaml"
@@ -160,7 +164,7 @@ def _parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame | None:
 def _table(path: Path, separator: str, columns: tuple[str, ...]) -> pd.DataFrame | None:
     if not path.is_file():
         return None
-    text = {name: str for name in ("class", "feature_id", "symbol", "fold")}
+    text = dict.fromkeys(("class", "feature_id", "symbol", "fold"), str)
     try:
         # "NA" and "nan" are legal names of classes and genes, so they must not turn into missing values
         table = pd.read_csv(path, sep=separator, dtype=text, keep_default_na=False)

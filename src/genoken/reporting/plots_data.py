@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 
 from genoken.reporting import theme
 from genoken.reporting.blocks import LegendEntry, Panel, Plot
-from genoken.reporting.plots_scores import row_axis
+from genoken.reporting.plots_heatmap import heatmap, name_axis
+from genoken.reporting.plots_scores import row_axis, rows_height
 from genoken.reporting.wording import percent, plot_text
 
 _PARTS = (("train", "training", 0), ("val", "validation", 1), ("test", "test", 2), ("unused", "unused", 7))
@@ -29,7 +30,7 @@ def horizontal_bars(key: str, title: str, caption: str, values: Mapping[str, flo
         What the values count, for axis and hover text.
     """
     names, numbers = list(values), [float(value) for value in values.values()]
-    figure = theme.figure(height=28 * len(names) + 70)
+    figure = theme.figure(height=rows_height(len(names)) + 70)
     figure.add_trace(
         go.Bar(
             x=numbers,
@@ -63,7 +64,7 @@ def composition(split: pd.DataFrame, classes: Sequence[str]) -> Panel:
     counts = pd.crosstab(label, split["fold_0"].astype(str)).reindex([name for name in classes if (label == name).any()])
     parts = [part for part in _PARTS if part[0] in counts]
     totals = counts.sum(axis=1)
-    figure = theme.figure(height=28 * len(counts) + 74)
+    figure = theme.figure(height=rows_height(len(counts)) + 74)
     for column, title, index in parts:
         shares = (counts[column] / totals).to_numpy(np.float64)
         figure.add_trace(
@@ -73,14 +74,20 @@ def composition(split: pd.DataFrame, classes: Sequence[str]) -> Panel:
                 orientation="h",
                 marker={"color": theme.series_color(index), "line": {"color": theme.color("surface"), "width": 1}},
                 legendgroup=column,
-                text=[f"{plot_text(name, 60)}<br>{title}: {counts[column][name]} of {totals[name]} ({percent(share)})" for name, share in zip(counts.index, shares, strict=True)],
+                text=[
+                    f"{plot_text(name, 60)}<br>{title}: {counts[column][name]} of {totals[name]} ({percent(share)})"
+                    for name, share in zip(counts.index, shares, strict=True)
+                ],
                 textposition="none",
                 hovertemplate="%{text}<extra></extra>",
             )
         )
-    figure.update_layout(barmode="stack", xaxis={"title": {"text": "samples of the class (%)"}, "range": [0, 100]})
+    figure.update_layout(barmode="stack", xaxis={"title": {"text": "share of the class (%)"}, "range": [0, 100]})
     figure.update_yaxes(row_axis([f"{name} ({totals[name]})" for name in counts.index]))
-    caption = "How the samples of each class fall into the parts of the first split; a class without a share in training cannot be learned."
+    caption = (
+        "How the samples of each class fall into the parts of the first split; a class without a share in training cannot "
+        "be learned."
+    )
     legend = tuple(LegendEntry(title, theme.series_color(index), "square", column) for column, title, index in parts)
     return Panel((Plot("composition", "Classes over the split", caption, figure),), legend)
 
@@ -95,25 +102,13 @@ def label_by_group(rows: Sequence[str], columns: Sequence[str], counts: Sequence
     counts
         Samples, of shape (rows, columns).
     """
-    values = np.asarray(counts, dtype=np.float64)
-    shown = values.size <= 140
-    hover = [[f"{plot_text(row, 60)} in {plot_text(column, 60)}" for column in columns] for row in rows]
+    values = np.asarray(counts, dtype=np.int64)
+    text = values.astype(str) if values.size <= 140 else None
     figure = theme.figure(height=int(np.clip(28 * len(rows) + 150, 240, 720)))
-    figure.add_trace(
-        go.Heatmap(
-            z=values,
-            text=values.astype(int) if shown else None,
-            texttemplate="%{text}" if shown else None,
-            hovertext=hover,
-            hovertemplate="%{hovertext}<br><b>%{z}</b> samples<extra></extra>",
-            colorscale=theme.SEQUENTIAL,
-            showscale=False,
-            xgap=1,
-            ygap=1,
-        )
+    figure.add_trace(heatmap(values, rows, columns, "%{y} in %{x}<br><b>%{z}</b> samples", text=text).update(zmin=0))
+    figure.update_xaxes(name_axis(columns, 14), tickangle=-45)
+    figure.update_yaxes(name_axis(rows, 20), autorange="reversed")
+    caption = (
+        "Samples of each label (row) in each group (column); a label that lives in one group alone cannot be told from that group."
     )
-    few = {"tickmode": "array", "showgrid": False}
-    figure.update_xaxes(**few, tickvals=list(range(len(columns))), ticktext=[plot_text(name, 14) for name in columns], tickangle=-45)
-    figure.update_yaxes(**few, tickvals=list(range(len(rows))), ticktext=[plot_text(name, 20) for name in rows], autorange="reversed")
-    caption = "Samples of each label (row) in each group (column); a label that lives in one group alone cannot be told from that group."
     return Panel((Plot("label-by-group", "Label and group", caption, figure),))

@@ -50,7 +50,10 @@ def sample_maps(projection: Projection, embeddings: pd.DataFrame, classes: Seque
         states = tuple(View(title, tuple(owner == number for owner in owners)) for number, (title, _) in enumerate(views))
         plots.append(Plot(f"map-{space}", _TITLES[space], _caption(space, projection.method), figure, states))
     legend = tuple(
-        LegendEntry(trace.title, trace.tone, trace.symbol, trace.group, title) for title, traces in views for trace in traces if trace.values is None
+        LegendEntry(trace.title, trace.tone, trace.symbol, trace.group, title)
+        for title, traces in views
+        for trace in traces
+        if trace.values is None
     )
     return Panel(tuple(plots), legend)
 
@@ -64,7 +67,7 @@ def _caption(space: str, method: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Trace:
-    """One set of dots: its members (row numbers), title, color and symbol, or values for a color scale; ``text`` adds to the hover text."""
+    """One set of dots: its members (row numbers), title, color and symbol, or values for a scale; ``text`` is more hover text."""
 
     members: np.ndarray
     title: str
@@ -85,7 +88,13 @@ def _class_views(rows: pd.DataFrame, classes: Sequence[str]) -> _NamedTraces:
     known = [name for name in classes if (label == name).any()] + sorted(set(label) - set(classes))
     order = {name: index for index, name in enumerate([*classes, *(name for name in known if name not in classes)])}
     traces = [
-        _Trace(np.flatnonzero(label == name), plain(name), theme.series_color(order[name]), theme.series_symbol(order[name]), f"label-{order[name]}")
+        _Trace(
+            np.flatnonzero(label == name),
+            plain(name),
+            theme.series_color(order[name]),
+            theme.series_symbol(order[name]),
+            f"label-{order[name]}",
+        )
         for name in known
     ]
     views: _NamedTraces = [("by label", traces)]
@@ -128,20 +137,34 @@ def _group_view(rows: pd.DataFrame) -> _NamedTraces:
 
 def _points(coordinates: np.ndarray, names: np.ndarray, trace: _Trace, total: int, *, visible: bool) -> go.Scatter:
     size = 8 if total <= 300 else 6 if total <= 1500 else 4
-    marker: dict[str, object] = {"size": size + (2 if trace.symbol in ("triangle-up", "star") else 0), "symbol": trace.symbol, "opacity": 0.8}
+    marker: dict[str, object] = {
+        "size": size + (2 if trace.symbol in ("triangle-up", "star") else 0),
+        "symbol": trace.symbol,
+        "opacity": 0.8,
+    }
     if trace.values is None:
         marker["color"] = trace.tone
     else:
-        marker |= {"color": trace.values.round(4), "colorscale": theme.CONTINUOUS, "showscale": True, "colorbar": {"thickness": 10, "outlinewidth": 0}}
-    text = names if trace.text is None else np.array([f"{name}<br>{more}" for name, more in zip(names, trace.text, strict=True)], dtype=object)
-    second = "" if trace.values is None else f"<br>{trace.title} %{{marker.color:.4g}}"
+        marker |= {
+            "color": trace.values.round(4),
+            "colorscale": theme.CONTINUOUS,
+            "showscale": True,
+            "colorbar": {"thickness": 10, "outlinewidth": 0},
+        }
+    text = (
+        names
+        if trace.text is None
+        else np.array([f"{name}<br>{more}" for name, more in zip(names, trace.text, strict=True)], dtype=object)
+    )
+    hover = "%{text}<br><b>%{fullData.name}</b>" if trace.values is None else "%{text}<br>%{fullData.name} %{marker.color:.4g}"
     return go.Scatter(
         x=coordinates[:, 0].round(3),
         y=coordinates[:, 1].round(3),
         text=text.tolist(),
+        name=plot_text(trace.title, 60),
         mode="markers",
         marker=marker,
         legendgroup=trace.group,
         visible=visible,
-        hovertemplate=(f"%{{text}}{second}" if trace.values is not None else f"%{{text}}<br><b>{plot_text(trace.title, 60)}</b>") + "<extra></extra>",
+        hovertemplate=f"{hover}<extra></extra>",
     )

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from genoken.reporting import theme
 from genoken.reporting.blocks import LegendEntry, Panel, Plot, View
+from genoken.reporting.plots_heatmap import heatmap, name_axis
 from genoken.reporting.wording import plain, plot_text
 
 TOP = 15
@@ -56,14 +57,32 @@ def importance(genes: pd.DataFrame, classes: Sequence[str]) -> Panel:
         bar_views.append(View(plain(name), visible, axis))
         control_views.append(View(plain(name), visible, axis))
     for figure, title in ((bars, "importance"), (control, "correlation with the class")):
-        figure.update_layout(xaxis={"title": {"text": title}}, yaxis={"range": [TOP - 0.4, -0.6], "showgrid": False, "tickmode": "array"})
+        figure.update_layout(
+            xaxis={"title": {"text": title}}, yaxis={"range": [TOP - 0.4, -0.6], "showgrid": False, "tickmode": "array"}
+        )
         if bar_views:
-            figure.update_layout(yaxis={"tickvals": bar_views[0].layout["yaxis.tickvals"], "ticktext": bar_views[0].layout["yaxis.ticktext"]})
+            figure.update_layout(
+                yaxis={"tickvals": bar_views[0].layout["yaxis.tickvals"], "ticktext": bar_views[0].layout["yaxis.ticktext"]}
+            )
     control.update_layout(xaxis={"range": [-1.03, 1.03], "zeroline": True})
     return Panel(
         (
-            Plot("importance", "Importance", "How much the predictions of this class lean on a gene, averaged over its samples; not a proof that the gene causes anything.", bars, tuple(bar_views)),
-            Plot("correlation", "Simple control", "Correlation of the gene's values with the class: an important gene near zero here works through interactions, or is noise.", control, tuple(control_views)),
+            Plot(
+                "importance",
+                "Importance",
+                "How much the predictions of this class lean on a gene, averaged over its samples; not a proof that "
+                "the gene causes anything.",
+                bars,
+                tuple(bar_views),
+            ),
+            Plot(
+                "correlation",
+                "Simple control",
+                "Correlation of the gene's values with the class: an important gene near zero here works through "
+                "interactions, or is noise.",
+                control,
+                tuple(control_views),
+            ),
         )
     )
 
@@ -112,10 +131,17 @@ def deletion(curve: Mapping[str, Sequence[float]]) -> Panel:
     tone = theme.color("neutral")
     if curve.get("random_low") and curve.get("random_high"):
         line = {"width": 0, "color": tone}
-        figure.add_trace(go.Scatter(x=fractions, y=curve["random_low"], mode="lines", line=line, hoverinfo="skip", legendgroup="random"))
+        figure.add_trace(
+            go.Scatter(x=fractions, y=curve["random_low"], mode="lines", line=line, hoverinfo="skip", legendgroup="random")
+        )
         band = {"fill": "tonexty", "fillcolor": theme.translucent(tone, 0.25)}
-        figure.add_trace(go.Scatter(x=fractions, y=curve["random_high"], mode="lines", line=line, hoverinfo="skip", legendgroup="random", **band))
-    for key, title, color, dash in (("random", "random genes", tone, "dash"), ("importance", "most important genes", theme.color("model"), "solid")):
+        figure.add_trace(
+            go.Scatter(x=fractions, y=curve["random_high"], mode="lines", line=line, hoverinfo="skip", legendgroup="random", **band)
+        )
+    for key, title, color, dash in (
+        ("random", "random genes", tone, "dash"),
+        ("importance", "most important genes", theme.color("model"), "solid"),
+    ):
         figure.add_trace(
             go.Scatter(
                 x=fractions,
@@ -132,7 +158,10 @@ def deletion(curve: Mapping[str, Sequence[float]]) -> Panel:
         LegendEntry("most important genes removed first", theme.color("model"), "line", "importance"),
         LegendEntry("random genes (band: range of draws)", tone, "dash", "random"),
     )
-    caption = "If the ranking is right, the solid line falls faster than the band of random genes; if both fall alike, the ranking says nothing."
+    caption = (
+        "If the ranking is right, the solid line falls faster than the band of random genes; if both fall alike, the "
+        "ranking says nothing."
+    )
     return Panel((Plot("deletion", "Does the model need these genes?", caption, figure),), legend)
 
 
@@ -146,20 +175,16 @@ def attention(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> Panel:
     matrix
         Mean attention weights of shape (genes, genes).
     """
-    size = len(names)
-    ticks = {"tickmode": "array", "tickvals": list(range(size)), "ticktext": [plot_text(name, 14) for name in names], "showgrid": False}
-    shown = [plot_text(name, 60) for name in names]
-    figure = theme.figure(height=int(np.clip(20 * size + 150, 320, 720)))
+    figure = theme.figure(height=int(np.clip(20 * len(names) + 150, 320, 720)))
+    hover = "%{y} looks at %{x}<br>mean weight %{z:.3g}"
+    bar = {"thickness": 10, "outlinewidth": 0}
     figure.add_trace(
-        go.Heatmap(
-            z=np.asarray(matrix, dtype=np.float64),
-            text=[[f"{source} looks at {target}" for target in shown] for source in shown],
-            hovertemplate="%{text}<br>mean weight %{z:.3g}<extra></extra>",
-            colorscale=theme.SEQUENTIAL,
-            colorbar={"thickness": 10, "outlinewidth": 0},
-        )
+        heatmap(np.asarray(matrix, dtype=np.float64), names, names, hover).update(showscale=True, colorbar=bar, xgap=0, ygap=0)
     )
-    figure.update_xaxes(**ticks, tickangle=-60, title_text="gene that is looked at")
-    figure.update_yaxes(**ticks, autorange="reversed", title_text="gene that looks")
-    caption = "Each row shows where the token of one gene looks; a dark column is a gene that most others look at. Attention alone is a weak explanation."
+    figure.update_xaxes(name_axis(names, 14), tickangle=-60, title_text="gene that is looked at")
+    figure.update_yaxes(name_axis(names, 14), autorange="reversed", title_text="gene that looks")
+    caption = (
+        "Each row shows where the token of one gene looks; a dark column is a gene that most others look at. Attention "
+        "alone is a weak explanation."
+    )
     return Panel((Plot("attention", "Attention between genes", caption, figure),))

@@ -50,12 +50,24 @@ def predicted_against_true(predictions: pd.DataFrame, label: str) -> Panel:
     residuals.update_layout(xaxis={"title": {"text": f"predicted {name}"}}, yaxis={"title": {"text": "predicted − true"}})
     return Panel(
         (
-            Plot("predicted-true", "Predicted against true", "Each dot is a test sample; on the dotted line the prediction is exact.", scatter),
-            Plot("residuals", "Residuals", "Errors against the prediction; a tilt or a funnel means that the model errs systematically there.", residuals),
+            Plot(
+                "predicted-true",
+                "Predicted against true",
+                "Each dot is a test sample; on the dotted line the prediction is exact.",
+                scatter,
+            ),
+            Plot(
+                "residuals",
+                "Residuals",
+                "Errors against the prediction; a tilt or a funnel means that the model errs systematically there.",
+                residuals,
+            ),
         )
     )
 
 
 def _points(x: np.ndarray, y: np.ndarray, names: list[str], hover: str) -> go.Scatter:
     marker = {"color": theme.translucent(theme.color("model"), 0.6), "size": 7 if len(x) <= 1000 else 4.5}
-    return go.Scatter(x=x, y=y, text=names, mode="markers", marker=marker, hovertemplate=f"<b>%{{text}}</b><br>{hover}<extra></extra>")
+    return go.Scatter(
+        x=x, y=y, text=names, mode="markers", marker=marker, hovertemplate=f"<b>%{{text}}</b><br>{hover}<extra></extra>"
+    )

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from genoken.reporting import theme
 from genoken.reporting.blocks import LegendEntry, Panel, Plot, View
-from genoken.reporting.wording import interval, is_number, metric, number, plain, plot_text, predictor
+from genoken.reporting.wording import interval, is_number, metric, natural_order, number, plain, plot_text, predictor
 
 Scores = Mapping[str, Mapping[str, Any]]
 _ROW = 34
@@ -34,6 +34,11 @@ def row_axis(names: Sequence[Any], limit: int = 28) -> dict[str, Any]:
     }
 
 
+def rows_height(rows: int) -> int:
+    """Return the height in pixels of so many named rows: 28 each, less from 24 rows on, but names never overlap."""
+    return max(min(28 * rows, 672), 17 * rows)
+
+
 def score_axis(name: str, values: Sequence[Any]) -> dict[str, Any]:
     """Return the settings of the axis of a metric: 0 to 1 where that is its range, else just beyond the values."""
     numbers = [float(value) for value in values if is_number(value)]
@@ -41,16 +46,19 @@ def score_axis(name: str, values: Sequence[Any]) -> dict[str, Any]:
     if name in _BETWEEN_ZERO_AND_ONE:
         low, high = 0.0, 1.0
     pad = 0.03 * (high - low or 1.0)
-    return {"title": {"text": metric(name).title}, "range": [low - (pad if low < 0 or name in _BETWEEN_ZERO_AND_ONE else 0), high + pad]}
+    return {
+        "title": {"text": metric(name).title},
+        "range": [low - (pad if low < 0 or name in _BETWEEN_ZERO_AND_ONE else 0), high + pad],
+    }
 
 
-def _whisker(scores: Mapping[str, Any], name: str) -> tuple[float, float, float] | None:
-    """Return value and both whisker lengths; zero lengths without an interval, ``None`` without a value."""
+def _whisker(scores: Mapping[str, Any], name: str) -> tuple[float, float | None, float | None] | None:
+    """Return value and both whisker lengths; no lengths without an interval, ``None`` without a value."""
     value, bounds = scores.get(name), scores.get(f"{name}_interval")
     if not is_number(value):
         return None
     if bounds is None or not all(is_number(bound) for bound in bounds):
-        return float(value), 0.0, 0.0
+        return float(value), None, None
     return float(value), float(bounds[1]) - float(value), float(value) - float(bounds[0])
 
 
@@ -90,7 +98,13 @@ def dot_trace(rows: Sequence[tuple[float, str, Mapping[str, Any]]], name: str, *
             "width": 5,
         },
         mode="markers",
-        marker={"color": tone, "size": 13 if model else 11, "symbol": "circle" if model else "circle-open", "line": {"width": 2.5, "color": tone}},
+        marker={
+            "color": tone,
+            "size": 11 if model else 9,
+            "symbol": "circle" if model else "circle-open",
+            "line": {"width": 2, "color": tone},
+        },
+        cliponaxis=False,
         text=[_hover(title, scores, name) for _, title, scores, _ in points],
         hovertemplate="%{text}<extra></extra>",
         visible=visible,
@@ -122,7 +136,10 @@ def comparison(predictors: Scores, names: Sequence[str], key: str) -> Panel:
         views.append(View(metric(name).title, visible, {"xaxis.title.text": axis["title"]["text"], "xaxis.range": axis["range"]}))
     figure.update_layout(xaxis={"title": {"text": metric(names[0]).title}, "range": views[0].layout["xaxis.range"]})
     figure.update_yaxes(row_axis([title for _, title, _ in rows]))
-    caption = "Each dot is a score on the test samples and its whisker the 95 % interval; where whiskers overlap widely, the difference may be chance."
+    caption = (
+        "Each dot is a score on the test samples and its whisker the 95 % interval; where whiskers overlap widely, the "
+        "difference may be chance."
+    )
     return Panel((Plot(key, "Model and baselines", caption, figure, tuple(views) if len(views) > 1 else ()),))
 
 
@@ -144,19 +161,31 @@ def contrast(honest: Scores, leaky: Scores, name: str, honest_title: str, leaky_
         Names of the two splits in the legend.
     """
     order = [key for key in honest if key in leaky]
-    figure = theme.figure(height=_ROW * 1.5 * len(order) + 78)
+    figure = theme.figure(height=51 * len(order) + 78)
     for offset, scores, title, tone, symbol in (
         (-0.14, honest, honest_title, "model", "circle"),
         (0.14, leaky, leaky_title, "bad", "diamond"),
     ):
-        trace = dot_trace([(row + offset, f"{predictor(key)}: {title}", scores[key]) for row, key in enumerate(order)], name, model=True)
-        trace.update(marker={"color": theme.color(tone), "symbol": symbol, "line": {"color": theme.color(tone)}}, legendgroup=symbol)
+        trace = dot_trace(
+            [(row + offset, f"{predictor(key)}: {title}", scores[key]) for row, key in enumerate(order)], name, model=True
+        )
+        trace.update(
+            marker={"color": theme.color(tone), "symbol": symbol, "line": {"color": theme.color(tone)}}, legendgroup=symbol
+        )
         trace.error_x.color = theme.color(tone)
         figure.add_trace(trace)
-    values = [value for scores in (honest, leaky) for key in order for value in (scores[key].get(name), *(scores[key].get(f"{name}_interval") or ()))]
+    values = [
+        value
+        for scores in (honest, leaky)
+        for key in order
+        for value in (scores[key].get(name), *(scores[key].get(f"{name}_interval") or ()))
+    ]
     figure.update_layout(xaxis=score_axis(name, values))
     figure.update_yaxes(row_axis([predictor(key) for key in order]))
-    caption = "The same model and baselines scored under two splits; the gap between a row's two marks is what is gained by having seen the same groups in training."
+    caption = (
+        "The same model and baselines scored under two splits; the gap between a row's two marks is what is gained by "
+        "having seen the same groups in training."
+    )
     legend = (
         LegendEntry(honest_title, theme.color("model"), "circle", "circle"),
         LegendEntry(leaky_title, theme.color("bad"), "diamond", "diamond"),
@@ -179,26 +208,43 @@ def per_class(per_predictor: Mapping[str, Mapping[str, Mapping[str, Any]]], clas
     model = per_predictor["model"]
     order = sorted((name for name in classes if name in model), key=lambda name: -(model[name].get("support") or 0))
     shown = [key for key in (reference, "model") if key in per_predictor]
-    names = [name for name in ("f1", "precision", "recall", "average_precision", "roc_auc") if any(name in model[key] for key in order)]
-    figure = theme.figure(height=26 * len(order) + 84)
+    names = [
+        name for name in ("f1", "precision", "recall", "average_precision", "roc_auc") if any(name in model[key] for key in order)
+    ]
+    figure = theme.figure(height=rows_height(len(order)) + 80)
     for index, name in enumerate(names):
         for key in shown:
-            rows = [(float(row), f"{title} · {predictor(str(key))}", per_predictor[str(key)].get(title, {})) for row, title in enumerate(order)]
+            rows = [
+                (float(row), f"{title} · {predictor(str(key))}", per_predictor[str(key)].get(title, {}))
+                for row, title in enumerate(order)
+            ]
             trace = dot_trace(rows, name, model=key == "model", visible=index == 0)
             figure.add_trace(trace.update(error_x={"visible": False}, legendgroup=str(key)))
     views = tuple(
-        View(metric(name).title, tuple(trace // len(shown) == index for trace in range(len(names) * len(shown))), {"xaxis.title.text": metric(name).title})
+        View(
+            metric(name).title,
+            tuple(trace // len(shown) == index for trace in range(len(names) * len(shown))),
+            {"xaxis.title.text": metric(name).title},
+        )
         for index, name in enumerate(names)
     )
     figure.update_layout(xaxis={"title": {"text": metric(names[0]).title}, "range": [-0.03, 1.03]} if names else {})
     figure.update_yaxes(row_axis([f"{plain(name)} ({model[name].get('support', 0)})" for name in order]))
-    caption = "One row per class, with its number of test samples in parentheses; the further right a dot, the better that class is predicted."
+    caption = (
+        "One row per class, with its number of test samples in parentheses; the further right a dot, the better that "
+        "class is predicted."
+    )
     return Panel((Plot("per-class", "Score of each class", caption, figure, views),), _predictor_legend(shown))
 
 
 def _predictor_legend(shown: Sequence[str | None]) -> tuple[LegendEntry, ...]:
     return tuple(
-        LegendEntry(predictor(str(key)), theme.color("model" if key == "model" else "neutral"), "circle" if key == "model" else "circle-open", str(key))
+        LegendEntry(
+            predictor(str(key)),
+            theme.color("model" if key == "model" else "neutral"),
+            "circle" if key == "model" else "circle-open",
+            str(key),
+        )
         for key in sorted(shown, key=lambda key: key != "model")
     )
 
@@ -215,13 +261,16 @@ def per_group(scores: Mapping[str, Mapping[str, float]], sizes: Mapping[str, int
     name
         Metric.
     """
-    order = sorted(sizes, key=lambda group: (-sizes[group], group))[:40]
+    order = sorted(sizes, key=lambda group: (-sizes[group], natural_order(group)))[:40]
     shown = sorted(scores, key=lambda key: key == "model")
-    figure = theme.figure(height=26 * len(order) + 84)
+    figure = theme.figure(height=rows_height(len(order)) + 80)
     for key in shown:
         rows = [(float(row), f"{group} · {predictor(key)}", {name: scores[key].get(group)}) for row, group in enumerate(order)]
         figure.add_trace(dot_trace(rows, name, model=key == "model").update(error_x={"visible": False}, legendgroup=key))
     figure.update_layout(xaxis=score_axis(name, [value for values in scores.values() for value in values.values()]))
     figure.update_yaxes(row_axis([f"{plain(group)} ({sizes[group]})" for group in order]))
-    caption = "One row per held-out group, with its number of test samples in parentheses; a wide spread means that the result depends on who is asked."
+    caption = (
+        "One row per held-out group, with its number of test samples in parentheses; a wide spread means that the result "
+        "depends on who is asked."
+    )
     return Panel((Plot("per-group", f"{metric(name).title} in each held-out group", caption, figure),), _predictor_legend(shown))

@@ -105,7 +105,8 @@ def _validation(history: pd.DataFrame, columns: Sequence[str]) -> Plot:
     titles = [metric(column.removeprefix("val_")).title for column in columns]
     owner = np.repeat(np.arange(len(columns)), counts)
     views = tuple(
-        View(title, tuple(bool(own == index) for own in owner), {"yaxis.title.text": plot_text(f"validation: {title}", 44)}) for index, title in enumerate(titles)
+        View(title, tuple(bool(own == index) for own in owner), {"yaxis.title.text": plot_text(f"validation: {title}", 44)})
+        for index, title in enumerate(titles)
     )
     figure.update_layout(xaxis={"title": {"text": "epoch"}}, yaxis={"title": {"text": views[0].layout["yaxis.title.text"]}})
     caption = "Score on the validation samples after each epoch; the weights of the best epoch are kept."
@@ -126,13 +127,20 @@ def rate_and_memory(history: pd.DataFrame | None, memory_mb: Sequence[float] | N
     if history is not None and _has(history, "learning_rate"):
         figure = theme.figure(height=240)
         _lines(figure, history, "learning_rate", theme.series_color(0))
-        figure.update_layout(xaxis={"title": {"text": "epoch"}}, yaxis={"title": {"text": "learning rate"}, "exponentformat": "power", "rangemode": "tozero"})
-        plots.append(Plot("learning-rate", "Learning rate", "Size of the optimizer's steps: a short warm-up, then a slow decay.", figure))
+        figure.update_layout(
+            xaxis={"title": {"text": "epoch"}},
+            yaxis={"title": {"text": "learning rate"}, "exponentformat": "power", "rangemode": "tozero"},
+        )
+        plots.append(
+            Plot("learning-rate", "Learning rate", "Size of the optimizer's steps: a short warm-up, then a slow decay.", figure)
+        )
     if (history is None or not _has(history, "peak_memory_mb")) and memory_mb:
         history = pd.DataFrame({"fold": "0", "epoch": range(len(memory_mb)), "peak_memory_mb": list(memory_mb)})
     if history is not None and _has(history, "peak_memory_mb"):
         figure = theme.figure(height=240)
         _lines(figure, history, "peak_memory_mb", theme.series_color(4))
-        figure.update_layout(xaxis={"title": {"text": "epoch"}}, yaxis={"title": {"text": "peak memory (MB)"}, "rangemode": "tozero"})
+        figure.update_layout(
+            xaxis={"title": {"text": "epoch"}}, yaxis={"title": {"text": "peak memory (MB)"}, "rangemode": "tozero"}
+        )
         plots.append(Plot("memory", "Peak memory", "Highest memory use up to each epoch; it should level off.", figure))
     return Panel(tuple(plots)) if plots else None

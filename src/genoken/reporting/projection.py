@@ -108,15 +108,29 @@ def umap(values: np.ndarray) -> np.ndarray:
 
     References
     ----------
-    McInnes, Healy, Melville (2018), doi:10.21105/joss.00861. Up to 15 neighbors, Euclidean distance, one thread.
+    McInnes, Healy, Melville (2018), doi:10.21105/joss.00861. Up to 15 exact neighbors, Euclidean distance, one thread.
     """
+    from sklearn.neighbors import NearestNeighbors
     from umap import UMAP
+
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    neighbors = min(15, len(values) - 1)
+    distances, indices = NearestNeighbors(n_neighbors=neighbors).fit(values).kneighbors(values)
 
     with warnings.catch_warnings():
         # a fixed seed makes UMAP warn that it runs on one thread, which is what is asked for
         warnings.simplefilter("ignore")
-        mapper = UMAP(n_components=2, n_neighbors=min(15, len(values) - 1), min_dist=0.3, random_state=0, n_jobs=1)
-        placed = mapper.fit_transform(values.astype(np.float32))
+        # exact neighbors are faster here than UMAP's search, which would be compiled first; they are ignored unless it approximates
+        mapper = UMAP(
+            n_neighbors=neighbors,
+            min_dist=0.3,
+            n_epochs=200,
+            random_state=0,
+            n_jobs=1,
+            precomputed_knn=(indices, distances.astype(np.float32)),
+            force_approximation_algorithm=True,
+        )
+        placed = mapper.fit_transform(values)
     return np.nan_to_num(np.asarray(placed, dtype=np.float32))
 
 
@@ -124,7 +138,9 @@ def _write(path: Path, projection: Projection, source: str) -> None:
     columns: dict[str, np.ndarray] = {"row": projection.rows.astype(np.int64)}
     for name, values in projection.coordinates.items():
         columns |= {f"{name}_x": values[:, 0], f"{name}_y": values[:, 1]}
-    table = pa.table(columns).replace_schema_metadata({"embeddings_sha256": source, "method": projection.method, "version": _VERSION})
+    table = pa.table(columns).replace_schema_metadata(
+        {"embeddings_sha256": source, "method": projection.method, "version": _VERSION}
+    )
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary)
 

@@ -7,7 +7,6 @@ import hashlib
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
 
 from genoken.core.files import write_text
 from genoken.reporting import sections_data, sections_model, sections_results, theme
@@ -21,8 +20,8 @@ _TEMPLATES = Path(__file__).resolve().parent / "templates"
 def write_report(folder: Path) -> Path:
     """Write ``report.html`` into a run folder.
 
-    Only what is in the folder goes into the page, so that the same folder gives the same bytes. The maps of the samples are computed
-    once and kept as ``projection.parquet``.
+    Only what is in the folder goes into the page, so that the same folder gives the same bytes. The maps of the samples are
+    computed once and kept as ``projection.parquet``.
 
     Parameters
     ----------
@@ -78,7 +77,7 @@ def render(run: RunFolder) -> str:
             "missing": missing,
             "created": plain(manifest.get("created") or ""),
             "version": plain(manifest.get("genoken") or ""),
-            "colors": Markup(colors),
+            "colors": colors,
         },
         (get_plotlyjs(), (_TEMPLATES / "page.js").read_text(encoding="utf-8")),
     )
@@ -100,12 +99,17 @@ def render_page(template: str, content: dict[str, object], scripts: tuple[str, .
         JavaScript sources, in order.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts]
-    policy = f"default-src 'none'; script-src {' '.join(hashes)}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
-    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    palette = {"light": Markup(theme.css_variables("light")), "dark": Markup(theme.css_variables("dark"))}
-    return environment.get_template(template).render(
-        **content, palette=palette, style=Markup(style), policy=policy, scripts=[Markup(script) for script in scripts]
+    policy = (
+        f"default-src 'none'; script-src {' '.join(hashes)}; style-src 'unsafe-inline'; img-src data: blob:; base-uri "
+        "'none'; form-action 'none'"
     )
+    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    palette = {name: theme.css_variables(name) for name in ("light", "dark")}
+    return environment.get_template(template).render(**content, palette=palette, style=style, policy=policy, scripts=scripts)

@@ -16,7 +16,9 @@ def doctor(run: RunFolder) -> Section | Missing:
     """Return the input doctor's findings, the matrices, identifiers and labels of the file."""
     check = run.check
     if check is None:
-        return Missing("Data doctor", "check.json is not in the run folder; run genoken check on the data file to see its findings.")
+        return Missing(
+            "Data doctor", "check.json is not in the run folder; run genoken check on the data file to see its findings."
+        )
     blocks: list[Block] = list(findings(check.get("findings")))
     if check.get("matrices"):
         blocks += [Heading("What the file holds"), tables.matrices(check["matrices"])]
@@ -29,7 +31,10 @@ def doctor(run: RunFolder) -> Section | Missing:
     confounding = section(check, "confounding")
     if confounding.get("rows") and confounding.get("columns"):
         blocks.append(plots_data.label_by_group(confounding["rows"], confounding["columns"], confounding["counts"]))
-    intro = f"{count(check.get('samples'), 'sample')} and {count(check.get('features'), 'feature')} in {plain(check.get('file', 'the file'))}."
+    intro = (
+        f"{count(check.get('samples'), 'sample')} and {count(check.get('features'), 'feature')} in "
+        f"{plain(check.get('file', 'the file'))}."
+    )
     return Section("doctor", "Data doctor", intro, tuple(blocks))
 
 
@@ -37,7 +42,12 @@ def findings(entries: Any) -> list[Finding]:
     """Return findings, the worst first, in their own order otherwise."""
     rank = {"error": 0, "warning": 1, "info": 2, "ok": 3}
     listed = [
-        Finding(str(entry.get("level", "info")), plain(entry.get("title", "")), plain(entry.get("detail") or ""), plain(entry.get("remedy") or ""))
+        Finding(
+            str(entry.get("level", "info")),
+            plain(entry.get("title", "")),
+            plain(entry.get("detail") or ""),
+            plain(entry.get("remedy") or ""),
+        )
         for entry in entries or []
     ]
     return sorted(listed, key=lambda finding: rank.get(finding.level, 2))
@@ -90,7 +100,8 @@ def leaky_banner(facts: dict[str, Any]) -> Finding:
     """Return the red banner of a split in which groups straddle training and test."""
     group = f"'{shorten(facts['group'], 40)}'" if facts.get("group") else "a group"
     detail = (
-        f"Samples of the same {group} are in training and in test. The scores say how well the model recognizes groups that it has seen, "
+        f"Samples of the same {group} are in training and in test. The scores say how well the model recognizes groups "
+        "that it has seen, "
         "not how well it predicts new ones; expect lower scores there."
     )
     return Finding("error", "This split leaks", detail, "Train again with --group and without --split random for an honest score.")
@@ -111,7 +122,9 @@ def overlap_findings(table: pd.DataFrame) -> list[Finding]:
             continue
         shared = {str(name) for fold in folds for name in _shared(table, column, fold)}
         if shared:
-            shown = ", ".join(shorten(name, 24) for name in sorted(shared)[:5]) + (f" and {len(shared) - 5} more" if len(shared) > 5 else "")
+            shown = ", ".join(shorten(name, 24) for name in sorted(shared)[:5]) + (
+                f" and {len(shared) - 5} more" if len(shared) > 5 else ""
+            )
             title = f"{count(len(shared), noun)} in training and in test"
             result.append(Finding("error", title, f"Counted in split.parquet: {shown}."))
         else:
@@ -134,7 +147,8 @@ def _contrast(run: RunFolder, facts: dict[str, Any]) -> list[Block]:
     gap = f" ({number(other)} against {number(mine)})" if is_number(mine) and is_number(other) else ""
     held = f"whole groups ({shorten(facts['group'], 30)}) held out" if facts.get("group") else "groups held out"
     text = (
-        f"The same model was also scored with samples drawn at random{gap}. There, neighbors of each test sample from the same group are in "
+        f"The same model was also scored with samples drawn at random{gap}. There, neighbors of each test sample from "
+        "the same group are in "
         "training, so the score is too good. Only the split by groups says what to expect of a new group."
     )
     panel = plots_scores.contrast(run.predictors, theirs, name, held, "random samples (leaks)")

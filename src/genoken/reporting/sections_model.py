@@ -23,7 +23,11 @@ def training(run: RunFolder) -> Section | Missing:
     if not blocks:
         return Missing(title, "history.csv is not in the run folder.")
     folds = run.history["fold"].nunique() if run.history is not None else 1
-    intro = f"Thin lines are the {folds} trainings (one per fold), thick lines their mean." if folds > 1 else "One line per quantity, one value per epoch."
+    intro = (
+        f"Thin lines are the {folds} trainings (one per fold), thick lines their mean."
+        if folds > 1
+        else "One line per quantity, one value per epoch."
+    )
     return Section("training", title, intro, blocks)
 
 
@@ -38,7 +42,11 @@ def embedding(run: RunFolder) -> Section | Missing:
     panel = plots_embedding.sample_maps(projection, run.embeddings, run.classes, is_regression=run.is_regression)
     shown, total = len(projection.rows), len(run.embeddings)
     draw = f" A fixed draw of {number(shown)} of {number(total)} samples is shown." if shown < total else ""
-    few = " With so few samples, the first two principal components are shown instead of a UMAP." if projection.method == "PCA" else ""
+    few = (
+        " With so few samples, the first two principal components are shown instead of a UMAP."
+        if projection.method == "PCA"
+        else ""
+    )
     return Section("map", title, f"Test samples only; both maps show the same samples in the same colors.{draw}{few}", (panel,))
 
 
@@ -53,7 +61,10 @@ def genes(run: RunFolder) -> Section | Missing:
         own = list(dict.fromkeys(run.genes["class"]))
         order = [name for name in run.classes if name in own] + [name for name in own if name not in run.classes]
         blocks.append(plots_genes.importance(run.genes, order))
-        listed = [(Heading(shorten(name, 60)), tables.genes(plots_genes.top_genes(run.genes, name, 20))) for name in order[:_MAX_CLASS_TABLES]]
+        listed = [
+            (Heading(shorten(name, 60)), tables.genes(plots_genes.top_genes(run.genes, name, 20)))
+            for name in order[:_MAX_CLASS_TABLES]
+        ]
         blocks.append(Fold("The top 20 genes as tables", tuple(block for pair in listed for block in pair)))
     blocks += [Heading("Controls"), *control_findings(controls)] if controls else []
     curve = section(controls, "deletion")
@@ -78,16 +89,29 @@ def control_findings(controls: dict[str, Any]) -> list[Finding]:
     error = controls.get("completeness_error")
     if is_number(error):
         level = "ok" if abs(error) < 0.01 else "warning"
-        result.append(Finding(level, f"Completeness error {percent(abs(error), 2)}", "Importances should add up to the change of the prediction; below 1 % they do."))
+        result.append(
+            Finding(
+                level,
+                f"Completeness error {percent(abs(error), 2)}",
+                "Importances should add up to the change of the prediction; below 1 % they do.",
+            )
+        )
     correlation = controls.get("randomized_weights_correlation")
     if is_number(correlation):
         level = "ok" if abs(correlation) < 0.5 else "warning"
-        detail = "Correlation with the importances of the same model with random weights; near zero means that the ranking comes from what was learned."
+        detail = (
+            "Correlation with the importances of the same model with random weights; near zero means that the ranking "
+            "comes from what was learned."
+        )
         result.append(Finding(level, f"Randomized weights: correlation {number(correlation, 2)}", detail))
     curve = section(controls, "deletion")
     if curve.get("importance") and curve.get("random"):
-        gap = sum(random - ranked for ranked, random in zip(curve["importance"], curve["random"], strict=True)) / len(curve["importance"])
-        detail = f"With the top genes removed the score is lower by {number(gap)} on average than with as many random genes removed."
+        gap = sum(random - ranked for ranked, random in zip(curve["importance"], curve["random"], strict=True)) / len(
+            curve["importance"]
+        )
+        detail = (
+            f"With the top genes removed the score is lower by {number(gap)} on average than with as many random genes removed."
+        )
         if gap <= 0:
             detail = "Removing the top genes does not hurt more than removing random ones: do not interpret this ranking."
         result.append(Finding("ok" if gap > 0 else "warning", "Deletion of the top genes against random genes", detail))
@@ -153,7 +177,11 @@ def speed(run: RunFolder) -> Section | Missing:
         return Missing(title, "neither metrics.json nor manifest.json holds speed or hardware.")
     blocks: list[Block] = []
     shares = {"fill", "loader_wait", "mfu"}
-    rows = {name: percent(measured[key]) if key in shares else number(measured[key], 1) for key, name in _SPEED if is_number(measured.get(key))}
+    rows = {
+        name: percent(measured[key]) if key in shares else number(measured[key], 1)
+        for key, name in _SPEED
+        if is_number(measured.get(key))
+    }
     if rows:
         blocks.append(tables.pairs(rows, ("Quantity", "Measured")))
     names = {"memory_gb": "Memory, GB", "gpu": "GPU", "cpu": "CPU"}
@@ -172,7 +200,12 @@ def reproduce(run: RunFolder) -> Section | Missing:
     blocks: list[Block] = []
     if manifest.get("command"):
         blocks.append(Code(str(manifest["command"])))
-    facts = {"Seed": manifest.get("seed"), "genoken": manifest.get("genoken"), "Python": manifest.get("python"), "Created": manifest.get("created")}
+    facts = {
+        "Seed": manifest.get("seed"),
+        "genoken": manifest.get("genoken"),
+        "Python": manifest.get("python"),
+        "Created": manifest.get("created"),
+    }
     known = {name: str(value) for name, value in facts.items() if value is not None}
     if known:
         blocks.append(tables.pairs(known, ("What", "Value")))

@@ -11,7 +11,20 @@ from genoken.reporting import plots_classification, plots_regression, plots_scor
 from genoken.reporting.blocks import Block, Finding, Heading, KeyNumber, Missing, Panel, Paragraph, Section
 from genoken.reporting.load import RunFolder, section
 from genoken.reporting.sections_data import leaky_banner
-from genoken.reporting.wording import count, interval, is_number, metric, metric_names, number, percent, plain, predictor, shorten, signed, split_words
+from genoken.reporting.wording import (
+    count,
+    interval,
+    is_number,
+    metric,
+    metric_names,
+    number,
+    percent,
+    plain,
+    predictor,
+    shorten,
+    signed,
+    split_words,
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,8 @@ def headline(run: RunFolder) -> Headline:
     """Return what the first screen says."""
     facts = section(run.metrics, "split")
     name = run.primary_metric
-    chart = plots_scores.comparison(run.predictors, [name], "headline") if name is not None else None
+    several = name is not None and len(run.predictors) > 1
+    chart = plots_scores.comparison(run.predictors, [name], "headline") if several and name is not None else None
     return Headline(
         label=plain(run.metrics.get("label") or "label"),
         verdict=plain(run.metrics.get("verdict") or "No verdict was computed."),
@@ -72,11 +86,16 @@ def _interval_text(bounds: Any, run: RunFolder) -> str:
 def _difference(difference: dict[str, Any], name: str) -> KeyNumber:
     bounds, value = difference.get("interval"), difference.get("value")
     text = f"95 % interval {signed(bounds[0])} to {signed(bounds[1])}" if interval(bounds) and bounds else "no interval"
-    draws = f"{number(difference['draws'])} draws of {difference.get('unit', 'samples')}" if is_number(difference.get("draws")) else ""
+    draws = (
+        f"{number(difference['draws'])} draws of {difference.get('unit', 'samples')}" if is_number(difference.get("draws")) else ""
+    )
     if not interval(bounds) or not bounds:
         level, reading = "plain", "Too few test groups to say whether this is chance."
     elif bounds[0] <= 0 <= bounds[1]:
-        level, reading = "plain", f"The interval includes zero: no clear winner ({draws})." if draws else "The interval includes zero: no clear winner."
+        level, reading = (
+            "plain",
+            f"The interval includes zero: no clear winner ({draws})." if draws else "The interval includes zero: no clear winner.",
+        )
     else:
         ahead = (bounds[0] > 0) == (metric(name).higher_is_better is not False)
         who = "The model is ahead" if ahead else "The baseline is ahead"
@@ -91,8 +110,9 @@ def _done(run: RunFolder, facts: dict[str, Any]) -> str:
     parts = [f"Label '{shorten(run.metrics.get('label') or 'label', 40)}' ({what})"]
     if is_number(total):
         parts.append(f"{count(total, 'sample')} in all")
-    tested = f"scored on {count(run.test.get('samples'), 'held-out sample')}"
-    parts.append(f"{tested} from {count(groups, 'group')}" if is_number(groups) else tested)
+    if is_number(run.test.get("samples")):
+        tested = f"scored on {count(run.test['samples'], 'held-out sample')}"
+        parts.append(f"{tested} from {count(groups, 'group')}" if is_number(groups) else tested)
     if facts:
         parts.append(f"split: {split_words(facts.get('kind'), facts.get('group'), facts.get('folds'))}")
     return " · ".join(parts)
@@ -116,7 +136,8 @@ def scores(run: RunFolder) -> Section:
     blocks += _by_group(run)
     if not run.is_regression and run.predictions is not None:
         blocks += _mistakes(run, run.predictions)
-    return Section("scores", "Scores", "Model and baselines were trained and scored on the same samples.", tuple(blocks))
+    intro = "Model and baselines were trained and scored on the same samples." if len(run.predictors) > 1 else ""
+    return Section("scores", "Scores", intro, tuple(blocks))
 
 
 def _mistakes(run: RunFolder, predictions: pd.DataFrame) -> list[Block]:
@@ -161,7 +182,9 @@ def classes(run: RunFolder) -> Section | Missing:
     if per_class.get("model"):
         blocks += [plots_scores.per_class(per_class, run.classes, reference), tables.per_class(per_class["model"], run.classes)]
     if confusion:
-        blocks.append(plots_classification.confusion(confusion, run.classes, [key for key in ("model", reference) if key is not None]))
+        blocks.append(
+            plots_classification.confusion(confusion, run.classes, [key for key in ("model", reference) if key is not None])
+        )
     if curves:
         blocks.append(plots_classification.curves(curves, run.classes, section(per_class, "model")))
     if calibration:
@@ -171,7 +194,12 @@ def classes(run: RunFolder) -> Section | Missing:
         blocks.append(Paragraph(f"The model calls {percent(rate)} of the test samples '{shorten(run.metrics['positive'], 40)}'."))
     if not blocks:
         return Missing(title, "metrics.json holds no scores per class, confusion matrix, curves or calibration.")
-    return Section("classes", title, "Which classes are predicted well, which are mixed up, and how far the probabilities can be trusted.", tuple(blocks))
+    return Section(
+        "classes",
+        title,
+        "Which classes are predicted well, which are mixed up, and how far the probabilities can be trusted.",
+        tuple(blocks),
+    )
 
 
 def values(run: RunFolder) -> Section | Missing:
@@ -181,5 +209,9 @@ def values(run: RunFolder) -> Section | Missing:
         return Missing(title, "predictions.parquet is not in the run folder.")
     panel = plots_regression.predicted_against_true(run.predictions, str(run.metrics.get("label") or "label"))
     limit = plots_regression.MAX_POINTS
-    shown = f" A fixed draw of {number(limit)} of {number(len(run.predictions))} samples is shown." if len(run.predictions) > limit else ""
+    shown = (
+        f" A fixed draw of {number(limit)} of {number(len(run.predictions))} samples is shown."
+        if len(run.predictions) > limit
+        else ""
+    )
     return Section("values", title, f"Each test sample, predicted by a model that has not seen it.{shown}", (panel,))

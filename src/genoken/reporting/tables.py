@@ -10,11 +10,23 @@ import pandas as pd
 
 from genoken.reporting.blocks import Cell, Column, Table
 from genoken.reporting.plots_genes import symbols
-from genoken.reporting.wording import interval, is_number, metric, metric_names, number, percent, plain, predictor, predictor_in_text, shorten, signed
+from genoken.reporting.wording import (
+    interval,
+    is_number,
+    metric,
+    metric_names,
+    number,
+    percent,
+    plain,
+    predictor,
+    predictor_in_text,
+    shorten,
+    signed,
+)
 
 
 def scores(predictors: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Return one row per predictor and one column per metric, with intervals below the values; the best value of a column stands out.
+    """Return one row per predictor and one column per metric, with intervals below the values; the best of a column stands out.
 
     Parameters
     ----------
@@ -32,7 +44,11 @@ def scores(predictors: Mapping[str, Mapping[str, Any]]) -> Table:
             cells.append(Cell(number(value), interval(values.get(f"{name}_interval")), strong=is_best))
         rows.append(tuple(cells))
     columns = (Column(""), *(Column(metric(name).title, numeric=True, hint=metric(name).hint) for name in names))
-    return Table(columns, tuple(rows), "Scores on the test samples, 95 % intervals below them; the best of each column is in bold. A dash: could not be computed.")
+    return Table(
+        columns,
+        tuple(rows),
+        "Scores on the test samples, 95 % intervals below them; the best of each column is in bold. A dash: could not be computed.",
+    )
 
 
 def _best(values: Sequence[Any], higher_is_better: bool | None) -> float | None:
@@ -49,8 +65,18 @@ def ablation(model: Mapping[str, Any], without: Mapping[str, Any]) -> Table:
         full, part = model.get(name), without.get(name)
         gap = full - part if is_number(full) and is_number(part) else None
         rows.append((Cell(metric(name).title), Cell(number(full)), Cell(number(part)), Cell(signed(gap))))
-    columns = (Column("Metric"), Column("Full model", numeric=True), Column("Without linear path", numeric=True), Column("Difference", numeric=True))
-    return Table(columns, tuple(rows), "If both columns are alike, the linear path does not carry the result; if the second collapses, attention adds little to it.")
+    columns = (
+        Column("Metric"),
+        Column("Full model", numeric=True),
+        Column("Without linear path", numeric=True),
+        Column("Difference", numeric=True),
+    )
+    return Table(
+        columns,
+        tuple(rows),
+        "If both columns are alike, the linear path does not carry the result; if the second collapses, attention "
+        "adds little to it.",
+    )
 
 
 def per_class(scores_by_class: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> Table:
@@ -58,7 +84,11 @@ def per_class(scores_by_class: Mapping[str, Mapping[str, Any]], classes: Sequenc
     shown = [name for name in classes if name in scores_by_class]
     present = {name for row in scores_by_class.values() for name in row}
     names = [name for name in ("f1", "precision", "recall", "average_precision", "roc_auc", "predicted_rate") if name in present]
-    columns = (Column("Class"), Column("Samples", numeric=True), *(Column(metric(name).title, numeric=True, hint=metric(name).hint) for name in names))
+    columns = (
+        Column("Class"),
+        Column("Samples", numeric=True),
+        *(Column(metric(name).title, numeric=True, hint=metric(name).hint) for name in names),
+    )
     rows = []
     for title in shown:
         values = scores_by_class[title]
@@ -111,7 +141,10 @@ def disagreement(model: pd.DataFrame, other: pd.DataFrame, name: str) -> Table:
         (f"Only {predictor_in_text(name)} right", ~mine & theirs),
         ("Both wrong", ~mine & ~theirs),
     )
-    rows = tuple((Cell(title), Cell(number(int(mask.sum()))), Cell(percent(float(mask.mean()) if len(mask) else None))) for title, mask in cases)
+    rows = tuple(
+        (Cell(title), Cell(number(int(mask.sum()))), Cell(percent(float(mask.mean()) if len(mask) else None)))
+        for title, mask in cases
+    )
     caption = "On the same test samples. Samples on which both are wrong are often mislabeled, or hard in themselves."
     return Table((Column("Case"), Column("Samples", numeric=True), Column("Share", numeric=True)), rows, caption)
 
@@ -130,7 +163,11 @@ def confident_mistakes(predictions: pd.DataFrame, count: int = 15) -> Table | No
     wrong = predictions[predictions["label"].astype(str) != predictions["predicted"].astype(str)]
     if not probabilities or wrong.empty:
         return None
-    wrong = wrong.assign(_confidence=wrong[probabilities].max(axis=1)).sort_values("_confidence", ascending=False, kind="stable").head(count)
+    wrong = (
+        wrong.assign(_confidence=wrong[probabilities].max(axis=1))
+        .sort_values("_confidence", ascending=False, kind="stable")
+        .head(count)
+    )
     rows = tuple(
         (
             Cell(shorten(row["sample_id"], 48)),
@@ -141,7 +178,12 @@ def confident_mistakes(predictions: pd.DataFrame, count: int = 15) -> Table | No
         for row in wrong.to_dict("records")
     )
     columns = (Column("Sample"), Column("Label"), Column("Predicted"), Column("Probability", numeric=True))
-    return Table(columns, rows, "Wrong, and sure of it: look here first for swapped or doubtful labels.", summary=f"The {len(rows)} most confident mistakes")
+    return Table(
+        columns,
+        rows,
+        "Wrong, and sure of it: look here first for swapped or doubtful labels.",
+        summary=f"The {len(rows)} most confident mistakes",
+    )
 
 
 def genes(rows: pd.DataFrame) -> Table:
@@ -170,7 +212,11 @@ def genes(rows: pd.DataFrame) -> Table:
         Column("Gene"),
         Column("Identifier"),
         Column("Importance", numeric=True),
-        Column("Stability", numeric=True, hint="Spearman correlation of the importances of two random halves of the samples; near 1 is stable."),
+        Column(
+            "Stability",
+            numeric=True,
+            hint="Spearman correlation of the importances of two random halves of the samples; near 1 is stable.",
+        ),
         Column("Correlation", numeric=True, hint="Correlation of the gene's values with the class: the simple control."),
     )
     return Table(columns, tuple(cells))
@@ -198,12 +244,17 @@ def neighbors(gene_embeddings: pd.DataFrame, values: np.ndarray, wanted: Sequenc
     similarity = unit[rows] @ unit.T
     similarity[np.arange(len(rows)), rows] = -np.inf
     names = symbols(gene_embeddings)
-    cells = []
+    cells: list[tuple[Cell, ...]] = []
     for row, near in zip(rows, np.argsort(-similarity, axis=1, kind="stable")[:, :count], strict=True):
         listed = ", ".join(f"{names[other]} ({similarity[len(cells), other]:.2f})" for other in near)
         cells.append((Cell(names[row], strong=True), Cell(listed)))
-    caption = "Genes whose learned vectors point the same way (cosine similarity in parentheses); with few samples most of this is chance."
-    return Table((Column("Gene"), Column("Nearest genes")), tuple(cells), caption, summary="Neighbors of the top genes in the learned table")
+    caption = (
+        "Genes whose learned vectors point the same way (cosine similarity in parentheses); with few samples most of this "
+        "is chance."
+    )
+    return Table(
+        (Column("Gene"), Column("Nearest genes")), tuple(cells), caption, summary="Neighbors of the top genes in the learned table"
+    )
 
 
 def pairs(content: Mapping[str, Any], columns: tuple[str, str], *, summary: str = "") -> Table:

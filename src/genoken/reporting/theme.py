@@ -49,7 +49,16 @@ _HUES = (
 )
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "star")
 """Marker symbols, one per round through the palette."""
-GLYPHS = {"circle": "●", "diamond": "◆", "square": "■", "triangle-up": "▲", "star": "★", "line": "━", "dash": "╍", "circle-open": "○"}
+GLYPHS = {
+    "circle": "●",
+    "diamond": "◆",
+    "square": "■",
+    "triangle-up": "▲",
+    "star": "★",
+    "line": "━",
+    "dash": "╍",
+    "circle-open": "○",
+}
 """Character that stands for a marker or line in a legend."""
 
 _SEQUENTIAL = (
@@ -78,8 +87,8 @@ def _mix(color: str, target: str, share: float) -> str:
 
 
 def _series() -> tuple[ColorPair, ...]:
-    deep = tuple(ColorPair(_mix(hue.light, "#000000", 0.38), _mix(hue.dark, "#FFFFFF", 0.5)) for hue in _HUES)
-    pale = tuple(ColorPair(_mix(hue.light, "#FFFFFF", 0.42), _mix(hue.dark, "#000000", 0.38)) for hue in _HUES)
+    deep = tuple(ColorPair(_mix(hue.light, "#000000", 0.38), _mix(hue.dark, "#000000", 0.4)) for hue in _HUES)
+    pale = tuple(ColorPair(_mix(hue.light, "#FFFFFF", 0.42), _mix(hue.dark, "#FFFFFF", 0.55)) for hue in _HUES)
     return _HUES + deep + pale
 
 
@@ -140,7 +149,11 @@ def template() -> go.layout.Template:
     }
     return go.layout.Template(
         layout={
-            "font": {"family": "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif", "size": 13, "color": color("ink")},
+            "font": {
+                "family": "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+                "size": 13,
+                "color": color("ink"),
+            },
             "paper_bgcolor": color("surface"),
             "plot_bgcolor": color("surface"),
             "colorway": [pair.light for pair in _HUES],

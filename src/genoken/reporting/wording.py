@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 NOT_COMPUTED = "–"
 """What a table shows for a value that could not be computed."""
@@ -33,7 +34,9 @@ class Metric:
 
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("Accuracy", "Share of samples predicted correctly; large classes dominate it."),
-    "balanced_accuracy": Metric("Balanced accuracy", "Recall averaged over classes, so that small classes count as much as large ones."),
+    "balanced_accuracy": Metric(
+        "Balanced accuracy", "Recall averaged over classes, so that small classes count as much as large ones."
+    ),
     "macro_f1": Metric("Macro F1", "F1 (harmonic mean of precision and recall) averaged over classes."),
     "roc_auc": Metric("ROC AUC", "Chance that a sample of a class is ranked above one of another class; 0.5 is guessing."),
     "average_precision": Metric("Average precision", "Area under the precision-recall curve, averaged over classes."),
@@ -45,7 +48,9 @@ METRICS: dict[str, Metric] = {
     "r2": Metric("R²", "Share of the label's variance that is explained; 0 is the mean of the test labels."),
     "pearson": Metric("Pearson correlation", "Linear correlation of true and predicted values."),
     "spearman": Metric("Spearman correlation", "Rank correlation of true and predicted values."),
-    "mae": Metric("Mean absolute error", "Mean distance to the true value, in the label's unit; lower is better.", higher_is_better=False),
+    "mae": Metric(
+        "Mean absolute error", "Mean distance to the true value, in the label's unit; lower is better.", higher_is_better=False
+    ),
     "rmse": Metric("Root mean squared error", "Like the mean absolute error, but large errors weigh more.", higher_is_better=False),
     "precision": Metric("Precision", "Of the samples predicted as this class, the share that belong to it."),
     "recall": Metric("Recall", "Of the samples of this class, the share that were found."),
@@ -108,6 +113,12 @@ def split_words(kind: Any, group: Any, folds: Any) -> str:
     return f"{words}, {folds}-fold cross-validation" if several else words
 
 
+def natural_order(text: str) -> list[tuple[bool, int, str]]:
+    """Return a sort key by which ``donor 2`` comes before ``donor 10``."""
+    parts = re.split(r"(\d+)", text)
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+
+
 def metric_names(scores: Mapping[str, Any]) -> list[str]:
     """Return the metrics of a score section, known ones first and in the order of :data:`METRICS`; intervals are left out."""
     own = [name for name in scores if not name.endswith("_interval")]
@@ -115,7 +126,7 @@ def metric_names(scores: Mapping[str, Any]) -> list[str]:
     return sorted(own, key=lambda name: (known.index(name) if name in known else len(known), own.index(name)))
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[int | float]:
     """Return whether ``value`` is a finite number (booleans are not numbers)."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 

@@ -15,7 +15,18 @@ EVIL = [
     "</script><img src=x onerror=alert(1)>",
     "NK {{ 7*7 }} %{x} ${y} #0072B2",
 ]
-BLOOD = ["CD14+ Monocyte", "CD19+ B", "CD4+ T", "CD8+ Cytotoxic T", "CD34+", "CD56+ NK", "Dendritic", "T reg", "CD8+ naive T", "CD4+ memory T"]
+BLOOD = [
+    "CD14+ Monocyte",
+    "CD19+ B",
+    "CD4+ T",
+    "CD8+ Cytotoxic T",
+    "CD34+",
+    "CD56+ NK",
+    "Dendritic",
+    "T reg",
+    "CD8+ naive T",
+    "CD4+ memory T",
+]
 
 
 def write_json(path: Path, content: object) -> None:
@@ -70,7 +81,9 @@ def scores_of(label: np.ndarray, probability: np.ndarray, *, intervals: bool = T
     result: dict = {}
     for name, value in values.items():
         result[name] = round(float(value), 4)
-        result[f"{name}_interval"] = [round(float(value) - 0.04, 4), round(float(value) + 0.03, 4)] if intervals else None
+        result[f"{name}_interval"] = (
+            [round(max(float(value) - 0.04, 0.0), 4), round(min(float(value) + 0.03, 1.0), 4)] if intervals else None
+        )
     return result
 
 
@@ -79,7 +92,9 @@ def class_details(classes: list[str], label: np.ndarray, probability: np.ndarray
 
     predicted = probability.argmax(axis=1)
     confusion = metrics.confusion_matrix(label, predicted, labels=range(len(classes)))
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(label, predicted, labels=range(len(classes)), zero_division=0)
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        label, predicted, labels=range(len(classes)), zero_division=0
+    )
     per_class, curves = {}, {}
     for index, name in enumerate(classes):
         false_positive, true_positive, _ = metrics.roc_curve(label == index, probability[:, index])
@@ -115,28 +130,29 @@ def class_details(classes: list[str], label: np.ndarray, probability: np.ndarray
 
 
 def history_table(epochs: int, folds: int, metric: str) -> pd.DataFrame:
-    random, rows = np.random.default_rng(3), []
-    for fold in range(folds):
-        for epoch in range(epochs - fold % 3):
-            rows.append(
-                {
-                    "fold": fold,
-                    "epoch": epoch,
-                    "step": 20 * (epoch + 1),
-                    "train_loss": 2.2 * np.exp(-epoch / 4) + 0.1 * random.random(),
-                    "val_loss": 2.0 * np.exp(-epoch / 3) + 0.5 + 0.02 * epoch + 0.1 * random.random(),
-                    f"val_{metric}": 0.8 - 0.6 * np.exp(-epoch / 3) + 0.03 * random.random(),
-                    "val_accuracy": 0.85 - 0.5 * np.exp(-epoch / 3) + 0.03 * random.random(),
-                    "learning_rate": 1e-3 * min(1, (epoch + 1) / 3) * 0.5 * (1 + np.cos(np.pi * epoch / epochs)),
-                    "seconds": 2.0,
-                    "samples_per_second": 240.0,
-                    "tokens_per_second": 120000.0,
-                    "fill": 0.97,
-                    "loader_wait": 0.01,
-                    "peak_memory_mb": 700 + 40 * (1 - np.exp(-epoch)) + 3 * fold,
-                }
-            )
-    return pd.DataFrame(rows)
+    random = np.random.default_rng(3)
+    epoch, fold = (values.ravel() for values in np.meshgrid(np.arange(epochs), np.arange(folds)))
+    rise, noise = 1 - np.exp(-epoch / 3), 0.05 * random.random((2, epochs * folds))
+    table = pd.DataFrame(
+        {
+            "fold": fold,
+            "epoch": epoch,
+            "step": 20 * (epoch + 1),
+            "train_loss": 2.2 * np.exp(-epoch / 4) + noise[0],
+            "val_loss": 2.5 - 2 * rise + 0.02 * epoch + noise[1],
+            f"val_{metric}": 0.2 + 0.6 * rise + noise[0],
+            "val_accuracy": 0.35 + 0.5 * rise + noise[1],
+            "learning_rate": 1e-3 * np.minimum(1, (epoch + 1) / 3) * 0.5 * (1 + np.cos(np.pi * epoch / epochs)),
+            "seconds": 2.0,
+            "samples_per_second": 240.0,
+            "tokens_per_second": 120_000.0,
+            "fill": 0.97,
+            "loader_wait": 0.01,
+            "peak_memory_mb": 740 - 40 * np.exp(-epoch) + 3 * fold,
+        }
+    )
+    # folds stop at different epochs
+    return table[epoch < epochs - fold % 3]
 
 
 def manifest() -> dict:
@@ -150,9 +166,15 @@ def manifest() -> dict:
         "hardware": {"device": "cpu", "cpu": "Some CPU <1>", "cores": 2, "memory_gb": 7.8, "gpu": None},
         "data": [{"path": "cells.h5ad", "sha256": "ab" * 32, "samples": 700, "features": 765}],
         "model": {
-            "summary": "Transformer: 3 layers, width 128, 8 heads, feed-forward 256, over the expressed genes of each cell, with a linear path beside it.",
+            "summary": "Transformer: 3 layers, width 128, 8 heads, over expressed genes, with a linear path beside it.",
             "parameters": 583_178,
-            "parameters_by_part": {"gene table": 98_048, "value embedding": 256, "encoder": 397_440, "linear path": 7_650, "head": 79_784},
+            "parameters_by_part": {
+                "gene table": 98_048,
+                "value embedding": 256,
+                "encoder": 397_440,
+                "linear path": 7_650,
+                "head": 79_784,
+            },
             "attention": {"backend": "sdpa", "reason": "no CUDA device; exact attention per length group"},
             "precision": {"used": "fp32", "reason": "CPU"},
         },
@@ -167,7 +189,13 @@ def check(classes: list[str], counts: list[int], groups: int) -> dict:
         "samples": sum(counts),
         "features": 765,
         "matrices": [
-            {"name": "X", "kind": "scaled", "evidence": "negative values, columns have mean 0 and variance 1", "density": 1.0, "used": False},
+            {
+                "name": "X",
+                "kind": "scaled",
+                "evidence": "negative values, columns have mean 0 and variance 1",
+                "density": 1.0,
+                "used": False,
+            },
             {"name": "raw", "kind": "log", "evidence": "expm1 of each row sums to about 10,000", "density": 0.31, "used": True},
         ],
         "identifiers": {"type": "symbols", "species": "human", "versions": False, "duplicates": 0},
@@ -182,20 +210,34 @@ def check(classes: list[str], counts: list[int], groups: int) -> dict:
         "suggestion": "genoken train cells.h5ad --label cell_type --group donor",
         "findings": [
             {"level": "ok", "title": "Gene symbols are unique", "detail": "765 symbols, human.", "remedy": ""},
-            {"level": "warning", "title": "A class is small", "detail": f"'{classes[-1]}' has {counts[-1]} samples.", "remedy": "Merge it or collect more."},
-            {"level": "error", "title": "X is scaled", "detail": "The values in raw are used instead.", "remedy": "Keep counts in a layer."},
+            {
+                "level": "warning",
+                "title": "A class is small",
+                "detail": f"'{classes[-1]}' has {counts[-1]} samples.",
+                "remedy": "Merge it or collect more.",
+            },
+            {
+                "level": "error",
+                "title": "X is scaled",
+                "detail": "The values in raw are used instead.",
+                "remedy": "Keep counts in a layer.",
+            },
         ],
     }
 
 
 def explanations(folder: Path, classes: list[str], *, attention: bool = True) -> None:
     random, rows = np.random.default_rng(5), []
-    genes = ["MS4A1", "CD79A", "NKG7", "GNLY", "LST1", "FCER1A", "<i>GENE</i>", "HLA-DRA", "CST3", "S100A8"] + [f"GENE{index}" for index in range(30)]
+    genes = ["MS4A1", "CD79A", "NKG7", "GNLY", "LST1", "FCER1A", "<i>GENE</i>", "HLA-DRA", "CST3", "S100A8"] + [
+        f"GENE{index}" for index in range(30)
+    ]
     for name in classes:
         order = random.permutation(len(genes))
         importance = np.sort(random.gamma(1.2, 0.02, size=len(genes)))[::-1]
         for rank, gene in enumerate(order):
-            rows.append((name, f"ENSG{gene:011d}", genes[gene], rank + 1, importance[rank], 0.83, "integrated_gradients", 0.6 - 0.03 * rank))
+            rows.append(
+                (name, f"ENSG{gene:011d}", genes[gene], rank + 1, importance[rank], 0.83, "integrated_gradients", 0.6 - 0.03 * rank)
+            )
     (folder / "explanations").mkdir(exist_ok=True)
     columns = ["class", "feature_id", "symbol", "rank", "importance", "stability", "method", "correlation"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "explanations" / "genes.tsv", sep="\t", index=False)
@@ -269,20 +311,37 @@ def classification_metrics(classes: list[str], label: np.ndarray, own: np.ndarra
             "samples": {"train": 420, "val": 140, "test": len(label)},
             "groups": {"train": 5, "val": 2, "test": groups},
         },
-        "verdict": f"The transformer predicts cell_type in donors it has never seen about as well as logistic regression (macro F1 {model['macro_f1']:.3f} against {logistic['macro_f1']:.3f}).",
+        "verdict": "The transformer predicts cell_type in donors it has never seen about as well as logistic regression "
+        f"(macro F1 {model['macro_f1']:.3f} against {logistic['macro_f1']:.3f}).",
         "test": {
             "samples": len(label),
             "groups": groups,
             "model": model,
-            "baselines": {"majority": scores_of(label, majority), "logistic": logistic, "pca_logistic": logistic | {"macro_f1": 0.61, "macro_f1_interval": [0.57, 0.66]}, "knn": knn},
-            "difference": {"baseline": "logistic", "metric": "macro_f1", "value": gap, "interval": [gap - 0.03, gap + 0.02], "unit": "groups", "draws": 2000},
+            "baselines": {
+                "majority": scores_of(label, majority),
+                "logistic": logistic,
+                "pca_logistic": logistic | {"macro_f1": 0.61, "macro_f1_interval": [0.57, 0.66]},
+                "knn": knn,
+            },
+            "difference": {
+                "baseline": "logistic",
+                "metric": "macro_f1",
+                "value": gap,
+                "interval": [gap - 0.03, gap + 0.02],
+                "unit": "groups",
+                "draws": 2000,
+            },
             "per_class": {"model": details["per_class"], "logistic": rival["per_class"]},
             "confusion": {"model": details["confusion"], "logistic": rival["confusion"]},
             "calibration": {"model": details["calibration"], "logistic": rival["calibration"]},
             "curves": {"model": details["curves"]},
         },
         "ablation": {"without_linear_path": {"macro_f1": 0.52, "accuracy": 0.7}},
-        "leakage": {"findings": [{"level": "ok", "title": "No duplicated samples across parts", "detail": "Compared by the hash of their values."}]},
+        "leakage": {
+            "findings": [
+                {"level": "ok", "title": "No duplicated samples across parts", "detail": "Compared by the hash of their values."}
+            ]
+        },
         "speed": {
             "train_samples_per_second": 236.4,
             "train_tokens_per_second": 118_000.0,
@@ -296,7 +355,9 @@ def classification_metrics(classes: list[str], label: np.ndarray, own: np.ndarra
     }
 
 
-def write_classification(folder: Path, classes: list[str], *, samples: int = 200, leaky: bool = False, groups: int = 8, folds: int = 5) -> Path:
+def write_classification(
+    folder: Path, classes: list[str], *, samples: int = 200, leaky: bool = False, groups: int = 8, folds: int = 5
+) -> Path:
     """A complete folder; with ``leaky`` the split straddles donors and both results are in metrics.json."""
     folder.mkdir(parents=True, exist_ok=True)
     label, own = simulate(classes, samples, 2.4, seed=1)
@@ -306,9 +367,13 @@ def write_classification(folder: Path, classes: list[str], *, samples: int = 200
     if leaky:
         metrics["split"] |= {"kind": "random", "leaky": True, "note": "Asked for by name."}
     else:
-        better = {name: min(value + 0.12, 0.99) if isinstance(value, float) else value for name, value in metrics["test"]["model"].items()}
+        better = {
+            name: min(value + 0.12, 0.99) if isinstance(value, float) else value for name, value in metrics["test"]["model"].items()
+        }
         better["macro_f1_interval"] = [better["macro_f1"] - 0.02, min(better["macro_f1"] + 0.02, 1.0)]
-        metrics["contrast"] = {"random_split": {"samples": samples, "model": better, "baselines": {"logistic": better | {"macro_f1": 0.9}}}}
+        metrics["contrast"] = {
+            "random_split": {"samples": samples, "model": better, "baselines": {"logistic": better | {"macro_f1": 0.9}}}
+        }
     write_json(folder / "metrics.json", metrics)
     predictions = predictions_table(classes, label, own, groups)
     predictions.to_parquet(folder / "predictions.parquet")
@@ -341,7 +406,15 @@ def write_regression(folder: Path, samples: int = 120) -> Path:
         }
     )
     predictions.to_parquet(folder / "predictions.parquet")
-    model = {"r2": 0.55, "r2_interval": [0.41, 0.66], "pearson": 0.78, "spearman": 0.77, "mae": 6.2, "mae_interval": [5.5, 7.0], "rmse": 8.1}
+    model = {
+        "r2": 0.55,
+        "r2_interval": [0.41, 0.66],
+        "pearson": 0.78,
+        "spearman": 0.77,
+        "mae": 6.2,
+        "mae_interval": [5.5, 7.0],
+        "rmse": 8.1,
+    }
     write_json(
         folder / "metrics.json",
         {
@@ -349,14 +422,32 @@ def write_regression(folder: Path, samples: int = 120) -> Path:
             "label": "age <years> & more",
             "classes": [],
             "positive": None,
-            "split": {"kind": "group", "group": "family", "folds": 1, "leaky": False, "note": "", "samples": {"train": 400, "val": 80, "test": samples}, "groups": None},
+            "split": {
+                "kind": "group",
+                "group": "family",
+                "folds": 1,
+                "leaky": False,
+                "note": "",
+                "samples": {"train": 400, "val": 80, "test": samples},
+                "groups": None,
+            },
             "verdict": "Ridge regression predicts age better than the transformer.",
             "test": {
                 "samples": samples,
                 "groups": 6,
                 "model": model,
-                "baselines": {"mean": {"r2": -0.01, "mae": 10.0, "rmse": 12.1}, "ridge": model | {"r2": 0.68, "r2_interval": [0.6, 0.74], "mae": 5.1}},
-                "difference": {"baseline": "ridge", "metric": "r2", "value": -0.13, "interval": [-0.2, -0.06], "unit": "groups", "draws": 1000},
+                "baselines": {
+                    "mean": {"r2": -0.01, "mae": 10.0, "rmse": 12.1},
+                    "ridge": model | {"r2": 0.68, "r2_interval": [0.6, 0.74], "mae": 5.1},
+                },
+                "difference": {
+                    "baseline": "ridge",
+                    "metric": "r2",
+                    "value": -0.13,
+                    "interval": [-0.2, -0.06],
+                    "unit": "groups",
+                    "draws": 1000,
+                },
             },
         },
     )
@@ -370,7 +461,13 @@ def write_minimal(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     write_json(
         folder / "metrics.json",
-        {"task": "classification", "label": "drug", "classes": ["control", "drug"], "positive": "drug", "test": {"model": {"accuracy": 0.75, "roc_auc": None}}},
+        {
+            "task": "classification",
+            "label": "drug",
+            "classes": ["control", "drug"],
+            "positive": "drug",
+            "test": {"model": {"accuracy": 0.75, "roc_auc": None}},
+        },
     )
     return folder
 
@@ -384,7 +481,9 @@ def evil_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def binary_leaky_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two classes under a split that straddles donors; 14 samples."""
-    return write_classification(tmp_path_factory.mktemp("runs") / "binary", ["control", "treated"], samples=14, groups=5, leaky=True)
+    return write_classification(
+        tmp_path_factory.mktemp("runs") / "binary", ["control", "treated"], samples=14, groups=5, leaky=True
+    )
 
 
 @pytest.fixture(scope="session")

@@ -64,6 +64,16 @@
     });
   }
 
+  // leave out tick labels that would overlap; hovering names every row and column
+  function thinTicks(axis, room) {
+    if (!axis || !axis.tickvals || !axis.ticktext) return;
+    var step = Math.ceil(axis.tickvals.length * 14 / room);
+    if (step < 2) return;
+    function kept(value, index) { return index % step === 0; }
+    axis.tickvals = axis.tickvals.filter(kept);
+    axis.ticktext = axis.ticktext.filter(kept);
+  }
+
   function draw(panel) {
     panel.querySelectorAll(".plot").forEach(function (box) {
       var spec = JSON.parse(document.getElementById(box.id + "-data").textContent);
@@ -74,6 +84,8 @@
         spec.layout = recolor(spec.layout, false);
       }
       var narrow = box.clientWidth < 480;
+      thinTicks(spec.layout.xaxis, 0.6 * box.clientWidth);
+      thinTicks(spec.layout.yaxis, box.clientHeight - 60);
       if (narrow) {
         spec.layout.font = { size: 11.5 };
         spec.layout.margin = { l: 4, r: 8, t: 8, b: 8 };

@@ -1,0 +1,61 @@
+"""Prepared samples, cut into batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from genoken.core.samples import Samples
+from genoken.data.dataset import TokenDataset
+from genoken.data.token_dropout import visible_tokens
+from genoken.tokenizers.continuous import ContinuousTokenizer
+
+DENSE = np.array([[0, 2.5, 0, 1.5], [0, 0, 0, 0], [1, 3, 3, 2], [4, 0, 0, 0]], dtype=np.float32)
+
+
+def dataset_of(tokenizer, labels=None) -> TokenDataset:
+    values = sp.csr_matrix(DENSE)
+    table = pd.DataFrame(index=[str(row) for row in range(4)])
+    samples = Samples(values=values, table=table, features=pd.DataFrame(index=list("abcd")), value_kind="log", origin="test")
+    state = tokenizer.fit(samples)
+    return TokenDataset(tokenizer, state, tokenizer.prepare(samples, np.arange(4), state), labels)
+
+
+@pytest.mark.parametrize("kind", ["expressed", "all"])
+@pytest.mark.parametrize("max_tokens", [0, 1, 3, 5, 9])
+def test_lengths_are_known_without_encoding(kind, max_tokens):
+    dataset = dataset_of(ContinuousTokenizer(hvgs=0, tokens=kind, max_tokens=max_tokens))
+    assert len(dataset) == 4
+    assert dataset.lengths().tolist() == list(dataset.batch(np.arange(4)).lengths)
+
+
+def test_a_batch_holds_the_rows_asked_for():
+    batch = dataset_of(ContinuousTokenizer(hvgs=0)).batch(np.array([3, 0]))
+    assert batch.lengths == (2, 3)
+    assert batch.rows.tolist() == [3, 0]
+    assert batch.channels["feature"].tolist() == [0, 3, 0, 4, 6]
+    assert batch.channels["value"].tolist() == [0, 4, 0, 2.5, 1.5]
+    assert batch.visible is None
+    assert dict(batch.targets) == {}
+
+
+def test_a_training_batch_hides_tokens_from_the_encoder_alone():
+    dataset = dataset_of(ContinuousTokenizer(hvgs=0, tokens="all"))
+    rows = np.array([2, 0, 1])
+    batch = dataset.training_batch(rows, token_dropout=0.5, seed=3, epoch=1)
+    assert batch.lengths == (5, 5, 5)
+    assert batch.num_tokens == 15
+    expected = visible_tokens(np.array([0, 5, 10, 15]), rows, 0.5, 3, 1)
+    assert batch.visible.tolist() == expected.tolist()
+    assert 3 < len(expected) < 15
+    by_sample = np.bincount(expected // 5, minlength=3)
+    assert batch.visible_lengths == tuple(by_sample)
+    assert dataset.training_batch(rows, token_dropout=0.5, seed=3, epoch=2).visible.tolist() != expected.tolist()
+
+
+def test_without_dropout_everything_is_visible():
+    batch = dataset_of(ContinuousTokenizer(hvgs=0)).training_batch(np.array([1, 2]), token_dropout=0.0, seed=0, epoch=0)
+    assert batch.visible is None
+    assert batch.lengths == (1, 5)

@@ -107,7 +107,7 @@ def _show_confounding(
 def _show_findings(findings: list[dict[str, Any]], show: Show) -> None:
     show.strong("Findings")
     for finding in findings:
-        detail = f": {finding['detail']}" if finding["detail"] else ""
+        detail = f"; {finding['detail']}" if finding["detail"] else ""
         show.line(f"  {_MARKS[finding['level']]}  {finding['title']}{detail}")
         if finding["remedy"]:
             show.line(f"           → {finding['remedy']}")

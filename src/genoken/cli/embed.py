@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from genoken.cli.options import OptionalFile, Quiet, RunFolder
+from genoken.cli.options import Quiet, RunFolder
 
 
 def command(
     run: RunFolder,
-    file: OptionalFile = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="An .h5ad file; --genes needs none.", show_default=False)
+    ] = None,
     *,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="A .csv, .tsv, .parquet or .h5ad file.", show_default=False)

@@ -8,22 +8,28 @@ from typing import Annotated, Literal, get_args
 import typer
 
 from genoken.cli.flags import one_of, with_choices
-from genoken.cli.options import OptionalFile, Quiet, RunFolder
+from genoken.cli.options import Quiet, RunFolder
+from genoken.core.components import kinds
 
 Aggregate = Literal["mean", "max", "median"]
 By = Literal["class", "group"]
 
-METHODS = ("attention", "integrated_gradients", "gradient", "ensemble")
+METHODS = kinds("attributions")
 """Ways to score genes."""
 AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
 """Ways to sum a gene's scores up over samples."""
+MOST_SHOWN = 10
+"""Genes of a list that are printed."""
 UNITS: tuple[By, ...] = get_args(By)
 """What a list of genes is made for."""
 
 
 def command(
     run: RunFolder,
-    file: OptionalFile = None,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="An .h5ad file; the run's own test samples when left out.", show_default=False),
+    ] = None,
     method: Annotated[
         str, typer.Option(metavar="WORD", help=with_choices("How genes are scored", METHODS))
     ] = "integrated_gradients",
@@ -34,7 +40,9 @@ def command(
     top: Annotated[int, typer.Option(metavar="N", help="Genes per list.")] = 50,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="A .tsv file; the run folder when left out.", show_default=False),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="A .tsv, .csv or .parquet file for the whole table.", show_default=False
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -46,6 +54,14 @@ def command(
     from genoken.workflows.explain import explain
     from genoken.workflows.show import Show
 
-    explain(
-        run, file, method=chosen_method, aggregate=chosen_aggregate, by=chosen_by, top=top, output=output, show=Show(quiet=quiet)
-    )
+    show = Show(quiet=quiet)
+    genes = explain(run, file, method=chosen_method, aggregate=chosen_aggregate, by=chosen_by, top=top, output=output, show=show)
+    for name, rows in genes.groupby("class", sort=False):
+        shown = [
+            (row.symbol, f"{row.importance:.4g}", f"{row.stability:.2f}", f"{row.correlation:+.2f}")
+            for row in rows.head(MOST_SHOWN).itertuples()
+        ]
+        show.table(f"{name}: {len(shown)} of {len(rows)} genes", ("gene", "importance", "stability", "correlation"), shown)
+        show.line()
+    if output is None:
+        show.line("Add -o genes.tsv to keep the whole table, with .rnk files for enrichment tools.")

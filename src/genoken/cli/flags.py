@@ -128,7 +128,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
         ("mlp", "linear", "none"),
         several=True,
     ),
-    Flag("epochs", "training.epochs", int, TRAINING, "Passes over the train split.", metavar="N"),
+    Flag("epochs", "training.epochs", int, TRAINING, "Passes over the train split; 0: by its size.", metavar="N"),
     Flag("batch-size", "training.batch_size", int, TRAINING, "Samples per batch.", metavar="N"),
     Flag("tokens-per-batch", "training.tokens_per_batch", int, TRAINING, "Most tokens of one batch; 0 for no bound.", metavar="N"),
     Flag("eval-batch-size", "training.eval_batch_size", int, TRAINING, "Samples per batch when not training.", metavar="N"),
@@ -209,11 +209,15 @@ def read_flags(values: Mapping[str, Any]) -> Given:
     ConfigError
         When a word is not among a flag's choices.
     """
-    typed = {flag: flag.read(value) for flag in TRAIN_FLAGS if (value := values.get(flag.parameter)) not in (None, False, [])}
+    typed = {flag: flag.read(values[flag.parameter]) for flag in TRAIN_FLAGS if _was_typed(values.get(flag.parameter))}
     return Given(
         settings={flag.path: value for flag, value in typed.items() if flag.path},
         others={flag.parameter: value for flag, value in typed.items() if not flag.path},
     )
+
+
+def _was_typed(value: Any) -> bool:
+    return value is not None and value is not False and value != []  # 0 was typed, although it equals False
 
 
 def takes_flags(command: Callable[[Path | None, Given], None]) -> Callable[..., None]:

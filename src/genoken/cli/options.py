@@ -11,10 +11,6 @@ import typer
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that genoken wrote.", show_default=False)]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="An .h5ad file.", show_default=False)]
-OptionalFile = Annotated[
-    Path | None,
-    typer.Argument(metavar="FILE", help="An .h5ad file; the run's own test samples when left out.", show_default=False),
-]
 Label = Annotated[str, typer.Option("--label", metavar="COLUMN", help="Column of obs to predict.", show_default=False)]
 Group = Annotated[
     str,

@@ -9,10 +9,6 @@ import typer
 
 from genoken.cli.flags import PRECISIONS, one_of, with_choices
 from genoken.cli.options import Compile, File, Quiet, RunFolder
-from genoken.core.errors import ConfigError, suggestion
-
-SUFFIXES = (".h5ad", ".csv", ".tsv", ".parquet")
-"""What predictions can be written as."""
 
 
 def command(
@@ -32,11 +28,6 @@ def command(
     An .h5ad file gets predictions and probabilities in obs and the embedding in obsm["X_genoken"]; a table gets one row per sample.
     """
     chosen_precision = one_of(precision, PRECISIONS, "--precision")
-    if output.suffix not in SUFFIXES:
-        raise ConfigError(
-            "predictions cannot be written as this", where=str(output), remedy=suggestion(output.suffix, SUFFIXES, "endings")
-        )
-
     from genoken.workflows.predict import predict
     from genoken.workflows.show import Show
 

@@ -21,9 +21,13 @@ FAST_DEV_RUN: dict[str, Any] = {
     "evaluation.bootstrap": 100,
 }
 """What ``--fast-dev-run`` stands for."""
-_THREE_FILES = ("train", "val", "test")
-_ARGUMENTS = ("label", "group", "positive", "preset", "overwrite")
+RIVALS: dict[str, dict[str, Any]] = {
+    "mlp": {"model.linear_path": False},
+    "linear": {"model.linear_path": False, "model.head": "linear"},
+}
+"""What ``--encoder`` with the name of a rival implies."""
 _ALLOWED_WITH_RESUME = ("resume", "log_level", "quiet")
+_ARGUMENTS = ("label", "group", "positive", "train", "val", "test", "preset", "config", "overwrite")
 
 
 @takes_flags
@@ -36,33 +40,31 @@ def command(
     """
     others = given.others
     _set_log_level(others.get("log_level", "warning"))
-    _refuse_contradictions(file, given)
-    arguments = {"resume": others["resume"]} if "resume" in others else _fresh(file, given)
-
+    resume = others.get("resume")
+    if resume is not None:
+        _refuse_settings_of_resumed(file, given)
     from genoken.workflows.show import Show
     from genoken.workflows.train import train
 
-    show = Show(quiet="quiet" in others)
-    if "output" in arguments:
-        show.line(f"The run folder will be {arguments['output']}")
+    arguments = {"resume": resume} if resume is not None else _arguments(file, given)
     try:
-        train(**arguments, show=show)
+        train(**arguments, show=Show(quiet="quiet" in others))
     except Stopped as stopped:
-        stopped.advice = _advice(Path(arguments.get("resume") or arguments["output"]))
+        stopped.advice = _advice(resume or arguments["output"])
         raise
 
 
 def default_output(file: Path, label: str) -> Path:
-    """Return ``runs/FILE-LABEL``, with a dash for every run of characters that do not belong into a folder's name."""
-    words = [re.sub(r"[^\w.+-]+", "-", word).strip("-.") for word in (file.stem, label)]
-    return Path("runs") / ("-".join(word for word in words if word) or "run")
+    """Return ``runs/FILE-LABEL``, with an underscore for each character that does not belong into a folder's name."""
+    name = f"{file.stem}-{label}" if label else file.stem
+    return Path("runs") / re.sub(r"[^\w.-]", "_", name)
 
 
 def settings_of(given: Given) -> dict[str, Any]:
     """Return configuration path to value: what flags imply, under what ``--set`` says, under what flags say.
 
-    ``--encoder linear`` implies a linear head, so that the whole model is linear. Folds of whole groups are the split ``folds``,
-    which is what ``--split group --folds 5`` means.
+    ``--encoder mlp`` and ``linear`` imply what the rivals of the same names are: no linear path beside them, and a linear head for
+    ``linear``. Folds of whole groups are the split ``folds``, which is what ``--split group --folds 5`` means.
 
     Raises
     ------
@@ -71,50 +73,47 @@ def settings_of(given: Given) -> dict[str, Any]:
     """
     from genoken.core.config import parse_assignment
 
-    implied = FAST_DEV_RUN if "fast_dev_run" in given.others else {}
+    implied = dict(FAST_DEV_RUN) if "fast_dev_run" in given.others else {}
     said = dict(parse_assignment(text) for text in given.others.get("set", ()))
     flags = dict(given.settings)
-    if flags.get("model.encoder.kind") == "linear":
-        implied = {**implied, "model.head": "linear"}
+    implied |= RIVALS.get(flags.get("model.encoder.kind", ""), {})
     if flags.get("split.kind") == "group" and "split.folds" in flags:
         flags["split.kind"] = "folds"
     return {**implied, **said, **flags}
 
 
-def _fresh(file: Path | None, given: Given) -> dict[str, Any]:
-    others = given.others
-    first = file or others["train"]
+def _arguments(file: Path | None, given: Given) -> dict[str, Any]:
+    """Return the arguments of the workflow; the folder is always named, so that a stopped run can say how to go on."""
+    from genoken.workflows.assemble import resolve_config
+
+    others, settings = given.others, settings_of(given)
+    label = others.get("label") or resolve_config(others.get("preset", ""), others.get("config"), settings).data.label
+    first = file or others.get("train")
+    if first is None:
+        raise ConfigError("no file to train on is named", remedy="for example: genoken train cells.h5ad --label cell_type")
     return {
-        **({"data": file} if file else {name: others[name] for name in _THREE_FILES}),
-        **{name: others[name] for name in (*_ARGUMENTS, "config") if name in others},
-        "settings": settings_of(given),
-        "output": others.get("output") or default_output(first, others.get("label", "")),
+        "data": file,
+        **{name: others[name] for name in _ARGUMENTS if name in others},
+        "settings": settings,
+        "output": others.get("output") or default_output(first, label),
     }
 
 
-def _refuse_contradictions(file: Path | None, given: Given) -> None:
-    others = given.others
-    if "resume" in others:
-        names = [f"--{flag.name}" for flag in TRAIN_FLAGS if flag.path in given.settings or flag.parameter in others]
-        allowed = [f"--{name.replace('_', '-')}" for name in _ALLOWED_WITH_RESUME]
-        extra = ([str(file)] if file else []) + [name for name in names if name not in allowed]
-        if extra:
-            raise ConfigError(
-                "a resumed run goes on with its own file and settings", where="--resume", remedy=f"leave out {', '.join(extra)}"
-            )
-        return
-    three = [name for name in _THREE_FILES if name in others]
-    if file and three:
-        raise ConfigError("give either FILE or --train, --val and --test", remedy=f"leave out {file} or --{three[0]}")
-    if three and len(three) < len(_THREE_FILES):
-        missing = ", ".join(f"--{name}" for name in _THREE_FILES if name not in others)
-        raise ConfigError("three files belong together", where=f"--{three[0]}", remedy=f"add {missing}")
-    if not file and not three:
-        raise ConfigError("there is nothing to train on", remedy="for example: genoken train cells.h5ad --label cell_type")
+def _refuse_settings_of_resumed(file: Path | None, given: Given) -> None:
+    typed = [flag for flag in TRAIN_FLAGS if flag.path in given.settings or flag.parameter in given.others]
+    extra = [f"--{flag.name}" for flag in typed if flag.parameter not in _ALLOWED_WITH_RESUME]
+    if file:
+        extra.insert(0, str(file))
+    if extra:
+        raise ConfigError(
+            "a resumed run goes on with its own file and settings", where="--resume", remedy=f"leave out {', '.join(extra)}"
+        )
 
 
 def _advice(folder: Path) -> str:
-    if not (folder / "config.yaml").is_file():
+    from genoken.workflows.train import STATE
+
+    if not (folder / STATE).is_file():
         return "nothing was trained yet"
     return f"go on with: genoken train --resume {shlex.quote(str(folder))}"
 

@@ -1,0 +1,254 @@
+"""Every other verb: from words to the arguments of its workflow, exactly, and what is printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genoken.core.errors import RunError
+
+METRICS = {"verdict": "a sentence", "test": {"model": {"accuracy": np.float64(0.5), "roc_auc": float("nan")}}}
+
+
+def arguments_of(calls):
+    (call,) = calls
+    show = call.pop("show", None)
+    return call, show
+
+
+def test_evaluate(call, recorded):
+    calls = recorded("evaluate", METRICS)
+    assert call("evaluate", "runs/x", "b.h5ad").code == 0
+    arguments, show = arguments_of(calls)
+    assert arguments == {"arguments": (Path("runs/x"), Path("b.h5ad")), "label": "", "group": "", "output": None}
+    assert show.quiet is False
+
+
+def test_evaluate_as_json(call, recorded):
+    calls = recorded("evaluate", METRICS)
+    answer = call("evaluate", "runs/x", "b.h5ad", "--label", "y", "--group", "donor", "-o", "out", "--json")
+    arguments, show = arguments_of(calls)
+    assert arguments == {
+        "arguments": (Path("runs/x"), Path("b.h5ad")),
+        "label": "y",
+        "group": "donor",
+        "output": Path("out"),
+    }
+    assert show.quiet is True
+    assert json.loads(answer.out) == {"verdict": "a sentence", "test": {"model": {"accuracy": 0.5, "roc_auc": None}}}
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_compare(call, recorded, as_json):
+    calls = recorded("compare", {"sentence": "a beats b"})
+    answer = call("compare", "runs/a", "runs/b", *(["--json"] if as_json else []))
+    arguments, show = arguments_of(calls)
+    assert arguments == {"arguments": (Path("runs/a"), Path("runs/b"))}
+    assert show.quiet is as_json
+    assert answer.out == ('{\n  "sentence": "a beats b"\n}\n' if as_json else "")
+
+
+def test_predict_defaults(call, recorded):
+    calls = recorded("predict")
+    assert call("predict", "runs/x", "new.h5ad", "-o", "out.h5ad").code == 0
+    arguments, show = arguments_of(calls)
+    assert arguments == {
+        "arguments": (Path("runs/x"), Path("new.h5ad"), Path("out.h5ad")),
+        "batch_size": 0,
+        "precision": "auto",
+        "compile": False,
+        "embed": True,
+    }
+    assert show.quiet is False
+
+
+def test_predict_options(call, recorded):
+    calls = recorded("predict")
+    words = "predict runs/x new.h5ad --output out.parquet --batch-size 64 --precision bf16 --compile --no-embedding --quiet"
+    assert call(*words.split()).code == 0
+    arguments, show = arguments_of(calls)
+    assert arguments == {
+        "arguments": (Path("runs/x"), Path("new.h5ad"), Path("out.parquet")),
+        "batch_size": 64,
+        "precision": "bf16",
+        "compile": True,
+        "embed": False,
+    }
+    assert show.quiet is True
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("-o out.csv --precision aut", "genoken: error: --precision: 'aut' is not among its words — did you mean 'auto'?\n"),
+        ("", "genoken: error: Missing option '--output' / '-o' — see genoken predict --help\n"),
+    ],
+)
+def test_predict_refuses(call, recorded, words, line):
+    calls = recorded("predict")
+    answer = call("predict", "runs/x", "new.h5ad", *words.split())
+    assert answer.code == 2
+    assert answer.error == line
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "genes", "contextual"),
+    [
+        ("runs/x -o e.parquet", None, False, False),
+        ("runs/x new.h5ad -o e.parquet", Path("new.h5ad"), False, False),
+        ("runs/x -o e.parquet --genes", None, True, False),
+        ("runs/x new.h5ad --contextual -o e.parquet", Path("new.h5ad"), True, True),
+    ],
+)
+def test_embed(call, recorded, words, file, genes, contextual):
+    calls = recorded("embed")
+    assert call("embed", *words.split()).code == 0
+    arguments, _ = arguments_of(calls)
+    assert arguments == {"arguments": (Path("runs/x"), file, Path("e.parquet")), "genes": genes, "contextual": contextual}
+
+
+GENES = pd.DataFrame(
+    {
+        "class": ["B"] * 12 + ["T"],
+        "symbol": [f"GENE{row}" for row in range(13)],
+        "importance": np.linspace(1, 0.4, 13),
+        "stability": 0.9,
+        "correlation": -0.25,
+    }
+)
+
+
+def test_explain_defaults(call, recorded):
+    calls = recorded("explain", GENES)
+    answer = call("explain", "runs/x")
+    assert answer.code == 0
+    lines = [line.split() for line in answer.out.splitlines()]
+    assert lines[:3] == [
+        ["B:", "10", "of", "12", "genes"],
+        ["gene", "importance", "stability", "correlation"],
+        ["GENE0", "1", "0.90", "-0.25"],
+    ]
+    assert "GENE9" in answer.out
+    assert "GENE10" not in answer.out
+    assert ["GENE12", "0.4", "0.90", "-0.25"] in lines
+    assert "-o genes.tsv" in answer.out
+    arguments, show = arguments_of(calls)
+    assert arguments == {
+        "arguments": (Path("runs/x"), None),
+        "method": "integrated_gradients",
+        "aggregate": "mean",
+        "by": "class",
+        "top": 50,
+        "output": None,
+    }
+    assert show.quiet is False
+
+
+@pytest.mark.parametrize("method", ["attention", "integrated_gradients", "gradient", "ensemble"])
+@pytest.mark.parametrize(("aggregate", "by"), [("mean", "class"), ("max", "group"), ("median", "class")])
+def test_explain_options(call, recorded, method, aggregate, by):
+    calls = recorded("explain", GENES)
+    words = f"explain runs/x new.h5ad --method {method} --aggregate {aggregate} --by {by} --top 7 -o genes.tsv"
+    assert call(*words.split()).code == 0
+    arguments, _ = arguments_of(calls)
+    assert arguments == {
+        "arguments": (Path("runs/x"), Path("new.h5ad")),
+        "method": method,
+        "aggregate": aggregate,
+        "by": by,
+        "top": 7,
+        "output": Path("genes.tsv"),
+    }
+
+
+@pytest.mark.parametrize(("option", "word", "nearest"), [("--method", "atention", "attention"), ("--by", "clas", "class")])
+def test_explain_names_the_nearest_word(call, recorded, option, word, nearest):
+    recorded("explain")
+    answer = call("explain", "runs/x", option, word)
+    assert (answer.code, answer.error) == (
+        2,
+        f"genoken: error: {option}: '{word}' is not among its words — did you mean '{nearest}'?\n",
+    )
+
+
+def test_report_says_where(call, recorded):
+    calls = recorded("report", Path("runs/x/report.html"))
+    answer = call("report", "runs/x")
+    assert (answer.code, answer.out) == (0, "runs/x/report.html\n")
+    assert calls == [{"arguments": (Path("runs/x"),)}]
+
+
+def test_a_foreign_folder_is_one_line(call, recorded):
+    recorded("report", RunError("there is no run", where="runs/x"))
+    assert call("report", "runs/x").error == "genoken: error: runs/x: there is no run\n"
+
+
+@pytest.mark.parametrize(("words", "folder", "quiet"), [("", "runs/demo", False), ("-o runs/other --quiet", "runs/other", True)])
+def test_demo(call, recorded, words, folder, quiet):
+    calls = recorded("demo")
+    assert call("demo", *words.split()).code == 0
+    arguments, show = arguments_of(calls)
+    assert arguments == {"arguments": (Path(folder),), "overwrite": True}
+    assert show.quiet is quiet
+
+
+DEVICES = [
+    {
+        "device": "cpu",
+        "name": "a processor",
+        "compute_capability": "",
+        "memory_gb": 16.0,
+        "bf16": False,
+        "precision": "fp32",
+        "precision_reason": "the device is cpu",
+        "attention_backend": "sdpa",
+        "reason": "no CUDA",
+    },
+    {
+        "device": "cuda:0",
+        "name": "a card",
+        "compute_capability": "9.0",
+        "memory_gb": 139.8,
+        "bf16": True,
+        "precision": "bf16",
+        "precision_reason": "compute capability 9.0",
+        "attention_backend": "varlen",
+        "reason": "CUDA device",
+    },
+]
+
+
+def test_devices(call, recorded, monkeypatch):
+    recorded("devices", DEVICES)
+    monkeypatch.setattr("genoken.workflows.devices.versions", lambda: {"torch": "2.13.0", "CUDA": "13.0"})
+    answer = call("devices")
+    assert answer.code == 0
+    assert answer.out.splitlines() == [
+        "torch 2.13.0, CUDA 13.0",
+        "",
+        "cpu: a processor",
+        "  memory              16.0 GB",
+        "  native bf16         no",
+        "  precision auto      fp32 (the device is cpu)",
+        "  attention auto      sdpa (no CUDA)",
+        "",
+        "cuda:0: a card",
+        "  compute capability  9.0",
+        "  memory              139.8 GB",
+        "  native bf16         yes",
+        "  precision auto      bf16 (compute capability 9.0)",
+        "  attention auto      varlen (CUDA device)",
+        "",
+        "Training would use the first CUDA device.",
+    ]
+
+
+def test_devices_as_json(call, recorded, monkeypatch):
+    recorded("devices", DEVICES)
+    monkeypatch.setattr("genoken.workflows.devices.versions", lambda: {"torch": "2.13.0", "CUDA": "none"})
+    assert json.loads(call("devices", "--json").out) == {"versions": {"torch": "2.13.0", "CUDA": "none"}, "devices": DEVICES}

@@ -66,10 +66,10 @@ class EmbeddingStart:
 def svd_start(prepared: object, width: int, seed: int) -> np.ndarray:
     """Return feature vectors (features, width) from the train values' leading right singular vectors.
 
-    The values are standardized per feature (deviations below a tenth of their median are raised to that), so that highly expressed
-    features do not fill the leading directions. Each singular direction is one coordinate; all coordinates have equal weight, and the table
-    is scaled to standard deviation 1. Coordinates beyond the rank are normal noise of standard deviation 0.1. Singular vectors have
-    their sign fixed (the entry of largest magnitude is positive), so that the start depends on the data and the seed alone.
+    The values are standardized per feature (see :func:`floored`), so that highly expressed features do not fill the leading
+    directions. Each singular direction is one coordinate; all coordinates have equal weight, and the table is scaled to standard
+    deviation 1. Coordinates beyond the rank are normal noise of standard deviation 0.1. Singular vectors have their sign fixed (the
+    entry of largest magnitude is positive), so that the start depends on the data and the seed alone.
 
     Parameters
     ----------
@@ -81,6 +81,9 @@ def svd_start(prepared: object, width: int, seed: int) -> np.ndarray:
         Seed of the iterative solver's start and of the noise.
     """
     values = sp.csr_matrix(prepared).astype(np.float64)
+    mean = np.asarray(values.mean(axis=0)).ravel()
+    variance = np.asarray(values.multiply(values).mean(axis=0)).ravel() - mean**2
+    values = values @ sp.diags(1 / floored(np.sqrt(np.maximum(variance, 0))))
     rng = generator(seed, "svd_start")
     table = rng.normal(0.0, 0.1, size=(values.shape[1], width))
     right = _right_singular_vectors(values, width, rng)
@@ -122,10 +125,11 @@ def floored(deviation: np.ndarray) -> np.ndarray:
 class TokenEmbedding(nn.Module):
     """One vector per token from its identity and its value.
 
-    ``affine``: ``e_g + z v_g`` with ``z = (x - m_g) / s_g`` limited to [-4, 4], ``m_g`` and ``s_g`` the moments over the train samples
-    that express the gene, and ``v_g`` a slope of its own. Unlike a factor on ``e_g``, it changes the vector's direction, which is all
-    that the norm in front of the first attention lets through. ``multiplicative``: ``e (tanh(x / 5) + 1)``; a gene without expression keeps its vector, it is not zero. ``additive``:
-    ``e + W x``. ``concatenate``: half the width identity, half value, then a linear fusion. The value of specials is 0.
+    ``affine``: ``e_g + z v_g`` with ``z = (x - m_g) / s_g`` limited to [-4, 4], ``m_g`` and ``s_g`` the moments over the samples
+    that express the gene, and ``v_g`` a slope of its own. Unlike a factor on ``e_g``, it changes the vector's direction, which is
+    all that the norm in front of the first attention lets through. ``multiplicative``: ``e (tanh(x / 5) + 1)``; a gene without
+    expression keeps its vector, it is not zero. ``additive``: ``e + W x``. ``concatenate``: half the width identity, half value,
+    then a linear fusion. The value of specials is 0.
 
     The scale of the three parts is balanced at the start: feature vectors, and ``W`` over a typical value, have standard deviation
     1, and CLS 0.02, so that the pooled state consists of what the token attends to.

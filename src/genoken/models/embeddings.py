@@ -146,6 +146,9 @@ class TokenEmbedding(nn.Module):
         Start values from the train split.
     """
 
+    center: Tensor
+    spread: Tensor
+
     def __init__(self, layout: Layout, settings: EmbeddingSettings, width: int, start: EmbeddingStart) -> None:
         super().__init__()
         if settings.combine == "concatenate" and width % 2:

@@ -132,8 +132,8 @@ class Network(nn.Module):
     def reading_attention(self, read: Callable[[int, int, Tensor], None]) -> Iterator[None]:
         """Hand the attention weights of every forward pass within the context to ``read``.
 
-        ``read(layer, sample, weights)`` gets weights of shape (heads, queries, keys), one sample at a time; the eager backend computes
-        them from the same projections as the others, whichever is set.
+        ``read(layer, sample, weights)`` gets weights of shape (heads, queries, keys), one sample at a time; the eager backend
+        computes them from the same projections as the others, whichever is set.
         """
         layers = self.attention_layers()
         # A compiled block would have to be compiled anew for each reader.

@@ -119,8 +119,9 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     if spawned:
         # What the callbacks gathered stayed in the processes; the checkpoint that follows each validation holds it.
         take_up(latest_checkpoint(checkpoints.folder), [selection, history])
-        for row in history.rows if on_epoch else ():
-            on_epoch(row)
+        for row in history.rows:
+            if on_epoch is not None:
+                on_epoch(row)
     if failure is not None and not selection.best_weights:
         raise failure
     network.cpu()

@@ -113,10 +113,10 @@ def split_words(kind: Any, group: Any, folds: Any) -> str:
     return f"{words}, {folds}-fold cross-validation" if several else words
 
 
-def natural_order(text: str) -> list[tuple[bool, int, str]]:
+def natural_order(text: str) -> list[tuple[int, str]]:
     """Return a sort key by which ``donor 2`` comes before ``donor 10``."""
-    parts = re.split(r"(\d+)", text)
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    # the split alternates between other characters and digits
+    return [(int(part), "") if index % 2 else (0, part) for index, part in enumerate(re.split(r"(\d+)", text))]
 
 
 def metric_names(scores: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,11 @@ from genoken.reporting import theme
 from genoken.reporting.blocks import Finding, LegendEntry, Panel, Plot, View, safe_json
 
 
-@given(st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
+@given(
+    st.recursive(
+        st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8
+    )
+)
 def test_safe_json_is_json_without_markup(content: object) -> None:
     text = safe_json(content)
     assert json.loads(text) == content

@@ -104,7 +104,7 @@ def test_predictions_without_a_label(minimal_run: Path) -> None:
 
 
 def test_folder_without_metrics_or_without_existence(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="metrics.json is missing"):
+    with pytest.raises(RunError, match=r"metrics\.json is missing"):
         load_run_folder(tmp_path)
     with pytest.raises(RunError, match="no such folder"):
         load_run_folder(tmp_path / "absent")

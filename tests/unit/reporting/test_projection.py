@@ -49,7 +49,9 @@ def test_few_samples_get_principal_components_that_are_kept(tmp_path: Path) -> N
     assert first is not None
     assert first.method == "PCA"
     assert first.rows.tolist() == list(range(10))
-    np.testing.assert_array_equal(first.coordinates["model"], projection.principal_components(projection.columns_of(table, "model")))
+    np.testing.assert_array_equal(
+        first.coordinates["model"], projection.principal_components(projection.columns_of(table, "model"))
+    )
     kept = (tmp_path / "projection.parquet").read_bytes()
     again = projection.project(tmp_path, table)
     assert again is not None
@@ -83,7 +85,9 @@ def test_many_samples_are_thinned_by_a_fixed_draw(tmp_path: Path, monkeypatch: p
     assert result.method == "UMAP"
     assert len(np.unique(result.rows)) == 20
     assert 5 not in result.rows
-    np.testing.assert_allclose(result.coordinates["pca"], projection.columns_of(table, "pca")[result.rows][:, :2].astype(np.float32))
+    np.testing.assert_allclose(
+        result.coordinates["pca"], projection.columns_of(table, "pca")[result.rows][:, :2].astype(np.float32)
+    )
     (tmp_path / "projection.parquet").unlink()
     again = projection.project(tmp_path, table)
     assert again is not None

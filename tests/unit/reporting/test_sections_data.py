@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from genoken.reporting import sections_data
+from genoken.reporting.blocks import Finding, Missing, Panel, Section, Table
+from genoken.reporting.load import load_run_folder
+
+
+def test_doctor_lists_the_worst_finding_first(evil_run: Path) -> None:
+    part = sections_data.doctor(load_run_folder(evil_run))
+    assert isinstance(part, Section)
+    levels = [block.level for block in part.blocks if isinstance(block, Finding)]
+    assert levels == ["error", "warning", "ok"]
+    assert part.intro == "12 samples and 765 features in cells.h5ad."
+    keys = [plot.key for block in part.blocks if isinstance(block, Panel) for plot in block.plots]
+    assert keys == ["label-counts", "label-by-group"]
+    said = [getattr(block, "text", "") for block in part.blocks]
+    assert "Gene identifiers: symbols, species human, without version suffixes, 0 duplicated." in said
+
+
+def test_overlap_is_counted_in_the_split_itself() -> None:
+    table = pd.DataFrame(
+        {
+            "sample_id": ["a", "b", "c", "d"],
+            "group": ["g", "g", "h", "i"],
+            "fold_0": ["train", "test", "val", "unused"],
+            "fold_1": ["test", "train", "unused", "test"],
+        }
+    )
+    group, sample = sections_data.overlap_findings(table)
+    assert (group.level, group.title) == ("error", "1 group in training and in test")
+    assert group.detail.endswith(": g.")
+    assert sample.level == "ok"
+    table["sample_id"] = ["a", "b", "c", "a"]
+    assert [finding.level for finding in sections_data.overlap_findings(table.drop(columns="group"))] == ["ok"]
+    repeated = table.assign(fold_0=["train", "train", "val", "test"]).drop(columns=["group", "fold_1"])
+    assert sections_data.overlap_findings(repeated)[0].title == "1 sample in training and in test"
+
+
+def test_validation_groups_count_as_seen() -> None:
+    table = pd.DataFrame({"sample_id": ["a", "b"], "group": ["g", "g"], "fold_0": ["val", "test"]})
+    assert sections_data.overlap_findings(table)[0].level == "error"
+
+
+def test_no_groups_or_no_folds_is_no_finding() -> None:
+    table = pd.DataFrame({"sample_id": ["a"], "group": [None], "fold_0": ["train"]})
+    assert [finding.title for finding in sections_data.overlap_findings(table)] == ["No sample is in training and in test"]
+    assert sections_data.overlap_findings(table[["sample_id", "group"]]) == []
+
+
+def test_split_of_an_honest_run_shows_what_a_random_one_would_claim(evil_run: Path) -> None:
+    run = load_run_folder(evil_run)
+    part = sections_data.split(run)
+    assert isinstance(part, Section)
+    keys = [plot.key for block in part.blocks if isinstance(block, Panel) for plot in block.plots]
+    assert keys == ["contrast", "composition"]
+    panel = next(block for block in part.blocks if isinstance(block, Panel))
+    assert panel.plots[0].figure.data[0].x[0] == run.test["model"]["macro_f1"]
+    assert panel.plots[0].figure.data[1].x[0] == run.metrics["contrast"]["random_split"]["model"]["macro_f1"]
+    assert not [block for block in part.blocks if isinstance(block, Finding) and block.level == "error"]
+    assert any(isinstance(block, Table) for block in part.blocks)
+
+
+def test_leaky_split_has_a_banner_and_the_audit_sees_it(binary_leaky_run: Path) -> None:
+    part = sections_data.split(load_run_folder(binary_leaky_run))
+    assert isinstance(part, Section)
+    errors = [block.title for block in part.blocks if isinstance(block, Finding) and block.level == "error"]
+    assert errors == ["This split leaks", "5 groups in training and in test"]
+    assert part.intro.startswith("Samples at random, 5-fold cross-validation. Every sample")
+
+
+def test_absent_sections(minimal_run: Path) -> None:
+    run = load_run_folder(minimal_run)
+    assert isinstance(sections_data.doctor(run), Missing)
+    assert isinstance(sections_data.split(run), Missing)

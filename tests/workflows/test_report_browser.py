@@ -37,7 +37,8 @@ frame.onload = async () => {{
   const plots = [...page.querySelectorAll(".plot")];
   const drawn = () => plots.filter((box) => box.querySelector(".main-svg")).length;
   const picture = (box) => box.querySelector(".main-svg");
-  const widest = () => Math.max(page.documentElement.scrollWidth, ...plots.map((box) => picture(box).getBoundingClientRect().right));
+  const right = (box) => picture(box).getBoundingClientRect().right;
+  const widest = () => Math.max(page.documentElement.scrollWidth, ...plots.map(right));
   const labels = "figure .xtitle, figure .ytick, figure .xtick";
   const names = () => [...page.querySelectorAll(labels)].map((text) => text.textContent).join("|");
   const color = (element) => getComputedStyle(element).backgroundColor;

@@ -45,7 +45,7 @@ def confusion(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence
     figure.update_xaxes(name_axis(classes, 18), title_text="predicted class", side="bottom", tickangle=-45 if size > 2 else 0)
     figure.update_yaxes(name_axis(classes, 18), title_text="true class", autorange="reversed")
     caption = (
-        "Rows are true classes and columns what was predicted: the diagonal is right, and a dark cell beside it is a pair "
+        "Rows are true classes and columns what was predicted: the diagonal is right, and a strong cell beside it is a pair "
         "that gets mixed up."
     )
     return Panel((Plot("confusion", "Confusion matrix", caption, figure, views, compact=size <= 5),))

@@ -184,7 +184,7 @@ def attention(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> Panel:
     figure.update_xaxes(name_axis(names, 14), tickangle=-60, title_text="gene that is looked at")
     figure.update_yaxes(name_axis(names, 14), autorange="reversed", title_text="gene that looks")
     caption = (
-        "Each row shows where the token of one gene looks; a dark column is a gene that most others look at. Attention "
+        "Each row shows where the token of one gene looks; a strong column is a gene that most others look at. Attention "
         "alone is a weak explanation."
     )
     return Panel((Plot("attention", "Attention between genes", caption, figure),))

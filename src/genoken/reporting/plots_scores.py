@@ -270,7 +270,9 @@ def per_group(scores: Mapping[str, Mapping[str, float]], sizes: Mapping[str, int
     figure.update_layout(xaxis=score_axis(name, [value for values in scores.values() for value in values.values()]))
     figure.update_yaxes(row_axis([f"{plain(group)} ({sizes[group]})" for group in order]))
     caption = (
-        "One row per held-out group, with its number of test samples in parentheses; a wide spread means that the result "
+        "One row per group, with its number of test samples in parentheses; a wide spread means that the result "
         "depends on who is asked."
     )
-    return Panel((Plot("per-group", f"{metric(name).title} in each held-out group", caption, figure),), _predictor_legend(shown))
+    return Panel(
+        (Plot("per-group", f"{metric(name).title} in each group of the test samples", caption, figure),), _predictor_legend(shown)
+    )

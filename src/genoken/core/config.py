@@ -121,10 +121,10 @@ class TrainingSettings:
     """Batches per optimizer step; the last, partial window counts as it is."""
     clip_norm: NonNegative = 1.0
     """Largest norm of the gradient; 0 for no clipping."""
-    patience: int = 8
+    patience: Annotated[int, Field(ge=0)] = 5
     """Epochs without improvement of ``monitor`` after which training stops; 0: never."""
-    monitor: Literal["loss", "macro_f1", "accuracy", "balanced_accuracy", "roc_auc", "r2"] = "loss"
-    """Validation metric that chooses the best weights."""
+    monitor: Literal["objective", "loss", "macro_f1", "accuracy", "balanced_accuracy", "roc_auc", "r2"] = "objective"
+    """Validation metric that chooses the best weights; ``objective``: the loss with those of encoder and linear path alone."""
     average_decay: Fraction = 0.98
     """Decay per step of the exponential moving average of the weights, which is what is validated and kept; 0 for none."""
     precision: Precision = "auto"

@@ -86,6 +86,7 @@ class TrainingModule(lightning.LightningModule):
         self.validation_metrics: dict[str, float] = {}
         self._predictions: list[Tensor] = []
         self._validation_loss = [0.0, 0]
+        self._validation_objective = 0.0
 
     def configure_model(self) -> None:
         """Compile the blocks where wanted: here, because a compiled module does not travel to another process."""
@@ -127,7 +128,7 @@ class TrainingModule(lightning.LightningModule):
         """
         result = self.network(batch)
         term = self.objective.loss(result.outputs, batch, self.target)
-        total = term.total + self._beside(result, batch)
+        total = term.total + self._summand_losses(result, batch) + self._ridge() * batch.num_samples
         # All processes stop together: one that stopped alone would leave the others waiting for its gradients.
         if self._sum_over_processes([float(not torch.isfinite(total))])[0]:
             raise self._not_finite(f"the loss is not finite in epoch {self.current_epoch + 1}, step {self.global_step + 1}")
@@ -137,17 +138,20 @@ class TrainingModule(lightning.LightningModule):
         self.sums.padded_tokens += batch.num_samples * max(batch.lengths)
         return total * (self.settings.accumulate * self.trainer.world_size / self._window_samples(batch_index))
 
-    def _beside(self, result: Outputs, batch: Batch) -> Tensor | float:
-        """Return what a linear path adds to the sum of losses: those of the two summands alone, and the path's ridge penalty.
+    def _summand_losses(self, result: Outputs, batch: Batch) -> Tensor | float:
+        """Return the weighted sum of the losses of encoder and linear path taken alone; 0 without a linear path.
 
-        Without the summands' own losses the path, which learns faster, would leave nothing for the encoder to learn.
+        Without them the path, which learns faster, would leave nothing for the encoder to learn.
         """
+        own = sum(self.objective.loss(summand, batch, self.target).total for summand in result.summands)
+        return self.settings.summand_loss * own
+
+    def _ridge(self) -> Tensor | float:
+        """Return the linear path's penalty ``|w|^2 / (2 C n)``."""
         path = self.network.linear_path
         if path is None:
             return 0.0
-        own = sum(self.objective.loss(summand, batch, self.target).total for summand in result.summands)
-        ridge = path.weight.square().sum() / (2 * self.settings.linear_path_strength * self.num_train_samples)
-        return self.settings.summand_loss * own + batch.num_samples * ridge
+        return path.weight.square().sum() / (2 * self.settings.linear_path_strength * self.num_train_samples)
 
     @staticmethod
     def _not_finite(message: str) -> TrainingError:
@@ -180,15 +184,16 @@ class TrainingModule(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Reset what validation collects."""
-        self._predictions, self._validation_loss = [], [0.0, 0]
+        self._predictions, self._validation_loss, self._validation_objective = [], [0.0, 0], 0.0
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Collect predictions and the loss."""
-        outputs = self.network(batch).outputs
-        term = self.objective.loss(outputs, batch, self.target)
+        result = self.network(batch)
+        term = self.objective.loss(result.outputs, batch, self.target)
         self._validation_loss[0] += float(term.total)
         self._validation_loss[1] += term.count
-        self._predictions.append(self.objective.predict(outputs, self.target).float().cpu())
+        self._validation_objective += float(term.total + self._summand_losses(result, batch))
+        self._predictions.append(self.objective.predict(result.outputs, self.target).float().cpu())
 
     def on_validation_epoch_end(self) -> None:
         """Score the whole validation part at once."""
@@ -197,4 +202,5 @@ class TrainingModule(lightning.LightningModule):
         if not math.isfinite(loss):
             # The last step of an epoch can spoil the weights; they must not be kept as the best.
             raise self._not_finite(f"the validation loss is not finite in epoch {self.current_epoch + 1}")
-        self.validation_metrics = {"loss": loss, **self.scorer(self.labels[: len(predictions)], predictions)}
+        objective = self._validation_objective / max(self._validation_loss[1], 1)
+        self.validation_metrics = {"loss": loss, "objective": objective, **self.scorer(self.labels[: len(predictions)], predictions)}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genoken.training.module import TrainingModule
 
-LOWER_IS_BETTER = frozenset({"loss"})
+LOWER_IS_BETTER = frozenset({"loss", "objective"})
 
 
 class WeightSelection(lightning.Callback):
@@ -23,7 +23,7 @@ class WeightSelection(lightning.Callback):
     Parameters
     ----------
     monitor
-        Name of the validation metric; ``loss`` is better when lower, all others when higher.
+        Name of the validation metric; ``loss`` and ``objective`` are better when lower, all others when higher.
     patience
         Epochs without improvement after which training stops; 0: never.
     decay

@@ -1,0 +1,58 @@
+"""What all benchmarks share: options, tables and the JSON file they leave behind."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def options(description: str) -> argparse.Namespace:
+    """Parse the options that every benchmark takes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="a small version that shows that the script works; its figures mean nothing")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads for both sides")
+    parser.add_argument("--only", default="", help="comma-separated names of the data sets to run")
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    return chosen
+
+
+def data_folder() -> Path | None:
+    """Return the folder with further data sets, if there is one (environment variable GENOKEN_DATA, or beside the repository)."""
+    named = os.environ.get("GENOKEN_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    return folder if folder.is_dir() else None
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def write(script: str, ratios: Mapping[str, float], figures: Mapping[str, Any], *, quick: bool) -> None:
+    """Write ``benchmarks/results/SCRIPT.json``; a quick run writes beside it, so that it never replaces real figures."""
+    RESULTS.mkdir(exist_ok=True)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False).stdout.strip()
+    hardware = {
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "torch": torch.__version__,
+    }
+    content = {"ratios": dict(ratios), "figures": dict(figures), "hardware": hardware, "commit": commit, "quick": quick}
+    path = RESULTS / f"{script}{'.quick' if quick else ''}.json"
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    print(f"\nWrote {path.relative_to(ROOT)}")

@@ -1,0 +1,231 @@
+"""Training speed against the plain way of writing the same classifier.
+
+The plain way: every cell is a dense row, every gene a token, ``torch.nn.TransformerEncoder`` over a padded batch. Ours: packed tokens.
+Both have the same width, depth, dropouts, start, optimizer, cells, batch size and threads; the linear path and the averaging of
+weights, which the plain way does not have, are switched off. Blocks of steps alternate in one process, so that a slow minute of the
+machine hits both. Peak memory is that of a fresh process that runs one side alone.
+
+    python benchmarks/classifier_step.py [--quick]
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import statistics
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import scanpy
+import torch
+from _results import data_folder, options, table, write
+from torch import Tensor, nn
+
+from genoken.core.config import EmbeddingSettings, ModelSettings
+from genoken.core.layout import NUM_SPECIALS
+from genoken.data.dataset import TokenDataset
+from genoken.data.order import epoch_order
+from genoken.models.embeddings import EmbeddingStart, svd_start
+from genoken.models.encoders.transformer import TransformerEncoder
+from genoken.models.heads import build_head
+from genoken.models.network import Network, seeded_network
+from genoken.objectives.classify import ClassifyObjective
+from genoken.readers._anndata import samples_from_anndata
+from genoken.synthetic import planted_markers
+from genoken.tokenizers.continuous import ContinuousTokenizer
+
+WIDTH, HEADS, LAYERS, FEED_FORWARD, DROPOUT, BATCH = 128, 8, 3, 256, 0.1, 8
+LEARNING_RATE = 5e-4
+
+
+@dataclass
+class Problem:
+    """Cells with labels, tokenized both ways."""
+
+    name: str
+    expressed: TokenDataset
+    all_genes: TokenDataset
+    labels: np.ndarray
+    num_train: int
+
+    @property
+    def num_genes(self) -> int:
+        """Genes of the vocabulary."""
+        return len(self.expressed.state.feature_ids)
+
+    @property
+    def fill(self) -> float:
+        """Share of the plain way's tokens that are expressed genes."""
+        return float(self.expressed.lengths().mean() / self.all_genes.lengths().mean())
+
+
+class Plain(nn.Module):
+    """The plain way: embedding of every gene, ``nn.TransformerEncoder``, head on the CLS token."""
+
+    def __init__(self, num_genes: int, start: np.ndarray, outputs: int, spec: object) -> None:
+        super().__init__()
+        self.genes = nn.Embedding.from_pretrained(torch.from_numpy(start.copy()), freeze=False)
+        self.cls = nn.Parameter(0.02 * torch.randn(1, 1, WIDTH))
+        layer = nn.TransformerEncoderLayer(WIDTH, HEADS, FEED_FORWARD, DROPOUT, "gelu", batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
+        self.head = build_head("mlp", WIDTH, spec, DROPOUT)  # type: ignore[arg-type]
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return logits for dense values (cells, genes)."""
+        tokens = self.genes.weight * (torch.tanh(values.unsqueeze(2) / 5) + 1)
+        states = self.encoder(torch.cat([self.cls.expand(len(values), -1, -1), tokens], dim=1))
+        return self.head(states[:, 0])
+
+
+def load(name: str, quick: bool) -> Problem | None:
+    """Return one problem, or ``None`` when its data are not here."""
+    if name == "765 genes":
+        adata, label = scanpy.datasets.pbmc68k_reduced(), "bulk_labels"
+    else:
+        folder = data_folder()
+        path = folder / "expression" / "single_cell" / "pbmc3k_raw.h5ad" if folder else None
+        if path is not None and path.is_file():
+            adata, label = scanpy.read_h5ad(path), "cell_type"
+            adata = adata[adata.obs[label] != "unassigned"].copy()
+        else:
+            print(f"{name}: pbmc3k is not here, synthetic cells of the same size take its place")
+            adata, label = planted_markers(samples=2000, features=2000, classes=8, depth=1500), "cell_type"
+    samples = samples_from_anndata(adata)
+    rows = epoch_order(samples.num_samples, 0, 0)[: 40 if quick else 600]
+    samples = samples.take(rows)
+    labels = samples.table[label].astype("category").cat.codes.to_numpy().astype(np.int64)
+    num_train = int(0.7 * len(rows))
+    both = []
+    for tokens in ("expressed", "all"):
+        tokenizer = ContinuousTokenizer(tokens=tokens, hvgs=2000)
+        state = tokenizer.fit(samples.take(np.arange(num_train)))
+        columns = samples.features.index.get_indexer(list(state.feature_ids))
+        both.append(TokenDataset(tokenizer, state, tokenizer.prepare(samples, columns, state), labels))
+    return Problem(name, both[0], both[1], labels, num_train)
+
+
+class Side:
+    """One way of training: a step on some rows, and the accuracy on the others."""
+
+    def __init__(self, kind: str, problem: Problem) -> None:
+        self.kind, self.problem = kind, problem
+        self.objective = ClassifyObjective(class_weight_power=0.0)
+        classes = tuple(str(code) for code in range(int(problem.labels.max()) + 1))
+        self.target = self.objective.fit(problem.labels[: problem.num_train], "label", classes)
+        self.dataset = problem.all_genes if kind != "expressed" else problem.expressed
+        start = svd_start(self.dataset.prepared[: problem.num_train], WIDTH, 0)
+        head = self.objective.head(self.target)
+        self.network: Network | Plain
+        torch.manual_seed(0)
+        if kind == "plain":
+            self.network = Plain(problem.num_genes, start, head.outputs, head)
+            self.dense = torch.from_numpy(self.dataset.prepared.toarray())
+        else:
+            settings = ModelSettings(
+                width=WIDTH,
+                embedding=EmbeddingSettings(combine="multiplicative", token_dropout=0.0),
+                encoder=TransformerEncoder(layers=LAYERS, heads=HEADS, feed_forward=FEED_FORWARD, dropout=DROPOUT),
+                linear_path=False,
+                head_dropout=DROPOUT,
+            )
+            layout = self.dataset.tokenizer.layout(self.dataset.state)
+            self.network = seeded_network(settings, layout, head, EmbeddingStart(features=start), 0)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=LEARNING_RATE, fused=True)
+        self.network.train()
+
+    def outputs(self, rows: np.ndarray) -> tuple[Tensor, object]:
+        """Return logits and the batch with targets."""
+        if isinstance(self.network, Plain):
+            batch = self.objective.prepare(self.problem.expressed.batch(rows[:1]), self.problem.labels[rows], self.target)
+            return self.network(self.dense[torch.from_numpy(rows)]), batch
+        batch = self.objective.prepare(self.dataset.batch(rows), self.problem.labels[rows], self.target)
+        return self.network(batch).outputs, batch
+
+    def step(self, rows: np.ndarray) -> None:
+        """Take one optimizer step."""
+        outputs, batch = self.outputs(rows)
+        loss = self.objective.loss(outputs, batch, self.target)  # type: ignore[arg-type]
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.mean.backward()
+        self.optimizer.step()
+
+    def accuracy(self) -> float:
+        """Return the accuracy on the cells that were not trained on."""
+        self.network.eval()
+        rows = np.arange(self.problem.num_train, len(self.problem.labels))
+        right = 0
+        with torch.inference_mode():
+            for begin in range(0, len(rows), BATCH):
+                chosen = rows[begin : begin + BATCH]
+                predicted = self.objective.predict(self.outputs(chosen)[0], self.target).argmax(1).numpy()
+                right += int((predicted == self.problem.labels[chosen]).sum())
+        self.network.train()
+        return right / len(rows)
+
+
+def batches_of(problem: Problem, epochs: int) -> list[np.ndarray]:
+    """Return the rows of all steps, the same for every side."""
+    orders = [epoch_order(problem.num_train, 0, epoch) for epoch in range(epochs)]
+    return [order[begin : begin + BATCH] for order in orders for begin in range(0, len(order) - BATCH + 1, BATCH)]
+
+
+def peak_memory_mb(kind: str, name: str, quick: bool) -> float:
+    """Return by how much a few steps raise the peak memory of a fresh process, in MiB."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_memory_of, (kind, name, quick))
+
+
+def _memory_of(kind: str, name: str, quick: bool) -> float:
+    problem = load(name, quick)
+    assert problem is not None
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    side = Side(kind, problem)
+    for rows in batches_of(problem, 1)[:4]:
+        side.step(rows)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def main() -> None:
+    """Measure both problems and write the table."""
+    chosen = options(__doc__ or "")
+    rows_of_table, ratios, figures = [], {}, {}
+    for name, epochs in (("765 genes", 3), ("2000 genes", 2)):
+        if chosen.only and name not in chosen.only.split(","):
+            continue
+        problem = load(name, chosen.quick)
+        if problem is None:
+            continue
+        sides = {kind: Side(kind, problem) for kind in ("plain", "expressed", "all")}
+        seconds: dict[str, list[float]] = {kind: [] for kind in sides}
+        steps = batches_of(problem, 1 if chosen.quick else epochs)
+        for index, rows in enumerate(steps):
+            for kind, side in sides.items():
+                began = time.perf_counter()
+                side.step(rows)
+                if index >= 2:
+                    seconds[kind].append(time.perf_counter() - began)
+        speed = {kind: BATCH / statistics.median(values) for kind, values in seconds.items()}
+        for kind, side in sides.items():
+            ratio, memory = speed[kind] / speed["plain"], peak_memory_mb(kind, name, chosen.quick)
+            accuracy = side.accuracy()
+            fill = problem.fill if kind == "expressed" else 1.0
+            rows_of_table.append(
+                [name, kind, f"{speed[kind]:.1f}", f"{ratio:.2f}", f"{100 * fill:.0f} %", f"{memory:.0f}", f"{accuracy:.3f}"]
+            )
+            figures[f"{name}, {kind}"] = {
+                "samples_per_second": speed[kind],
+                "expressed_share": problem.fill,
+                "memory_mb": memory,
+                "accuracy": accuracy,
+                "steps": len(steps),
+            }
+            if kind != "plain":
+                ratios[f"{name}, {kind} tokens"] = ratio
+    print(table(["data", "tokens", "samples/s", "ratio to plain", "tokens of plain's", "memory MB", "accuracy"], rows_of_table))
+    write("classifier_step", ratios, figures, quick=chosen.quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -67,8 +67,7 @@ def svd_start(prepared: object, width: int, seed: int) -> np.ndarray:
     """Return feature vectors (features, width) from the train values' leading right singular vectors.
 
     The values are standardized per feature (see :func:`floored`), so that highly expressed features do not fill the leading
-    directions. Each singular direction is one coordinate; all coordinates have equal weight, and the table is scaled to standard
-    deviation 1. Coordinates beyond the rank are normal noise of standard deviation 0.1. Singular vectors have their sign fixed (the
+    directions. Each singular direction is one coordinate; all coordinates have equal weight, and their mean square is 1. Coordinates beyond the rank are normal noise of standard deviation 0.1. Singular vectors have their sign fixed (the
     entry of largest magnitude is positive), so that the start depends on the data and the seed alone.
 
     Parameters
@@ -89,8 +88,7 @@ def svd_start(prepared: object, width: int, seed: int) -> np.ndarray:
     right = _right_singular_vectors(values, width, rng)
     if len(right):
         signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
-        directions = (right * signs[:, None]).T
-        table[:, : len(right)] = directions / directions.std()
+        table[:, : len(right)] = (right * signs[:, None]).T * math.sqrt(len(table))  # unit vectors have mean square 1 / features
     return table.astype(np.float32)
 
 

@@ -1,0 +1,178 @@
+"""Controls of an attribution: does the prediction fall without the top genes, and does the ranking depend on what was learned?"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from genoken.core.contracts import Attribution
+from genoken.core.random import generator, seed_for
+from genoken.interpretation.aggregate import Aggregate, gene_importance, spearman
+from genoken.interpretation.subject import Subject
+from genoken.models.network import Network
+
+FRACTIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+"""Shares of a sample's expressed genes that are removed."""
+DRAWS = 5
+"""Random orders that the ranking is compared with."""
+
+
+def deletion_curve(
+    subject: Subject,
+    rows: np.ndarray,
+    scores: sp.csr_matrix,
+    classes: np.ndarray,
+    *,
+    signed: bool,
+    seed: int,
+    fractions: tuple[float, ...] = FRACTIONS,
+    draws: int = DRAWS,
+) -> dict[str, list[float]]:
+    """Return what remains of the prediction as each sample loses its top genes, or random ones among those that it expresses.
+
+    A removed gene has value 0, so it is no token where only expressed genes are. In classification the score is the predicted
+    probability of the class of interest, mean over samples, and the genes that speak most for the class go first. In regression it is
+    ``1 - |change of the prediction|`` in standard deviations of the train target, and the scores of largest magnitude go first.
+
+    Parameters
+    ----------
+    subject
+        The network and its samples.
+    rows
+        Samples to alter.
+    scores
+        Attributions of these samples, CSR (rows, features).
+    classes
+        Class of interest of each sample.
+    signed
+        Whether negative scores speak against the class.
+    seed
+        Seed of the random orders; each depends on the draw and the row alone.
+    fractions
+        Shares of the expressed genes to remove, rounded up to whole genes.
+    draws
+        Number of random orders.
+
+    Returns
+    -------
+    dict
+        Lists of one number per fraction: ``fractions``, ``importance`` (top genes), ``random`` (mean over draws), ``random_low`` and
+        ``random_high`` (lowest and highest draw).
+    """
+    by_size = np.abs if subject.target.task == "regression" or not signed else np.asarray
+    values = subject.dataset.prepared[rows]
+    values.eliminate_zeros()
+    orders = [_order_by_scores(values, scores, by_size)] + [_random_order(values, rows, seed, draw) for draw in range(draws)]
+    altered = [_remove(values, order, fraction) for order in orders for fraction in fractions]
+    remaining = _remaining(subject, rows, classes, altered).reshape(len(orders), len(fractions))
+    random = remaining[1:] if draws else np.full((1, len(fractions)), np.nan)
+    return {
+        "fractions": list(fractions),
+        "importance": remaining[0].tolist(),
+        "random": random.mean(axis=0).tolist(),
+        "random_low": random.min(axis=0).tolist(),
+        "random_high": random.max(axis=0).tolist(),
+    }
+
+
+def _order_by_scores(values: sp.csr_matrix, scores: sp.csr_matrix, by_size: np.ufunc) -> list[np.ndarray]:
+    """Return for each row the places of its stored values, highest score first; a gene that is no token goes last."""
+    orders = []
+    for row in range(values.shape[0]):
+        features = values.indices[values.indptr[row] : values.indptr[row + 1]]
+        dense = np.full(values.shape[1], -np.inf)
+        part = slice(scores.indptr[row], scores.indptr[row + 1])
+        dense[scores.indices[part]] = by_size(scores.data[part])
+        orders.append(np.argsort(-dense[features], kind="stable"))
+    return orders
+
+
+def _random_order(values: sp.csr_matrix, rows: np.ndarray, seed: int, draw: int) -> list[np.ndarray]:
+    lengths = np.diff(values.indptr)
+    return [generator(seed, "deletion", draw, int(row)).permutation(length) for row, length in zip(rows, lengths, strict=True)]
+
+
+def _remove(values: sp.csr_matrix, orders: list[np.ndarray], fraction: float) -> sp.csr_matrix:
+    """Return the matrix without the first ``fraction`` of each row's stored values, in the given order."""
+    altered = values.copy()
+    for row, order in enumerate(orders):
+        # Rounding first: 0.1 x 30 is a little more than 3.
+        altered.data[values.indptr[row] + order[: int(np.ceil(round(fraction * len(order), 9)))]] = 0.0
+    altered.eliminate_zeros()
+    return altered
+
+
+def _remaining(subject: Subject, rows: np.ndarray, classes: np.ndarray, altered: list[sp.csr_matrix]) -> np.ndarray:
+    """Return the mean score of each altered matrix."""
+    stacked = sp.vstack(altered, format="csr")
+    predicted = subject.with_values(stacked).predictions(np.arange(stacked.shape[0]))
+    if subject.target.task == "regression":
+        scores = 1.0 - np.abs(predicted - np.tile(subject.predictions(rows), len(altered)))
+    else:
+        scores = predicted[np.arange(len(predicted)), np.tile(classes, len(altered))]
+    return scores.reshape(len(altered), -1).mean(axis=1)
+
+
+def randomized_copy(network: Network, seed: int) -> Network:
+    """Return a copy of the network in which the entries of every parameter are shuffled, those of the linear path too.
+
+    Shuffling destroys what was learned and keeps the scale of each parameter, so that the copy is a network of the same architecture
+    whose outputs are of the same order.
+    """
+    randomized = copy.deepcopy(network)
+    device_free = torch.Generator().manual_seed(seed_for(seed, "randomized_weights"))
+    with torch.no_grad():
+        for parameter in randomized.parameters():
+            order = torch.randperm(parameter.numel(), generator=device_free).to(parameter.device)
+            parameter.copy_(parameter.flatten()[order].view_as(parameter))
+    return randomized
+
+
+def randomized_weights_correlation(
+    subject: Subject,
+    method: Attribution,
+    rows: np.ndarray,
+    scores: sp.csr_matrix,
+    classes: np.ndarray,
+    *,
+    aggregate: Aggregate,
+    seed: int,
+) -> float:
+    """Return how much the ranking of a network with randomized weights resembles that of the trained one.
+
+    The Spearman correlation between the magnitudes of the genes' importances under both, per class, over the genes that are a token of
+    at least one sample of the class; mean over classes. Near 0: the ranking comes from what was learned. Near 1: it comes from the
+    values and the architecture alone.
+
+    Parameters
+    ----------
+    subject
+        The trained network and its samples.
+    method
+        The attribution.
+    rows, classes
+        Samples and the class of interest of each.
+    scores
+        The trained network's attributions of these samples, CSR (rows, features).
+    aggregate
+        How samples are put together.
+    seed
+        Seed of the randomized weights.
+
+    References
+    ----------
+    Adebayo et al., "Sanity checks for saliency maps" (2018), arXiv:1810.03292.
+    """
+    stranger = Subject(randomized_copy(subject.network, seed), subject.dataset, subject.objective, subject.target)
+    other = method.attribute(stranger, rows, classes).scores
+    correlations = []
+    for code in np.unique(classes):
+        own = classes == code
+        seen = np.unique(scores[own].indices)
+        pair = (np.abs(gene_importance(part[own], aggregate))[seen] for part in (scores, other))
+        correlations.append(spearman(*pair))
+    known = [value for value in correlations if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.components import kind_of
-from genoken.core.config import RunConfig, build, dump_yaml, read_yaml
+from genoken.core.config import RunConfig, build, component_from_dict, dump_yaml, read_yaml
 from genoken.core.errors import ConfigError, RunError
 from genoken.core.files import prepare_output_folder, read_json, write_json, write_text
 from genoken.evaluation.verdict import evaluate_predictions
@@ -196,6 +196,7 @@ def _work(job: _Job) -> Run:
     fitted = [_fold(job, index) for index in range(len(job.folds))]
     final = _final(job, fitted)
     metrics, pooled = _score(job, fitted)
+    metrics |= _contrast(job)
     embedded = _embedded_rows(job)
     results.write_embeddings(job.folder, job.study, final.model, pooled, embedded, job.config.training)
     results.write_gene_embeddings(job.folder, final.model)
@@ -267,20 +268,7 @@ def _score(job: _Job, fitted: list[FoldResult]) -> tuple[dict[str, Any], results
     """Pool the test predictions of all folds, score them, and write them."""
     pooled = results.pool(job.study, job.folds, [found.predictions for found in fitted])
     results.write_predictions(job.folder, job.study, pooled)
-    rivals = {name: values for name, values in pooled.predictions.items() if name not in (ENCODER_ONLY, PATH_ONLY)}
-    groups = None if job.study.groups is None else job.study.groups[pooled.rows]
-    scored = evaluate_predictions(
-        task=job.study.task,
-        labels=job.study.labels[pooled.rows],
-        predictions=rivals,
-        classes=job.study.classes,
-        groups=groups,
-        folds=pooled.folds,
-        seed=job.config.training.seed,
-        draws=job.config.evaluation.bootstrap,
-        threshold=job.config.evaluation.threshold,
-        model_words=results.model_words(job.config),
-    )
+    scored = _evaluate(job, pooled)
     metrics = {
         "task": job.study.task,
         "label": job.study.label,
@@ -293,6 +281,36 @@ def _score(job: _Job, fitted: list[FoldResult]) -> tuple[dict[str, Any], results
         "leakage": {"findings": results.audit(job.study, job.folds)},
     }
     return metrics, pooled
+
+
+def _evaluate(job: _Job, pooled: results.Pooled) -> dict[str, Any]:
+    rivals = {name: values for name, values in pooled.predictions.items() if name not in (ENCODER_ONLY, PATH_ONLY)}
+    groups = None if job.study.groups is None else job.study.groups[pooled.rows]
+    return evaluate_predictions(
+        task=job.study.task,
+        labels=job.study.labels[pooled.rows],
+        predictions=rivals,
+        classes=job.study.classes,
+        groups=groups,
+        folds=pooled.folds,
+        seed=job.config.training.seed,
+        draws=job.config.evaluation.bootstrap,
+        threshold=job.config.evaluation.threshold,
+        model_words=results.model_words(job.config),
+    )
+
+
+def _contrast(job: _Job) -> dict[str, Any]:
+    """Fit and score everything again on random samples, where that was asked for and groups make it a contrast."""
+    if job.config.evaluation.contrast == "none" or job.study.groups is None or results.is_leaky(job.config, job.study):
+        return {}
+    split = component_from_dict("splits", {"kind": "random", "folds": max(len(job.folds), 2)})
+    words = split.assign(job.study.named_labels(), None, job.study.samples.table, job.config.training.seed)
+    config = replace(job.config, split=split, training=replace(job.config.training, logger="none"))
+    random = replace(job, config=config, folds=words, folder=job.folder / "contrast")
+    job.show.line("Contrast: the same with random samples held out instead of whole groups.")
+    pooled = results.pool(job.study, words, [_fold(random, index).predictions for index in range(len(words))])
+    return {"contrast": {"random_split": _evaluate(random, pooled)["test"]}}
 
 
 def _embedded_rows(job: _Job) -> np.ndarray:

@@ -85,7 +85,7 @@ def test_predict_options(call, recorded):
     ("words", "line"),
     [
         ("-o out.csv --precision aut", "genoken: error: --precision: 'aut' is not among its words — did you mean 'auto'?\n"),
-        ("", "genoken: error: Missing option '--output' / '-o' — see genoken predict --help\n"),
+        ("", "genoken: error: Missing option '-o' / '--output' — see genoken predict --help\n"),
     ],
 )
 def test_predict_refuses(call, recorded, words, line):

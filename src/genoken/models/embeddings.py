@@ -67,8 +67,8 @@ def svd_start(prepared: object, width: int, seed: int) -> np.ndarray:
     """Return feature vectors (features, width) from the train values' leading right singular vectors.
 
     The values are standardized per feature (see :func:`floored`), so that highly expressed features do not fill the leading
-    directions. Each singular direction is one coordinate; all coordinates have equal weight, and their mean square is 1. Coordinates
-    beyond the rank are normal noise of standard deviation 0.1. Singular vectors have their sign fixed (the entry of largest
+    directions. Each singular direction is one coordinate; all coordinates have equal weight, and their mean square is 1.
+    Coordinates beyond the rank are normal noise of standard deviation 0.1. Singular vectors have their sign fixed (the entry of largest
     magnitude is positive), so that the start depends on the data and the seed alone.
 
     Parameters

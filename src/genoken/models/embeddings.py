@@ -68,8 +68,8 @@ def svd_start(prepared: object, width: int, seed: int) -> np.ndarray:
 
     The values are standardized per feature (see :func:`floored`), so that highly expressed features do not fill the leading
     directions. Each singular direction is one coordinate; all coordinates have equal weight, and their mean square is 1.
-    Coordinates beyond the rank are normal noise of standard deviation 0.1. Singular vectors have their sign fixed (the entry of largest
-    magnitude is positive), so that the start depends on the data and the seed alone.
+    Coordinates beyond the rank are normal noise of standard deviation 0.1. Singular vectors have their sign fixed (the entry of
+    largest magnitude is positive), so that the start depends on the data and the seed alone.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ def test_an_error_is_raised_where_the_batch_was_due(num_threads):
 
 def note(loader, seen):
     for batch in loader:
-        seen.append(batch)  # noqa: PERF402 - what was seen before an error counts
+        seen.append(batch)
 
 
 def test_leaving_early_ends_the_threads_and_they_run_ahead_only_so_far():

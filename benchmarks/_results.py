@@ -20,7 +20,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 def options(description: str) -> argparse.Namespace:
     """Parse the options that every benchmark takes."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--quick", action="store_true", help="a small version that shows that the script works; its figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="a small version that shows that the script works; its figures mean nothing"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads for both sides")
     parser.add_argument("--only", default="", help="comma-separated names of the data sets to run")
     chosen = parser.parse_args()
@@ -44,7 +46,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def write(script: str, ratios: Mapping[str, float], figures: Mapping[str, Any], *, quick: bool) -> None:
     """Write ``benchmarks/results/SCRIPT.json``; a quick run writes beside it, so that it never replaces real figures."""
     RESULTS.mkdir(exist_ok=True)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False
+    ).stdout.strip()
     hardware = {
         "machine": platform.machine(),
         "cores": os.cpu_count(),

@@ -1,7 +1,7 @@
 """Training speed against the plain way of writing the same classifier.
 
-The plain way: every cell is a dense row, every gene a token, ``torch.nn.TransformerEncoder`` over a padded batch. Ours: packed tokens.
-Both have the same width, depth, dropouts, start, optimizer, cells, batch size and threads; the linear path and the averaging of
+The plain way: every cell is a dense row, every gene a token, ``torch.nn.TransformerEncoder`` over a padded batch. Ours: packed
+tokens. Both have the same width, depth, dropouts, start, optimizer, cells, batch size and threads; the linear path and the averaging of
 weights, which the plain way does not have, are switched off. Blocks of steps alternate in one process, so that a slow minute of the
 machine hits both. Peak memory is that of a fresh process that runs one side alone.
 
@@ -19,11 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 import scanpy
 import torch
-from _results import data_folder, options, table, write
 from torch import Tensor, nn
 
+from _results import data_folder, options, table, write
 from genoken.core.config import EmbeddingSettings, ModelSettings
-from genoken.core.layout import NUM_SPECIALS
 from genoken.data.dataset import TokenDataset
 from genoken.data.order import epoch_order
 from genoken.models.embeddings import EmbeddingStart, svd_start

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import scanpy
-from _results import data_folder, options, table, write
 
+from _results import data_folder, options, table, write
 from genoken.core.config import RunConfig
 from genoken.evaluation.metrics.classification import classification_metrics
 from genoken.workflows.assemble import resolve_config, settle_kinds

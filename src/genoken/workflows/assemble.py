@@ -18,10 +18,9 @@ from genoken.data.dataset import TokenDataset
 from genoken.evaluation.metrics.classification import classification_metrics
 from genoken.evaluation.metrics.regression import regression_metrics
 from genoken.models.embeddings import EmbeddingStart, svd_start
+from genoken.vocabulary.align import symbols_of
 from genoken.workflows.inputs import Study, has_split_column
 from genoken.workflows.store import FittedModel, build_network, column_positions
-from genoken.vocabulary.align import symbols_of
-
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
 
@@ -133,5 +132,3 @@ def _start(config: RunConfig, per_feature: Mapping[str, np.ndarray], train_value
         own_width = width // 2 if embedding.combine == "concatenate" else width
         features = svd_start(train_values, own_width, config.training.seed)
     return EmbeddingStart.from_state(per_feature, features)
-
-

@@ -58,7 +58,9 @@ def embed(
     if output is not None:
         path = Path(output)
         if path.suffix not in (".csv", ".tsv", ".parquet"):
-            raise ConfigError(f"gene embeddings cannot be written as '{path.suffix}'", where=str(path), remedy="use .parquet, .tsv or .csv")
+            raise ConfigError(
+                f"gene embeddings cannot be written as '{path.suffix}'", where=str(path), remedy="use .parquet, .tsv or .csv"
+            )
         write_table(path, table)
         show.line(f"Wrote {len(table):,} genes to {path}.")
     return table
@@ -66,7 +68,9 @@ def embed(
 
 def _learned(run: Run) -> pd.DataFrame:
     vectors = run.model.network.feature_table.detach().cpu().numpy()
-    table = pd.DataFrame(vectors, index=list(run.model.state.feature_ids), columns=[f"width_{index}" for index in range(vectors.shape[1])])
+    table = pd.DataFrame(
+        vectors, index=list(run.model.state.feature_ids), columns=[f"width_{index}" for index in range(vectors.shape[1])]
+    )
     table.insert(0, "symbol", list(run.model.symbols))
     return table.rename_axis("feature_id")
 

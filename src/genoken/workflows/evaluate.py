@@ -96,10 +96,16 @@ def evaluate(
         "label": study.label,
         "classes": list(run.model.target.classes),
         "positive": run.metrics.get("positive"),
-        "split": {"kind": "external", "group": study.group or None, "folds": 1, "leaky": False, "note": f"all samples of {study.samples.origin}"},
+        "split": {
+            "kind": "external",
+            "group": study.group or None,
+            "folds": 1,
+            "leaky": False,
+            "note": f"all samples of {study.samples.origin}",
+        },
         "verdict": scored["verdict"],
         "test": scored["test"],
-    }  # fmt: skip
+    }
     results.show_verdict(show, metrics)
     if output is not None:
         folder = prepare_output_folder(Path(output), overwrite=False)

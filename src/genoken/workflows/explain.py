@@ -83,7 +83,7 @@ def explain(
             top=top,
             symbols=run.model.symbols,
             seed=run.config.training.seed,
-            on_progress=lambda share: bar.to(share),
+            on_progress=bar.to,
         )
     if output is not None:
         path = Path(output)

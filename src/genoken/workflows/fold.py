@@ -84,7 +84,9 @@ def fit_fold(config: RunConfig, study: Study, words: np.ndarray, folder: Path, *
     return result
 
 
-def fit_final(config: RunConfig, study: Study, rows: np.ndarray, val: np.ndarray, epochs: int, folder: Path, *, on_epoch: EpochReader | None) -> Fit:
+def fit_final(
+    config: RunConfig, study: Study, rows: np.ndarray, val: np.ndarray, epochs: int, folder: Path, *, on_epoch: EpochReader | None
+) -> Fit:
     """Fit the final model of a cross-validation on all its samples, for as many epochs as the folds needed, and write it.
 
     ``val`` is part of ``rows``: its scores only go into the history, they choose nothing.
@@ -121,7 +123,9 @@ def _fit(
     )
 
 
-def _predictions(config: RunConfig, prepared: Prepared, fitted: Fit, test: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _predictions(
+    config: RunConfig, prepared: Prepared, fitted: Fit, test: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     import time
 
     dataset = prepared.dataset(test)
@@ -170,7 +174,10 @@ def _rival_name(rival: str) -> str:
 def _rival(config: RunConfig, rival: str, study: Study, rows: dict[str, np.ndarray], folder: Path) -> np.ndarray:
     """Train another encoder by the same machinery on the same fold, and return its test predictions."""
     model = replace(
-        config.model, encoder=component_from_dict("encoders", rival), head="linear" if rival == "linear" else "mlp", linear_path=False
+        config.model,
+        encoder=component_from_dict("encoders", rival),
+        head="linear" if rival == "linear" else "mlp",
+        linear_path=False,
     )
     changed = replace(config, model=model, training=replace(config.training, logger="none"))
     prepared = prepare_fold(changed, study, rows["train"])

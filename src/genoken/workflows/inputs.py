@@ -30,7 +30,6 @@ SPLIT_COLUMN = "split"
 """Column of ``obs`` that says which part a sample belongs to, in a single file with a split of its own."""
 
 
-
 @dataclass(frozen=True)
 class Source:
     """What was read, and from where.
@@ -169,7 +168,9 @@ def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings
 
 def _columns(values: sp.csr_matrix, columns: np.ndarray) -> sp.csr_matrix:
     present = np.flatnonzero(columns >= 0)
-    selection = sp.csr_matrix((np.ones(len(present), dtype=np.float32), (columns[present], present)), (values.shape[1], len(columns)))
+    selection = sp.csr_matrix(
+        (np.ones(len(present), dtype=np.float32), (columns[present], present)), (values.shape[1], len(columns))
+    )
     result = (values @ selection).tocsr()
     result.sort_indices()
     return result
@@ -210,7 +211,9 @@ def build_study(samples: Samples, settings: DataSettings, *, seed: int, guess_gr
         group = ""
     groups = _groups(samples, group) if group else None
     if group and not settings.group:
-        notes.append(f"'{group}' looks like the column of groups, so no {group} is on both sides of the split (--group names another)")
+        notes.append(
+            f"'{group}' looks like the column of groups, so no {group} is on both sides of the split (--group names another)"
+        )
     study = Study(samples, task, settings.label, labels, classes, positive, group, groups, tuple(notes))
     if settings.limit_samples and settings.limit_samples < samples.num_samples:
         rows = _limited(labels, classes, settings.limit_samples, seed)
@@ -242,7 +245,9 @@ def _class_codes(column: pd.Series, positive: str, where: str) -> tuple[np.ndarr
         raise DataError(f"'{column.name}' has a single class, '{found[0]}'", where=where, remedy="choose another --label")
     if positive:
         if positive not in found:
-            raise DataError(f"'{positive}' is not a class of '{column.name}'", where=where, remedy=suggestion(positive, found, "classes"))
+            raise DataError(
+                f"'{positive}' is not a class of '{column.name}'", where=where, remedy=suggestion(positive, found, "classes")
+            )
         others = [name for name in found if name != positive]
         classes: tuple[str, ...] = (others[0] if len(others) == 1 else f"not {positive}", positive)
         return (names == positive).astype(np.int64), classes, positive
@@ -270,7 +275,9 @@ def _groups(samples: Samples, group: str) -> np.ndarray:
     missing = int(column.isna().sum())
     if missing:
         raise DataError(
-            f"{missing:,} samples have no value in the group column '{group}'", where=samples.origin, remedy="fill it in or remove them"
+            f"{missing:,} samples have no value in the group column '{group}'",
+            where=samples.origin,
+            remedy="fill it in or remove them",
         )
     return column.astype(str).to_numpy()
 

@@ -29,6 +29,17 @@ from genoken.workflows.store import MODEL_FILES, FittedModel, column_positions, 
 ABLATIONS = ("without_linear_path", "linear_path_alone")
 NUM_COMPONENTS = 50
 """Principal components that are exported beside the model's states."""
+_SHOWN = {
+    "classification": {
+        "macro_f1": "macro-F1",
+        "accuracy": "accuracy",
+        "balanced_accuracy": "balanced",
+        "roc_auc": "ROC-AUC",
+        "mcc": "MCC",
+        "brier": "Brier",
+    },
+    "regression": {"r2": "R²", "pearson": "Pearson", "spearman": "Spearman", "mae": "MAE", "rmse": "RMSE"},
+}
 _MODEL_WORDS = {"transformer": "the transformer", "mlp": "the multilayer perceptron", "linear": "the linear network"}
 
 
@@ -314,10 +325,7 @@ def epoch_note(row: Any) -> str:
 def show_verdict(show: Show, metrics: Mapping[str, Any]) -> None:
     """Show the table of the model and its baselines, and the verdict."""
     task, test = metrics["task"], metrics["test"]
-    columns = {
-        "classification": {"macro_f1": "macro-F1", "accuracy": "accuracy", "balanced_accuracy": "balanced", "roc_auc": "ROC-AUC", "mcc": "MCC", "brier": "Brier"},
-        "regression": {"r2": "R²", "pearson": "Pearson", "spearman": "Spearman", "mae": "MAE", "rmse": "RMSE"},
-    }[task]  # fmt: skip
+    columns = _SHOWN[task]
     rows = []
     for name, scores in [("model", test["model"]), *test["baselines"].items()]:
         words = "this model" if name == "model" else baseline_words(name, task)
@@ -344,7 +352,5 @@ def write_explanations(folder: Path, study: Study, model: FittedModel, rows: np.
         return
     subject = Subject(model.network, dataset_of(model, study, rows), model.config.objective, model.target)
     with show.bar("Explaining", total=1.0) as bar:
-        explanation = explain_subject(
-            subject, rows=np.arange(len(rows)), symbols=model.symbols, seed=seed, on_progress=lambda share: bar.to(share)
-        )
+        explanation = explain_subject(subject, rows=np.arange(len(rows)), symbols=model.symbols, seed=seed, on_progress=bar.to)
     export_explanation(explanation, folder / "explanations")

@@ -96,14 +96,22 @@ def read_model(folder: Path) -> FittedModel:
     missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
     if missing:
         unfinished = (folder / "state.json").is_file()
-        remedy = f"the run is unfinished: genoken train --resume {folder}" if unfinished else "is this a folder that genoken train wrote?"
+        remedy = (
+            f"the run is unfinished: genoken train --resume {folder}"
+            if unfinished
+            else "is this a folder that genoken train wrote?"
+        )
         raise RunError("not a finished run: it has no " + ", ".join(missing), where=str(folder), remedy=remedy)
     config = build(RunConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
     feature_ids, symbols, per_feature = read_vocabulary(folder / "vocabulary.parquet")
     content = read_json(folder / "tokenizer.json")
-    tokenizer = component_from_dict("tokenizers", {k: v for k, v in content.items() if k != "facts"}, where=str(folder / "tokenizer.json"))
+    tokenizer = component_from_dict(
+        "tokenizers", {k: v for k, v in content.items() if k != "facts"}, where=str(folder / "tokenizer.json")
+    )
     if tokenizer != config.tokenizer:
-        raise RunError("tokenizer.json and config.yaml disagree", where=str(folder), remedy="restore the files as they were written")
+        raise RunError(
+            "tokenizer.json and config.yaml disagree", where=str(folder), remedy="restore the files as they were written"
+        )
     state = TokenizerState(feature_ids=feature_ids, per_feature=per_feature, facts=content.get("facts", {}))
     target = _target(folder / "target.json")
     start = EmbeddingStart.from_state(per_feature)

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ class _Job:
     show: Show
 
 
-def train(
+def train(  # noqa: PLR0913 - the one call that a user makes
     data: str | Path | AnnData | None = None,
     *,
     label: str = "",
@@ -182,7 +182,9 @@ def _resume(folder: Path, data: Any, show: Show) -> Run:
     source = _read(inputs, config)
     for now, before in zip(source.files, state.get("data", []), strict=True):
         if now["sha256"] != before["sha256"]:
-            raise RunError("the data changed since the run began", where=now["path"] or "AnnData", remedy="train again from the start")
+            raise RunError(
+                "the data changed since the run began", where=now["path"] or "AnnData", remedy="train again from the start"
+            )
     study, config, folds = _design(source, config)
     show.line(f"Going on with the run in {folder}.")
     return _work(_Job(config, source, study, folds, folder, show))
@@ -243,9 +245,12 @@ def _fold(job: _Job, index: int) -> FoldResult:
     is_there = (folder / FACTS).is_file()
     batches = math.ceil(int((job.folds[index] == "train").sum()) / job.config.training.batch_size)
     with job.show.bar(name, total=num_epochs(job.config.training, batches)) as bar:
-        found = fit_fold(job.config, job.study, job.folds[index], folder, on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)))
+        found = fit_fold(
+            job.config, job.study, job.folds[index], folder, on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row))
+        )
     best = found.history.iloc[int(found.facts["best_epoch"])]
-    job.show.line(f"{name}: {'was done' if is_there else 'done'}, best epoch {int(best['epoch']) + 1} of {len(found.history)} ({results.epoch_note(best)})")
+    done, note = "was done" if is_there else "done", results.epoch_note(best)
+    job.show.line(f"{name}: {done}, best epoch {int(best['epoch']) + 1} of {len(found.history)} ({note})")
     return found
 
 
@@ -258,7 +263,13 @@ def _final(job: _Job, fitted: list[FoldResult]) -> FoldResult:
     val = np.flatnonzero(job.folds[0] == "val")
     with job.show.bar("Final model", total=epochs) as bar:
         final = fit_final(
-            job.config, job.study, rows, val, epochs, job.folder, on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row))
+            job.config,
+            job.study,
+            rows,
+            val,
+            epochs,
+            job.folder,
+            on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)),
         )
     job.show.line(f"Final model: fitted on all {len(rows):,} samples for {epochs} epochs (the folds' median)")
     return replace(fitted[0], model=read_model(job.folder), history=pd.DataFrame(final.history))
@@ -319,4 +330,4 @@ def _embedded_rows(job: _Job) -> np.ndarray:
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -21,7 +21,9 @@ class RankEnsemble(Attribution):
     """
 
     signed: ClassVar[bool] = False
-    note: ClassVar[str] = "Mean rank by magnitude over several methods: the sign is lost, and a token is compared within its sample only."
+    note: ClassVar[str] = (
+        "Mean rank by magnitude over several methods: the sign is lost, and a token is compared within its sample only."
+    )
 
     members: tuple[str, ...] = ("integrated_gradients", "gradient", "attention")
     """Kinds of the methods, each with its default settings."""
@@ -35,7 +37,9 @@ class RankEnsemble(Attribution):
             When there are no members, or one of them is an ensemble or unknown.
         """
         if not self.members or "ensemble" in self.members:
-            raise ConfigError("an ensemble needs members that are no ensembles", remedy="for example integrated_gradients, attention")
+            raise ConfigError(
+                "an ensemble needs members that are no ensembles", remedy="for example integrated_gradients, attention"
+            )
         found = [resolve("attributions", kind)().attribute(subject, rows, classes) for kind in self.members]
         ranks = [ranks_within_samples(part.scores) for part in found]
         scores = found[0].scores.copy()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from genoken.core.batch import Batch
 
-FIRST_STEPS = 8
+FIRST_STEPS = 6
 """Points on the path that are tried first."""
 TOLERANCE = 1e-3
 """Completeness error from which on a sample is integrated again with twice the points; a tenth of what is reported as a warning."""
@@ -34,7 +34,7 @@ class IntegratedGradients(Attribution):
     The baseline is the same sample with the same tokens, all with value 0: what is explained is how much is expressed, given which
     genes are tokens. A gene that is no token has the baseline's value and a score of 0. The scores of a sample sum to ``f(x) - f(0)``
     (completeness); the linear path takes part, its constant cancels. The integral is a Gauss-Legendre sum, computed by Captum; a
-    sample starts with 8 points, and the number is doubled up to ``steps`` while its sum misses by more than 0.1 %.
+    sample starts with 6 points, and the number is doubled up to ``steps`` while its sum misses by more than 0.1 %.
 
     References
     ----------

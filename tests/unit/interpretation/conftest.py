@@ -1,0 +1,120 @@
+"""Small networks with random weights, and the samples on which they are explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from genoken.core.config import EmbeddingSettings, ModelSettings
+from genoken.core.contracts import TokenizerState
+from genoken.data.dataset import TokenDataset
+from genoken.interpretation.subject import Subject
+from genoken.models.embeddings import EmbeddingStart
+from genoken.models.encoders.mlp import MlpEncoder
+from genoken.models.encoders.transformer import TransformerEncoder
+from genoken.models.network import seeded_network
+from genoken.objectives.classify import ClassifyObjective
+from genoken.objectives.regress import RegressObjective
+from genoken.tokenizers.continuous import ContinuousTokenizer
+
+NUM_FEATURES = 7
+VALUES = np.array(
+    [
+        [1.0, 0.0, 2.0, 0.0, 0.5, 3.0, 0.0],
+        [0.0, 1.5, 0.0, 0.7, 0.0, 0.0, 2.5],
+        [2.0, 1.0, 0.3, 0.0, 1.2, 0.4, 0.9],
+        [0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0],
+        [0.6, 2.2, 0.0, 1.1, 0.0, 1.3, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    ],
+    dtype=np.float32,
+)
+DEVIATION = np.array([0.5, 1.0, 2.0, 0.8, 1.6, 0.4, 1.0])
+MEAN = np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4])
+
+
+def build_subject(
+    *,
+    classes: int = 3,
+    encoder: str = "transformer",
+    tokens: str = "expressed",
+    pooling: str = "cls",
+    combine: str = "affine",
+    values: np.ndarray = VALUES,
+    labels: np.ndarray | None = None,
+    seed: int = 3,
+) -> Subject:
+    """Return a subject with random weights in every part; ``classes=0`` makes it a regression."""
+    tokenizer = ContinuousTokenizer(hvgs=0, tokens=tokens)
+    state = TokenizerState(feature_ids=tuple(f"G{index}" for index in range(values.shape[1])))
+    if classes:
+        objective = ClassifyObjective()
+        target = objective.fit(np.arange(12) % classes, "kind", tuple(f"class {index}" for index in range(classes)))
+    else:
+        objective = RegressObjective()
+        target = objective.fit(np.array([1.0, 3.0, 8.0]), "age", ())
+    settings = ModelSettings(
+        width=12,
+        embedding=EmbeddingSettings(combine=combine, init="random"),
+        encoder=TransformerEncoder(layers=2, heads=3, feed_forward=16) if encoder == "transformer" else MlpEncoder(layers=1),
+        pooling=pooling,
+    )
+    start = EmbeddingStart(
+        mean=MEAN[: values.shape[1]],
+        deviation=DEVIATION[: values.shape[1]],
+        expressed_mean=MEAN[: values.shape[1]] + 0.5,
+        expressed_deviation=DEVIATION[: values.shape[1]] + 0.3,
+    )
+    network = seeded_network(settings, tokenizer.layout(state), objective.head(target), start, seed)
+    draws = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=draws)
+    dataset = TokenDataset(tokenizer, state, sp.csr_matrix(values), labels)
+    return Subject(network, dataset, objective, target)
+
+
+def silence_encoder(subject: Subject) -> None:
+    """Leave nothing but the linear path in the outputs."""
+    with torch.no_grad():
+        last = list(subject.network.head.children())[-1]
+        last.weight.zero_()
+        last.bias.zero_()
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks this small only wait for a second thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def subject_of() -> Callable[..., Subject]:
+    return build_subject
+
+
+@pytest.fixture
+def linear_subject() -> Subject:
+    """Three classes, decided by the linear path alone."""
+    subject = build_subject()
+    silence_encoder(subject)
+    return subject
+
+
+@pytest.fixture
+def linear_terms() -> Callable[[Subject, np.ndarray], np.ndarray]:
+    """A function that returns ``x_g w_gc / s_g`` of each sample for its class: what any gradient method must find there."""
+
+    def terms(subject: Subject, classes: np.ndarray) -> np.ndarray:
+        weight = subject.network.linear_path.weight.detach().numpy().astype(np.float64)
+        scale = subject.network.linear_path.scale.numpy().astype(np.float64)
+        return np.stack([VALUES[row] * scale * weight[:, code] for row, code in enumerate(classes)])
+
+    return terms

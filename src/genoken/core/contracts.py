@@ -234,10 +234,13 @@ class TokenAttribution:
 
     @property
     def completeness_error(self) -> float | None:
-        """Sum of the errors over the sum of the changes; ``None`` where the method promises no such sum."""
+        """Sum of the errors over the sum of the changes; ``None`` where the method promises no such sum.
+
+        A mean change below 0.001 counts as 0.001, lest the rounding of an output that hardly changes looks like an error.
+        """
         if self.errors is None or self.changes is None:
             return None
-        return float(self.errors.sum() / max(self.changes.sum(), 1e-12))
+        return float(self.errors.sum() / max(self.changes.sum(), 1e-3 * max(len(self.changes), 1)))
 
 
 class Attribution(abc.ABC):

@@ -16,8 +16,8 @@ def rollout(start: Tensor, layers: Sequence[Tensor]) -> Tensor:
 
     .. math:: R = S \, \hat A_L \cdots \hat A_1, \qquad \hat A_l = \tfrac12 A_l + \tfrac12 I
 
-    Each :math:`\hat A_l` has rows that sum to 1, so the rows of :math:`R` keep the sums of the rows of :math:`S`. Only the rows that are
-    asked for are computed.
+    Each :math:`\hat A_l` has rows that sum to 1, so the rows of :math:`R` keep the sums of the rows of :math:`S`. Only the rows
+    that are asked for are computed.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def attention_matrix(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean attention between chosen genes.
 
-    Entry ``(i, j)`` is how much the token of gene ``i`` looks at that of gene ``j``, averaged over the samples in which both are tokens.
-    Weights are means over heads, and over layers or by rollout. Nothing larger than one sample's tokens by tokens is held.
+    Entry ``(i, j)`` is how much the token of gene ``i`` looks at that of gene ``j``, averaged over the samples in which both are
+    tokens. Weights are means over heads, and over layers or by rollout. Nothing larger than one sample's tokens by tokens is held.
 
     Parameters
     ----------

@@ -77,8 +77,8 @@ def explain_subject(
 ) -> Explanation:
     """Attribute the output for each sample's own class to its genes, and check the attribution.
 
-    A sample's class of interest is its label where the data set has labels, else the predicted class. At most 200 samples per class (or
-    group), drawn by ``seed``, are explained.
+    A sample's class of interest is its label where the data set has labels, else the predicted class. At most 200 samples per
+    class (or group), drawn by ``seed``, are explained.
 
     Parameters
     ----------
@@ -252,9 +252,8 @@ def _notes(subject: Subject, attribution: Attribution, draw: _Draw, found: Token
         explained += " (its label)" if subject.dataset.labels is not None else " (the predicted one, as there are no labels)"
     notes.append(f"What is explained is {explained}; importance is not proof of a cause.")
     if len(draw.rows) < draw.num_offered:
-        notes.append(
-            f"{len(draw.rows):,} of {draw.num_offered:,} samples are explained: at most {SAMPLES_PER_CLASS} per class, a fixed draw."
-        )
+        share = f"{len(draw.rows):,} of {draw.num_offered:,} samples"
+        notes.append(f"{share} are explained: at most {SAMPLES_PER_CLASS} per class, drawn by the seed.")
     notes.append(f"The deletion curve and the randomized weights rest on {num_controls:,} of them.")
     if len(np.unique(draw.members)) < len(draw.names):
         missing = [name for code, name in enumerate(draw.names) if code not in draw.members]
@@ -262,6 +261,6 @@ def _notes(subject: Subject, attribution: Attribution, draw: _Draw, found: Token
     error = found.completeness_error
     if error is not None and error >= COMPLETENESS_LIMIT:
         notes.append(
-            f"Warning: the importances miss the change of the output by {error:.1%}; more steps of integrated gradients would mend it."
+            f"Warning: the importances miss the change of the output by {error:.1%}; integrated gradients need more steps."
         )
     return notes

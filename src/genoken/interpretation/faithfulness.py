@@ -1,4 +1,4 @@
-"""Controls of an attribution: does the prediction fall without the top genes, and does the ranking depend on what was learned?"""
+"""Controls of an attribution: whether the prediction needs the top genes, and whether the ranking needs the learned weights."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def deletion_curve(
     """Return what remains of the prediction as each sample loses its top genes, or random ones among those that it expresses.
 
     A removed gene has value 0, so it is no token where only expressed genes are. In classification the score is the predicted
-    probability of the class of interest, mean over samples, and the genes that speak most for the class go first. In regression it is
-    ``1 - |change of the prediction|`` in standard deviations of the train target, and the scores of largest magnitude go first.
+    probability of the class of interest, mean over samples, and the genes that speak most for the class go first. In regression
+    it is ``1 - |change of the prediction|`` in standard deviations of the train target, and the largest magnitudes go first.
 
     Parameters
     ----------
@@ -59,13 +59,15 @@ def deletion_curve(
     Returns
     -------
     dict
-        Lists of one number per fraction: ``fractions``, ``importance`` (top genes), ``random`` (mean over draws), ``random_low`` and
-        ``random_high`` (lowest and highest draw).
+        Lists of one number per fraction: ``fractions``, ``importance`` (top genes), ``random`` (mean over draws), ``random_low``
+        and ``random_high`` (lowest and highest draw).
     """
-    by_size = np.abs if subject.target.task == "regression" or not signed else np.asarray
+    by_magnitude = subject.target.task == "regression" or not signed
     values = subject.dataset.prepared[rows]
     values.eliminate_zeros()
-    orders = [_order_by_scores(values, scores, by_size)] + [_random_order(values, rows, seed, draw) for draw in range(draws)]
+    orders = [_order_by_scores(values, abs(scores) if by_magnitude else scores)] + [
+        _random_order(values, rows, seed, draw) for draw in range(draws)
+    ]
     altered = [_remove(values, order, fraction) for order in orders for fraction in fractions]
     remaining = _remaining(subject, rows, classes, altered).reshape(len(orders), len(fractions))
     random = remaining[1:] if draws else np.full((1, len(fractions)), np.nan)
@@ -78,14 +80,14 @@ def deletion_curve(
     }
 
 
-def _order_by_scores(values: sp.csr_matrix, scores: sp.csr_matrix, by_size: np.ufunc) -> list[np.ndarray]:
+def _order_by_scores(values: sp.csr_matrix, scores: sp.csr_matrix) -> list[np.ndarray]:
     """Return for each row the places of its stored values, highest score first; a gene that is no token goes last."""
     orders = []
     for row in range(values.shape[0]):
         features = values.indices[values.indptr[row] : values.indptr[row + 1]]
         dense = np.full(values.shape[1], -np.inf)
         part = slice(scores.indptr[row], scores.indptr[row + 1])
-        dense[scores.indices[part]] = by_size(scores.data[part])
+        dense[scores.indices[part]] = scores.data[part]
         orders.append(np.argsort(-dense[features], kind="stable"))
     return orders
 
@@ -119,8 +121,8 @@ def _remaining(subject: Subject, rows: np.ndarray, classes: np.ndarray, altered:
 def randomized_copy(network: Network, seed: int) -> Network:
     """Return a copy of the network in which the entries of every parameter are shuffled, those of the linear path too.
 
-    Shuffling destroys what was learned and keeps the scale of each parameter, so that the copy is a network of the same architecture
-    whose outputs are of the same order.
+    Shuffling destroys what was learned and keeps the scale of each parameter, so that the copy is a network of the same
+    architecture whose outputs are of the same order.
     """
     randomized = copy.deepcopy(network)
     device_free = torch.Generator().manual_seed(seed_for(seed, "randomized_weights"))
@@ -143,9 +145,9 @@ def randomized_weights_correlation(
 ) -> float:
     """Return how much the ranking of a network with randomized weights resembles that of the trained one.
 
-    The Spearman correlation between the magnitudes of the genes' importances under both, per class, over the genes that are a token of
-    at least one sample of the class; mean over classes. Near 0: the ranking comes from what was learned. Near 1: it comes from the
-    values and the architecture alone.
+    The Spearman correlation between the magnitudes of the genes' importances under both, per class, over the genes that are a token
+    of at least one sample of the class; mean over classes. Near 0: the ranking comes from what was learned. Near 1: it comes from
+    the values and the architecture alone.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ def build_subject(
     draws = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=draws)
+            parameter.add_(torch.randn(parameter.shape, generator=draws), alpha=0.3)
     dataset = TokenDataset(tokenizer, state, sp.csr_matrix(values), labels)
     return Subject(network, dataset, objective, target)
 

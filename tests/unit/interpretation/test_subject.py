@@ -130,3 +130,15 @@ def test_tokens_of_features_leave_specials_out(subject_of):
     assert tokens.tolist() == [1, 2, 3, 6]
     assert samples.tolist() == [0, 0, 0, 2]
     assert features.tolist() == [1, 3, 6, 3]
+
+
+def test_readers_of_attention_are_taken_away_after_an_error(subject_of):
+    subject = subject_of()
+    layers = subject.network.attention_layers()
+
+    def fail(layer: int, sample: int, weights: torch.Tensor) -> None:
+        raise KeyError(layer)
+
+    with pytest.raises(KeyError), subject.network.reading_attention(fail):
+        subject.network(subject.batch(ROWS))
+    assert [layer.weights_reader for layer in layers] == [None, None]

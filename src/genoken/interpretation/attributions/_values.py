@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -48,13 +49,12 @@ def repeat_samples(batch: Batch, times: int) -> tuple[Batch, Tensor]:
     Returns
     -------
     tuple
-        The batch, without targets; and int64 indices ``order`` such that token ``t`` of the batch is token ``order[t]`` of ``times``
-        whole copies of the old batch laid one after the other.
+        The batch, without targets; and int64 indices ``order`` such that token ``t`` of the batch is token ``order[t]`` of
+        ``times`` whole copies of the old batch laid one after the other.
     """
     offsets = np.concatenate([[0], np.cumsum(batch.lengths)])
     first_of_copy = np.arange(times)[:, None] * batch.num_tokens
-    spans = zip(offsets[:-1], offsets[1:], strict=True)
-    order = np.concatenate([(first_of_copy + np.arange(start, end)).ravel() for start, end in spans]).astype(np.int64)
+    order = np.concatenate([(first_of_copy + np.arange(start, end)).ravel() for start, end in pairwise(offsets)]).astype(np.int64)
     device = batch.offsets.device
     source = torch.from_numpy(order % max(batch.num_tokens, 1)).to(device)
     lengths = tuple(length for length in batch.lengths for _ in range(times))

@@ -18,11 +18,11 @@ class AttentionToGenes(Attribution):
     """Attention from what stands for the sample (the CLS token, or the mean over tokens) to each gene's token.
 
     Weights are means over heads. ``rollout`` multiplies the layers, each mixed with the residual connection (see
-    :func:`genoken.interpretation.attention_weights.rollout`); ``mean`` averages the layers; ``last`` takes the last one. Specials are
-    left out and the rest is scaled to sum to 1 in each sample.
+    :func:`genoken.interpretation.attention_weights.rollout`); ``mean`` averages the layers; ``last`` takes the last one. Specials
+    are left out and the rest is scaled to sum to 1 in each sample.
 
-    Attention says where the network looks, not what it makes of it: it has no sign, is the same for every class, and **knows nothing of
-    the linear path**, which may carry most of a prediction.
+    Attention says where the network looks, not what it makes of it: it has no sign, is the same for every class, and **knows
+    nothing of the linear path**, which may carry most of a prediction.
 
     References
     ----------

@@ -32,9 +32,9 @@ class IntegratedGradients(Attribution):
     .. math:: a_g = x_g \int_0^1 \frac{\partial f(\alpha x)}{\partial x_g} d\alpha
 
     The baseline is the same sample with the same tokens, all with value 0: what is explained is how much is expressed, given which
-    genes are tokens. A gene that is no token has the baseline's value and a score of 0. The scores of a sample sum to ``f(x) - f(0)``
-    (completeness); the linear path takes part, its constant cancels. The integral is a Gauss-Legendre sum, computed by Captum; a
-    sample starts with 6 points, and the number is doubled up to ``steps`` while its sum misses by more than 0.1 %.
+    genes are tokens. A gene that is no token has the baseline's value and a score of 0. The scores of a sample sum to
+    ``f(x) - f(0)`` (completeness); the linear path takes part, its constant cancels. The integral is a Gauss-Legendre sum, computed
+    by Captum; a sample starts with 6 points, and the number is doubled up to ``steps`` while its sum misses by more than 0.1 %.
 
     References
     ----------

@@ -24,7 +24,8 @@ def test_ranks_by_hand():
 def test_is_the_mean_rank_of_its_members(subject_of):
     subject = subject_of()
     found = RankEnsemble().attribute(subject, ROWS, CLASSES)
-    members = [method.attribute(subject, ROWS, CLASSES) for method in (IntegratedGradients(), GradientTimesInput(), AttentionToGenes())]
+    methods = (IntegratedGradients(), GradientTimesInput(), AttentionToGenes())
+    members = [method.attribute(subject, ROWS, CLASSES) for method in methods]
     expected = np.mean([ranks_within_samples(member.scores).toarray() for member in members], axis=0)
     assert np.allclose(found.scores.toarray(), expected)
     assert found.completeness_error == pytest.approx(members[0].completeness_error)
@@ -41,7 +42,9 @@ def test_members_can_be_chosen(subject_of):
     assert found.completeness_error is None
 
 
-@pytest.mark.parametrize(("members", "message"), [((), "no ensembles"), (("ensemble",), "no ensembles"), (("gradients",), "gradients")])
+@pytest.mark.parametrize(
+    ("members", "message"), [((), "no ensembles"), (("ensemble",), "no ensembles"), (("gradiant",), "gradient")]
+)
 def test_wrong_members_are_refused(subject_of, members, message):
     with pytest.raises(ConfigError, match=message):
         RankEnsemble(members=members).attribute(subject_of(), ROWS, CLASSES)

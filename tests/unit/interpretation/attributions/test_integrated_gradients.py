@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_points_are_doubled_for_samples_that_miss(subject_of, monkeypatch):
     assert steps == [1, 2, 4, 5]
     totals = [sum(samples for count, samples in counts if count == step) for step in steps]
     assert totals[0] == 6
-    assert all(later <= earlier for earlier, later in zip(totals, totals[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(totals))
     assert totals[1] < 6
 
 
@@ -121,3 +122,11 @@ def test_encoders_without_tokens_are_explained_too(subject_of):
     expected, _ = reference(subject, 2, CLASSES[2])
     assert np.allclose(found.scores[2].toarray()[0], expected, atol=0.01 * np.abs(expected).max())
     assert found.completeness_error < 0.01
+
+
+def test_rounding_of_an_output_that_hardly_changes_is_no_error(linear_subject):
+    with torch.no_grad():
+        linear_subject.network.linear_path.weight.mul_(1e-9)
+    found = IntegratedGradients().attribute(linear_subject, ROWS, CLASSES)
+    assert found.changes.max() < 1e-6
+    assert found.completeness_error < 1e-3

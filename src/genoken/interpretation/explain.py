@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ import scipy.sparse as sp
 from genoken.core.components import kind_of, kinds, resolve
 from genoken.core.contracts import Attribution, TokenAttribution
 from genoken.core.errors import ConfigError, DataError, suggestion
+from genoken.core.files import write_json, write_text
 from genoken.core.random import generator
 from genoken.interpretation.aggregate import Aggregate, gene_table, leading_genes, top_rows, value_correlations
 from genoken.interpretation.attention_weights import attention_matrix
+from genoken.interpretation.export import export_rnk
 from genoken.interpretation.faithfulness import deletion_curve, randomized_weights_correlation
 from genoken.interpretation.subject import Subject
 
@@ -132,6 +135,14 @@ def explain_subject(
     controls = _controls(subject, attribution, draw, found, ranking, symbols, aggregate=aggregate, seed=seed)
     progress.finish()
     return Explanation(top_rows(ranking, top), ranking, controls)
+
+
+def export_explanation(explanation: Explanation, folder: Path) -> None:
+    """Write ``genes.tsv``, one ``.rnk`` file per class with all genes, and ``controls.json``; each is whole or absent."""
+    folder = Path(folder)
+    write_text(folder / "genes.tsv", explanation.genes.to_csv(sep="\t", index=False, lineterminator="\n"))
+    export_rnk(explanation.ranking, folder)
+    write_json(folder / "controls.json", explanation.controls)
 
 
 class _Progress:

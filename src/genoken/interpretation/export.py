@@ -1,4 +1,4 @@
-"""Files of an explanation."""
+"""Ranked gene lists for enrichment tools."""
 
 from __future__ import annotations
 
@@ -8,16 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from genoken.core.files import write_json, write_text
-from genoken.interpretation.explain import Explanation
-
-
-def export_explanation(explanation: Explanation, folder: Path) -> None:
-    """Write ``genes.tsv``, one ``.rnk`` file per class with all genes, and ``controls.json``; each is whole or absent."""
-    folder = Path(folder)
-    write_text(folder / "genes.tsv", explanation.genes.to_csv(sep="\t", index=False, lineterminator="\n"))
-    export_rnk(explanation.ranking, folder)
-    write_json(folder / "controls.json", explanation.controls)
+from genoken.core.files import write_text
 
 
 def export_rnk(genes: pd.DataFrame, folder: Path) -> list[Path]:

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from genoken.core.errors import ConfigError, DataError
-from genoken.core.files import to_json
+from genoken.core.files import read_json, to_json
 from genoken.interpretation import explain as module
 from genoken.interpretation.aggregate import COLUMNS
 from genoken.interpretation.attributions.gradient import GradientTimesInput
 from genoken.interpretation.attributions.integrated_gradients import IntegratedGradients
-from genoken.interpretation.explain import draw_per_class, explain_subject
+from genoken.interpretation.explain import draw_per_class, explain_subject, export_explanation
 
 ROWS, LABELS = np.arange(6), np.array([2, 0, 0, 0, 0, 2])
 SYMBOLS = tuple("ABCDEFG")
@@ -133,3 +134,21 @@ def test_wrong_input_is_refused(subject_of):
         explain_subject(subject_of(), rows=ROWS[:0], symbols=SYMBOLS, seed=0)
     with pytest.raises(ConfigError, match=r"no method 'gradiant'.*'gradient'"):
         explain_subject(subject_of(), rows=ROWS, symbols=SYMBOLS, seed=0, method="gradiant")
+
+
+def test_files_hold_the_top_genes_the_whole_ranking_and_the_controls(subject_of, tmp_path):
+    found = explain_subject(subject_of(labels=LABELS), rows=ROWS, symbols=SYMBOLS, seed=0, method="gradient", top=2)
+    export_explanation(found, tmp_path / "new")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
+        "class_0.rnk",
+        "class_2.rnk",
+        "controls.json",
+        "genes.tsv",
+    ]
+    written = pd.read_csv(tmp_path / "new" / "genes.tsv", sep="\t")
+    assert tuple(written.columns) == COLUMNS
+    assert np.allclose(written["importance"], found.genes["importance"])
+    ranked = pd.read_csv(tmp_path / "new" / "class_0.rnk", sep="\t", names=["symbol", "score"])
+    assert sorted(ranked["symbol"]) == sorted(SYMBOLS)
+    assert ranked["score"].is_monotonic_decreasing
+    assert set(read_json(tmp_path / "new" / "controls.json")) == KEYS

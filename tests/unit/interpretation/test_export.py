@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from genoken.core.files import read_json
-from genoken.interpretation.explain import Explanation
-from genoken.interpretation.export import export_explanation, export_rnk
+from genoken.interpretation.export import export_rnk
 
 RANKING = pd.DataFrame(
     {
@@ -30,12 +28,3 @@ def test_lists_by_hand(tmp_path):
 def test_names_do_not_collide(tmp_path):
     table = pd.concat([RANKING[:1].assign(**{"class": name}) for name in ("T cell", "t/cell", "T_cell", "???")])
     assert [path.name for path in export_rnk(table, tmp_path)] == ["T_cell.rnk", "t_cell_2.rnk", "T_cell_3.rnk", "class.rnk"]
-
-
-def test_everything_is_written(tmp_path):
-    explanation = Explanation(RANKING[:2], RANKING, {"method": "gradient", "completeness_error": float("nan"), "notes": ["a"]})
-    export_explanation(explanation, tmp_path / "new")
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["CD4+_CD45RO.rnk", "b.rnk", "controls.json", "genes.tsv"]
-    written = pd.read_csv(tmp_path / "new" / "genes.tsv", sep="\t")
-    assert written["importance"].tolist() == [-3.0, 2.5]
-    assert read_json(tmp_path / "new" / "controls.json") == {"method": "gradient", "completeness_error": None, "notes": ["a"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import genoken  # noqa: F401, I001 - first, so that its OpenMP setting is there when torch loads
+
 import os
 import re
 from pathlib import Path

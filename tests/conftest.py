@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import genoken  # noqa: F401, I001 - first, so that its OpenMP setting is there when torch loads
-
 import os
 import re
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+import genoken  # noqa: F401 - before torch, which reads genoken's OpenMP setting when it loads
 
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("repeatable")

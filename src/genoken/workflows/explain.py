@@ -10,8 +10,7 @@ import pandas as pd
 
 from genoken.core.components import kinds
 from genoken.core.errors import ConfigError, RunError, suggestion
-from genoken.interpretation.explain import explain_subject
-from genoken.interpretation.export import export_explanation
+from genoken.interpretation.explain import explain_subject, export_explanation
 from genoken.interpretation.subject import Subject
 from genoken.workflows.inputs import read_source
 from genoken.workflows.predict import aligned_dataset, write_table

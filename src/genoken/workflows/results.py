@@ -345,8 +345,7 @@ def _cell(scores: Mapping[str, Any], metric: str, *, with_interval: bool) -> str
 
 def write_explanations(folder: Path, study: Study, model: FittedModel, rows: np.ndarray, *, seed: int, show: Show) -> None:
     """Explain the model on these rows and write ``explanations/``; encoders without tokens are left out."""
-    from genoken.interpretation.explain import explain_subject
-    from genoken.interpretation.export import export_explanation
+    from genoken.interpretation.explain import explain_subject, export_explanation
     from genoken.interpretation.subject import Subject
 
     if model.network.takes != "tokens":

@@ -94,9 +94,12 @@ class Checkpoints(lightning.Callback):
         self._last_step = -1
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Count the step of a checkpoint that training goes on from as saved."""
+        """Count the step of a checkpoint that training goes on from as saved, and remove what a killed process left half-written."""
         # Saved once more within the next accumulation window, it would lose the gradients gathered so far.
         self._last_step = trainer.global_step
+        if trainer.is_global_zero:
+            for leftover in self.folder.glob(".step-*"):
+                leftover.unlink(missing_ok=True)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_index: int

@@ -94,7 +94,7 @@ class Checkpoints(lightning.Callback):
         self._last_step = -1
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Count the step of a checkpoint that training goes on from as saved, and remove what a killed process left half-written."""
+        """Count the step of the checkpoint that training goes on from as saved; remove what a killed process left half-written."""
         # Saved once more within the next accumulation window, it would lose the gradients gathered so far.
         self._last_step = trainer.global_step
         if trainer.is_global_zero:

@@ -1,11 +1,11 @@
 # The whole path on the command line. First: python examples/make_cells.py
 genoken check runs/cells.h5ad --label cell_type --group donor_id
 genoken train runs/cells.h5ad --config examples/config.yaml --seed 3 --overwrite -o runs/first
-genoken train runs/cells.h5ad --label cell_type --group donor_id --split group --encoder mlp --epochs 4 --overwrite -o runs/second
+genoken train runs/cells.h5ad --config examples/config.yaml --seed 3 --encoder mlp --overwrite -o runs/second
 genoken compare runs/first runs/second
 genoken evaluate runs/first runs/other.h5ad
 genoken predict runs/first runs/other.h5ad -o runs/predicted.csv --batch-size 64
 genoken embed runs/first --genes -o runs/gene_vectors.tsv
-genoken explain runs/first runs/cells.h5ad --method ensemble --by class --top 20 -o runs/top_genes.tsv
+genoken explain runs/first runs/other.h5ad --method ensemble --by class --top 20 -o runs/top_genes.tsv
 genoken report runs/first
 genoken devices

@@ -29,7 +29,7 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 """Number formats."""
 BACKENDS = ("auto", "varlen", "flex", "sdpa", "eager")
 """Attention backends."""
-MONITORS = ("loss", "macro_f1", "accuracy", "balanced_accuracy", "roc_auc", "r2")
+MONITORS = ("objective", "loss", "macro_f1", "accuracy", "balanced_accuracy", "roc_auc", "r2")
 """Validation metrics that can choose the weights."""
 LOGGERS = ("tensorboard", "csv", "wandb", "none")
 """Where training curves can go."""

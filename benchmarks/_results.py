@@ -24,6 +24,7 @@ def options(description: str) -> argparse.Namespace:
         "--quick", action="store_true", help="a small version that shows that the script works; its figures mean nothing"
     )
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads for both sides")
+    parser.add_argument("--repeats", type=int, default=2, help="seeds, where a benchmark repeats")
     parser.add_argument("--only", default="", help="comma-separated names of the data sets to run")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
@@ -43,8 +44,16 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def write(script: str, ratios: Mapping[str, float], figures: Mapping[str, Any], *, quick: bool) -> None:
-    """Write ``benchmarks/results/SCRIPT.json``; a quick run writes beside it, so that it never replaces real figures."""
+def write(script: str, ratios: Mapping[str, float], figures: Mapping[str, Any], *, chosen: argparse.Namespace) -> None:
+    """Write ``benchmarks/results/SCRIPT.json``.
+
+    A quick run writes beside it, so that it never replaces real figures; one with ``--only`` renews its own figures and leaves the
+    others as they are.
+    """
+    path = RESULTS / f"{script}{'.quick' if chosen.quick else ''}.json"
+    if chosen.only and path.is_file():
+        before = json.loads(path.read_text())
+        ratios, figures = {**before["ratios"], **ratios}, {**before["figures"], **figures}
     RESULTS.mkdir(exist_ok=True)
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False
@@ -56,7 +65,6 @@ def write(script: str, ratios: Mapping[str, float], figures: Mapping[str, Any], 
         "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         "torch": torch.__version__,
     }
-    content = {"ratios": dict(ratios), "figures": dict(figures), "hardware": hardware, "commit": commit, "quick": quick}
-    path = RESULTS / f"{script}{'.quick' if quick else ''}.json"
+    content = {"ratios": dict(ratios), "figures": dict(figures), "hardware": hardware, "commit": commit, "quick": chosen.quick}
     path.write_text(json.dumps(content, indent=2) + "\n")
     print(f"\nWrote {path.relative_to(ROOT)}")

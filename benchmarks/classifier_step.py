@@ -223,7 +223,7 @@ def main() -> None:
             if kind != "plain":
                 ratios[f"{name}, {kind} tokens"] = ratio
     print(table(["data", "tokens", "samples/s", "ratio to plain", "tokens of plain's", "memory MB", "accuracy"], rows_of_table))
-    write("classifier_step", ratios, figures, quick=chosen.quick)
+    write("classifier_step", ratios, figures, chosen=chosen)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,117 @@
+"""The course of the learning rate, the number of epochs, and which parameters decay."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from genoken.core.config import EmbeddingSettings, ModelSettings, TrainingSettings
+from genoken.core.layout import NUM_SPECIALS, Channel, HeadSpec, Layout
+from genoken.models.embeddings import EmbeddingStart
+from genoken.models.encoders.linear import LinearEncoder
+from genoken.models.encoders.transformer import TransformerEncoder
+from genoken.models.network import seeded_network
+from genoken.training.optim import build_optimizer, learning_rate_factor, num_epochs, parameter_groups
+
+LAYOUT = Layout(
+    channels=(
+        Channel(name="feature", kind="category", role="identity", size=NUM_SPECIALS + 6),
+        Channel(name="value", kind="scalar", role="value"),
+    ),
+    num_features=6,
+    has_cls=True,
+    emits_every_feature=False,
+    max_tokens=7,
+)
+
+
+def network_of(encoder=None, **settings):
+    model = ModelSettings(encoder=encoder or TransformerEncoder(layers=2, heads=2, feed_forward=12), width=8, **settings)
+    return seeded_network(model, LAYOUT, HeadSpec(outputs=3), EmbeddingStart(), 0)
+
+
+def test_the_cosine_schedule_is_typed_by_hand():
+    # 10 steps, 2 of warm-up; then half a cosine over steps 2 .. 9
+    factors = [learning_rate_factor(step, 10, 0.2, "cosine") for step in range(10)]
+    cosine = [1.0, 0.9504844, 0.8117449, 0.6112605, 0.3887395, 0.1882551, 0.0495156, 0.0]
+    assert factors == pytest.approx([0.5, 1.0] + [0.01 + 0.99 * value for value in cosine], abs=1e-6)
+    assert learning_rate_factor(10, 10, 0.2, "cosine") == pytest.approx(0.01)
+    assert learning_rate_factor(999, 10, 0.2, "cosine") == pytest.approx(0.01)
+
+
+def test_the_constant_schedule_stays_after_the_warm_up():
+    assert [learning_rate_factor(step, 10, 0.4, "constant") for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("warmup", "total", "expected"), [(0.0, 4, [1.0]), (0.01, 4, [1.0]), (0.3, 4, [0.5, 1.0]), (1.0, 4, [0.25, 0.5, 0.75, 1.0])]
+)
+def test_the_warm_up_is_rounded_up_to_whole_steps(warmup, total, expected):
+    assert [learning_rate_factor(step, total, warmup, "cosine") for step in range(len(expected))] == expected
+
+
+@pytest.mark.parametrize("total", [0, 1, 2])
+@pytest.mark.parametrize("warmup", [0.0, 0.5, 1.0])
+def test_runs_of_hardly_any_steps_have_a_rate(total, warmup):
+    for step in range(3):
+        assert 0 < learning_rate_factor(step, total, warmup, "cosine") <= 1
+
+
+@pytest.mark.parametrize(
+    ("num_batches", "accumulate", "expected"),
+    [(1, 1, 20), (20, 1, 20), (21, 1, 20), (40, 1, 10), (39, 2, 20), (99, 1, 5), (101, 1, 4), (5000, 1, 4)],
+)
+def test_the_planned_number_of_epochs_makes_about_400_steps(num_batches, accumulate, expected):
+    assert num_epochs(TrainingSettings(epochs=0, accumulate=accumulate), num_batches) == expected
+
+
+def test_a_number_of_epochs_that_is_given_is_taken():
+    assert num_epochs(TrainingSettings(epochs=7), 5000) == 7
+
+
+@pytest.mark.parametrize("combine", ["affine", "multiplicative", "additive", "concatenate"])
+@pytest.mark.parametrize("position", ["none", "learned"])
+@pytest.mark.parametrize("linear_path", [True, False])
+def test_every_parameter_is_in_one_group(combine, position, linear_path):
+    network = network_of(embedding=EmbeddingSettings(combine=combine, position=position), linear_path=linear_path)
+    grouped = [id(parameter) for group in parameter_groups(network, TrainingSettings()) for parameter in group["params"]]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {id(parameter) for parameter in network.parameters()}
+
+
+def test_matrices_decay_and_the_rest_does_not():
+    network = network_of(embedding=EmbeddingSettings(combine="affine", position="learned"))
+    settings = TrainingSettings(learning_rate=0.25, weight_decay=0.5, linear_path_learning_rate=0.125)
+    decay, rate = {}, {}
+    for group in parameter_groups(network, settings):
+        for parameter in group["params"]:
+            decay[id(parameter)], rate[id(parameter)] = group["weight_decay"], group["lr"]
+    decayed = {name for name, parameter in network.named_parameters() if decay[id(parameter)]}
+    assert {name for name, parameter in network.named_parameters() if decay[id(parameter)] not in (0.0, 0.5)} == set()
+    in_block = ("attention.query_key_value", "attention.output", "feed_forward.0", "feed_forward.3")
+    matrices = {f"encoder.blocks.{index}.{name}.weight" for index in range(2) for name in in_block}
+    assert decayed == matrices | {"head.1.weight", "head.4.weight"}
+    for name, parameter in network.named_parameters():
+        assert rate[id(parameter)] == (0.125 if name.startswith("linear_path") else 0.25)
+
+
+def test_the_weights_of_a_rival_decay():
+    network = network_of(LinearEncoder(), head="linear")
+    groups = parameter_groups(network, TrainingSettings(weight_decay=0.5))
+    decayed = {id(parameter) for group in groups if group["weight_decay"] for parameter in group["params"]}
+    assert decayed == {id(network.embedding.weight), id(network.head[0].weight)}
+
+
+def test_the_optimizer_follows_the_schedule():
+    optimizer, schedule = build_optimizer(
+        network_of(), TrainingSettings(learning_rate=0.2, linear_path_learning_rate=0.4, warmup=0.2), 10
+    )
+    assert isinstance(optimizer, torch.optim.AdamW)
+    rates = []
+    for _ in range(10):
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        schedule.step()
+    factors = [learning_rate_factor(step, 10, 0.2, "cosine") for step in range(10)]
+    assert [rate[0] for rate in rates] == pytest.approx([0.2 * factor for factor in factors])
+    assert [rate[-1] for rate in rates] == pytest.approx([0.4 * factor for factor in factors])

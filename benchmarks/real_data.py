@@ -1,7 +1,8 @@
 """Macro-F1 of the default transformer against logistic regression and the other baselines, on real cells.
 
-Five folds x two repeats (``--repeats``, seeds) of each data set; data sets with donors are split by donor, and every predictor sees the same folds
-and the same values. The demo's cells come with scanpy; the others are used when they are there and left out, with a line, when not.
+Five folds x two repeats (``--repeats``, seeds) of each data set; data sets with donors are split by donor, and every predictor sees
+the same folds and the same values. The demo's cells come with scanpy; the others are used when they are there and left out, with a
+line, when not.
 
     python benchmarks/real_data.py [--quick] [--only demo,glioblastoma]
 """

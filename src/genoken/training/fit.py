@@ -135,7 +135,8 @@ def planned(settings: TrainingSettings, train: TokenDataset) -> TrainingSettings
     batches = cut_batches(
         np.arange(len(train)), train.lengths(), batch_size=settings.batch_size, tokens_per_batch=settings.tokens_per_batch
     )
-    return replace(settings, epochs=num_epochs(settings, settings.limit_batches or len(batches)))  # type: ignore[type-var]
+    num_batches = min(len(batches), settings.limit_batches or len(batches))
+    return replace(settings, epochs=num_epochs(settings, num_batches))  # type: ignore[type-var]
 
 
 def _run(

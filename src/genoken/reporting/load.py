@@ -118,6 +118,9 @@ def load_run_folder(folder: Path) -> RunFolder:
     if not isinstance(metrics.get("test"), dict) or not isinstance(metrics["test"].get("model"), dict):
         raise RunError("the scores of the model (test.model) are missing", where=str(folder / "metrics.json"))
     config = folder / "config.yaml"
+    baselines = _baselines(folder / "baselines")
+    if metrics.get("task") == "regression":
+        metrics, baselines = _named_for_regression(metrics, baselines)
     return RunFolder(
         folder=folder,
         metrics=metrics,
@@ -130,9 +133,26 @@ def load_run_folder(folder: Path) -> RunFolder:
         embeddings=_parquet(folder / "embeddings.parquet", ("sample_id",)),
         gene_embeddings=_parquet(folder / "gene_embeddings.parquet", ("feature_id",)),
         genes=_table(folder / "explanations" / "genes.tsv", "\t", ("class", "feature_id", "importance")),
-        baselines=_baselines(folder / "baselines"),
+        baselines=baselines,
         config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
     )
+
+
+def _named_for_regression(
+    metrics: dict[str, Any], baselines: dict[str, pd.DataFrame]
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """Return scores and predictions under the names that the same kinds of baseline have in a regression."""
+    names = {"majority": "mean", "linear": "ridge", "pca_linear": "pca_ridge"}
+
+    def renamed(named: dict[str, Any]) -> dict[str, Any]:
+        return {names.get(name, name): value for name, value in named.items()}
+
+    test = dict(metrics["test"])
+    test["baselines"] = renamed(section(test, "baselines"))
+    if difference := section(test, "difference"):
+        baseline = difference.get("baseline")
+        test["difference"] = difference | {"baseline": names.get(str(baseline), baseline)}
+    return metrics | {"test": test}, renamed(baselines)
 
 
 def _json_object(path: Path) -> dict[str, Any] | None:

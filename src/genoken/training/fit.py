@@ -99,6 +99,9 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     TrainingError
         When the loss is not finite, or memory runs out, before any epoch was validated.
     """
+    # Lightning's notes on devices, tips and limits would stand between a user and the verdict.
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     device = choose_device()
     precision = choose_precision(settings.precision, device)
     layers = network.attention_layers()
@@ -142,9 +145,6 @@ def planned(settings: TrainingSettings, train: TokenDataset) -> TrainingSettings
 def _run(
     trainer: lightning.Trainer, module: TrainingModule, data: TokenDataModule, checkpoint: Path | None
 ) -> TrainingError | None:
-    # Lightning's notes on devices, tips and limits would stand between a user and the verdict.
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             # Lightning advises on worker processes and progress bars that do not apply to loaders made of threads.

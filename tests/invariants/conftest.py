@@ -93,8 +93,8 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
-def parts() -> tuple[TokenDataset, TokenDataset, ClassifyObjective, Any]:
+def make_parts() -> tuple[TokenDataset, TokenDataset, ClassifyObjective, Any]:
+    """Return the train and the validation part, the objective and its target."""
     adata = planted_markers(samples=62, features=32, groups=4, seed=2)
     samples = samples_from_anndata(adata)
     labels = adata.obs["cell_type"].astype("category")
@@ -108,6 +108,11 @@ def parts() -> tuple[TokenDataset, TokenDataset, ClassifyObjective, Any]:
     target = objective.fit(codes[rows["train"]], "cell_type", tuple(labels.cat.categories))
     train, val = (TokenDataset(tokenizer, state, prepared[chosen], codes[chosen]) for chosen in rows.values())
     return train, val, objective, target
+
+
+@pytest.fixture(scope="session")
+def parts() -> tuple[TokenDataset, TokenDataset, ClassifyObjective, Any]:
+    return make_parts()
 
 
 @pytest.fixture

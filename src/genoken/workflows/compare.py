@@ -53,7 +53,10 @@ def _predictions(folder: Path) -> pd.DataFrame:
     path = folder / "predictions.parquet"
     if not path.is_file():
         raise RunError("there are no predictions here", where=str(folder), remedy="name the folder of a finished run")
-    return pd.read_parquet(path)
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise RunError("the file is not valid Parquet", where=str(path), remedy="restore it, or train again") from error
 
 
 def _cell(scores: dict[str, Any], metric: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from genoken.core.errors import ConfigError
 from genoken.interpretation.subject import Subject
 from genoken.workflows.inputs import read_source
-from genoken.workflows.predict import aligned_dataset, predict, write_table
+from genoken.workflows.predict import OUTPUT_SUFFIXES, TABLE_SUFFIXES, aligned_dataset, checked_output, predict, write_table
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.show import Show
 
@@ -25,6 +26,7 @@ def embed(
     *,
     genes: bool = False,
     contextual: bool = False,
+    min_coverage: float | None = None,
     show: Show | None = None,
 ) -> pd.DataFrame:
     """Export embeddings.
@@ -36,11 +38,14 @@ def embed(
     data
         Samples; not needed for the learned table of genes.
     output
-        ``.h5ad`` (samples only), ``.csv``, ``.tsv`` or ``.parquet``.
+        ``.csv``, ``.tsv`` or ``.parquet`` for the table; ``.h5ad`` (samples only) for the file with the embedding in
+        ``obsm["X_genoken"]`` and the predictions in ``obs``.
     genes
         Export genes in place of samples.
     contextual
-        With ``genes``: each gene's final state, averaged over the samples that express it, in place of the learned table.
+        Each gene's final state, averaged over the samples that express it, in place of the learned table.
+    min_coverage
+        Smallest share of the model's genes, from 0 to 1, that the file must hold; by default the run's ``data.min_coverage``.
     show
         Where progress goes; by default nowhere.
 
@@ -48,21 +53,27 @@ def embed(
     -------
     pandas.DataFrame
         One row per sample or gene.
+
+    Raises
+    ------
+    GenokenError
+        When run, file or output cannot be used.
     """
     run, show = as_run(run), show or Show(quiet=True)
-    if not genes:
+    path = checked_output(output, TABLE_SUFFIXES if genes or contextual else OUTPUT_SUFFIXES)
+    if not (genes or contextual):
         if data is None:
             raise ConfigError("no file to embed is named", remedy="name one, or use --genes for the learned table of genes")
-        return predict(run, data, output, show=show).states
-    table = _contextual(run, data) if contextual else _learned(run)
-    if output is not None:
-        path = Path(output)
-        if path.suffix not in (".csv", ".tsv", ".parquet"):
-            raise ConfigError(
-                f"gene embeddings cannot be written as '{path.suffix}'", where=str(path), remedy="use .parquet, .tsv or .csv"
-            )
+        is_table = path is not None and path.suffix != ".h5ad"
+        table = predict(run, data, None if is_table else path, min_coverage=min_coverage, show=show).states
+        return _written(table, path, "samples", show) if is_table else table
+    return _written(_contextual(run, data, min_coverage) if contextual else _learned(run), path, "genes", show)
+
+
+def _written(table: pd.DataFrame, path: Path | None, noun: str, show: Show) -> pd.DataFrame:
+    if path is not None:
         write_table(path, table)
-        show.line(f"Wrote {len(table):,} genes to {path}.")
+        show.line(f"Wrote {len(table):,} {noun} to {path}.")
     return table
 
 
@@ -75,15 +86,13 @@ def _learned(run: Run) -> pd.DataFrame:
     return table.rename_axis("feature_id")
 
 
-def _contextual(run: Run, data: str | Path | AnnData | None) -> pd.DataFrame:
+def _contextual(run: Run, data: str | Path | AnnData | None, min_coverage: float | None) -> pd.DataFrame:
     from genoken.interpretation.states import contextual_gene_states
 
     if data is None:
         raise ConfigError("contextual gene embeddings need samples", remedy="name a file")
-    dataset, _ = aligned_dataset(run.model, read_source(data, run.config.data.source).samples)
+    dataset, _ = aligned_dataset(run.model, read_source(data, run.config.data.source).samples, min_coverage)
     subject = Subject(run.model.network, dataset, run.config.objective, run.model.target)
-    import numpy as np
-
     feature_ids, states, counts = contextual_gene_states(subject, np.arange(len(dataset)))
     table = pd.DataFrame(states, index=list(feature_ids), columns=[f"width_{index}" for index in range(states.shape[1])])
     table.insert(0, "symbol", list(run.model.symbols))

@@ -30,6 +30,7 @@ def evaluate(
     label: str = "",
     group: str = "",
     output: str | Path | None = None,
+    min_coverage: float | None = None,
     show: Show | None = None,
 ) -> dict[str, Any]:
     """Predict the labels of other samples and score them, with the same metrics and intervals as the run's own test.
@@ -45,7 +46,9 @@ def evaluate(
     group
         Column of groups for the intervals; by default the run's, where the file has it.
     output
-        Folder for ``metrics.json`` and ``predictions.parquet``; by default nothing is written.
+        New folder for ``metrics.json`` and ``predictions.parquet``; by default nothing is written.
+    min_coverage
+        Smallest share of the model's genes, from 0 to 1, that the file must hold; by default the run's ``data.min_coverage``.
     show
         Where tables go; by default nowhere.
 
@@ -58,11 +61,15 @@ def evaluate(
     ------
     DataError
         When labels are missing or are none of the run's classes.
+    RunError
+        When the run or the output folder cannot be used.
     """
     run, show = as_run(run), show or Show(quiet=True)
+    if output is not None and Path(output).exists():
+        prepare_output_folder(Path(output), overwrite=False)  # one that is occupied is refused before any work
     source = read_source(data, run.config.data.source)
     table = source.samples.table
-    settings = replace(
+    settings = replace(  # type: ignore[type-var]
         run.config.data,
         label=label or run.model.target.label,
         group=group or (run.config.data.group if run.config.data.group in table else ""),
@@ -70,28 +77,40 @@ def evaluate(
         positive="",
         limit_samples=0,
     )
-    study = _coded(build_study(source.samples, settings, seed=run.config.training.seed, guess_group=True), run, settings.positive)
+    study = _coded(build_study(source.samples, settings, seed=run.config.training.seed, guess_group=True), run)
     for note in study.notes:
         show.line(f"  {note}.")
-    dataset, coverage = aligned_dataset(run.model, study.samples)
+    dataset, coverage = aligned_dataset(run.model, study.samples, min_coverage)
     show.line(f"{study.samples.origin}: {coverage}.")
     training = run.config.training
     predicted, _ = predict_dataset(
         run.model.network, dataset, run.config.objective, run.model.target,
         batch_size=training.eval_batch_size or 4 * training.batch_size, precision=training.precision, attention=training.attention,
     )  # fmt: skip
+    metrics = _score(run, study, predicted)
+    results.show_verdict(show, metrics)
+    if output is not None:
+        folder = prepare_output_folder(Path(output), overwrite=False)
+        pooled = results.Pooled(np.arange(len(predicted)), np.zeros(len(predicted), dtype=int), {"model": predicted})
+        results.write_predictions(folder, study, pooled, run.config.evaluation.threshold)
+        write_json(folder / "metrics.json", metrics)
+        show.line(f"Wrote {folder}.")
+    return metrics
+
+
+def _score(run: Run, study: Study, predicted: np.ndarray) -> dict[str, Any]:
     scored = evaluate_predictions(
         task=study.task,
         labels=study.labels,
         predictions={"model": predicted, **_majority(run, study)},
         classes=run.model.target.classes,
         groups=study.groups,
-        seed=training.seed,
+        seed=run.config.training.seed,
         draws=run.config.evaluation.bootstrap,
         threshold=run.config.evaluation.threshold,
         model_words=results.model_words(run.config),
     )
-    metrics = {
+    return {
         "task": study.task,
         "label": study.label,
         "classes": list(run.model.target.classes),
@@ -106,17 +125,9 @@ def evaluate(
         "verdict": scored["verdict"],
         "test": scored["test"],
     }
-    results.show_verdict(show, metrics)
-    if output is not None:
-        folder = prepare_output_folder(Path(output), overwrite=False)
-        pooled = results.Pooled(np.arange(len(predicted)), np.zeros(len(predicted), dtype=int), {"model": predicted})
-        results.write_predictions(folder, study, pooled)
-        write_json(folder / "metrics.json", metrics)
-        show.line(f"Wrote {folder}.")
-    return metrics
 
 
-def _coded(study: Study, run: Run, positive: str) -> Study:
+def _coded(study: Study, run: Run) -> Study:
     """Return the study with its labels in the run's own codes.
 
     Raises

@@ -173,13 +173,13 @@ def _rival_name(rival: str) -> str:
 
 def _rival(config: RunConfig, rival: str, study: Study, rows: dict[str, np.ndarray], folder: Path) -> np.ndarray:
     """Train another encoder by the same machinery on the same fold, and return its test predictions."""
-    model = replace(
+    model = replace(  # type: ignore[type-var]
         config.model,
         encoder=component_from_dict("encoders", rival),
         head="linear" if rival == "linear" else "mlp",
         linear_path=False,
     )
-    changed = replace(config, model=model, training=replace(config.training, logger="none"))
+    changed = replace(config, model=model, training=replace(config.training, logger="none"))  # type: ignore[type-var]
     prepared = prepare_fold(changed, study, rows["train"])
     fitted = _fit(changed, prepared, rows["train"], rows["val"], folder / "rivals" / rival, on_epoch=None)
     return _predictions(changed, prepared, fitted, rows["test"])[0]["model"]
@@ -205,4 +205,6 @@ def _read(folder: Path, study: Study, words: np.ndarray) -> FoldResult:
         columns = [column for column in table if str(column).rsplit("|", 1)[0] == name]
         values = table[columns].to_numpy()
         predictions[name] = values if study.classes else values[:, 0]
-    return FoldResult(read_model(folder), predictions, pd.read_csv(folder / "history.csv"), read_json(folder / FACTS))
+    # pandas' usual reader is off by one unit in the last place
+    history = pd.read_csv(folder / "history.csv", float_precision="round_trip")
+    return FoldResult(read_model(folder), predictions, history, read_json(folder / FACTS))

@@ -18,6 +18,7 @@ from genoken.core.errors import ConfigError, DataError, suggestion
 from genoken.core.files import sha256_of_file
 from genoken.core.random import generator
 from genoken.core.samples import Samples
+from genoken.data._check_columns import classes_of
 from genoken.data.check import check_samples, guess_group_column, guess_task, require_column
 from genoken.readers._anndata import inspect_anndata
 from genoken.readers._anndata_file import load_anndata
@@ -104,16 +105,27 @@ def read_source(data: str | Path | AnnData, source: str) -> Source:
         When it cannot be used, for the first reason.
     """
     is_file = isinstance(data, (str, Path))
-    adata = load_anndata(Path(data)) if is_file else data  # type: ignore[arg-type]
-    origin = Path(data).name if is_file else "AnnData"  # type: ignore[arg-type]
+    adata = load_anndata(Path(data)) if is_file else data
+    origin = Path(data).name if is_file else "AnnData"
     inspection = inspect_anndata(adata, source, origin)
     if inspection.problems:
         raise inspection.problems[0]
     samples = inspection.samples
-    digest = sha256_of_file(Path(data)) if is_file else hash_of_samples(samples)  # type: ignore[arg-type]
-    path = str(Path(data).resolve()) if is_file else ""  # type: ignore[arg-type]
+    digest = sha256_of_file(Path(data)) if is_file else hash_of_samples(samples)
+    path = str(Path(data).resolve()) if is_file else ""
     entry = {"path": path, "sha256": digest, "samples": samples.num_samples, "features": samples.num_features}
     return Source(samples, tuple(matrix.summary() for matrix in inspection.matrices), (entry,))
+
+
+def read_inputs(inputs: Mapping[str, str | Path | AnnData], settings: DataSettings) -> Source:
+    """Read the file under ``data``, or else the parts under ``train``, ``val`` and ``test``.
+
+    Raises
+    ------
+    DataError
+        When one cannot be used.
+    """
+    return read_source(inputs["data"], settings.source) if "data" in inputs else read_parts(inputs, settings)
 
 
 def hash_of_samples(samples: Samples) -> str:
@@ -132,6 +144,9 @@ def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings
     The joined table has a column ``split``. Sample ids that occur in several files get the part's name in front.
     """
     sources = {part: read_source(data, settings.source) for part, data in parts.items()}
+    if settings.label:
+        for source in sources.values():
+            require_column(source.samples.table, settings.label, source.samples.origin)
     first = sources["train"].samples
     kinds = {part: source.samples.value_kind for part, source in sources.items()}
     if len(set(kinds.values())) > 1:
@@ -200,15 +215,18 @@ def build_study(samples: Samples, settings: DataSettings, *, seed: int, guess_gr
             "no label column is named", where=samples.origin, remedy="add --label COLUMN; genoken check lists the candidates"
         )
     column = require_column(samples.table, settings.label, samples.origin)
-    samples, column, notes = _usable(samples, column, settings)
     task: Task = guess_task(column) if settings.task == "auto" else settings.task
+    if task == "classification":
+        column = classes_of(column)  # whole numbers that a missing value made real are the same classes in every file
+    samples, column, notes = _usable(samples, column, settings)
     if task == "classification":
         labels, classes, positive = _class_codes(column, settings.positive, samples.origin)
     else:
         labels, classes, positive = _numbers(column, samples.origin), (), ""
-    group = settings.group or (guess_group_column(samples.table) or "" if guess_group else "")
-    if group and group == settings.label:
-        group = ""
+    if settings.group == settings.label:
+        raise ConfigError(f"'{settings.label}' is both label and group", where=samples.origin, remedy="choose another --group")
+    others = samples.table.drop(columns=settings.label)
+    group = settings.group or (guess_group_column(others) or "" if guess_group else "")
     groups = _groups(samples, group) if group else None
     if group and not settings.group:
         notes.append(
@@ -239,7 +257,7 @@ def _usable(samples: Samples, column: pd.Series, settings: DataSettings) -> tupl
 
 
 def _class_codes(column: pd.Series, positive: str, where: str) -> tuple[np.ndarray, tuple[str, ...], str]:
-    names = column.astype(str).to_numpy()
+    names = column.to_numpy()
     found = tuple(sorted(set(names)))
     if len(found) < 2:
         raise DataError(f"'{column.name}' has a single class, '{found[0]}'", where=where, remedy="choose another --label")
@@ -296,11 +314,11 @@ def _limited(labels: np.ndarray, classes: tuple[str, ...], count: int, seed: int
 
 
 def has_split_column(table: pd.DataFrame) -> bool:
-    """Return whether the table has a column ``split`` made of the words for train, validation and test."""
+    """Return whether the table has a column ``split`` made of the words for train, validation, test and unused."""
     if SPLIT_COLUMN not in table:
         return False
     words = {str(word).lower() for word in table[SPLIT_COLUMN].dropna().unique()}
-    return "train" in words and "test" in words and words <= {"train", "val", "valid", "validation", "test"}
+    return "train" in words and "test" in words and words <= {"train", "val", "valid", "validation", "test", "unused"}
 
 
 def examine(source: Source, settings: DataSettings, *, group: str) -> dict[str, Any]:

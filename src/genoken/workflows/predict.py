@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,11 +27,12 @@ from genoken.workflows.store import FittedModel
 if TYPE_CHECKING:
     from anndata import AnnData
 
-OUTPUT_SUFFIXES = (".h5ad", ".csv", ".tsv", ".parquet")
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+OUTPUT_SUFFIXES = (".h5ad", *TABLE_SUFFIXES)
 EMBEDDING_KEY = "X_genoken"
 """Key of ``obsm`` that receives the states."""
 OBS_PREFIX = "genoken_"
-"""Put in front of the columns that are added to ``obs``."""
+"""Put in front of the columns that are added to ``obs``; a slash in a class's name becomes an underscore there."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def predict(
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto",
     compile: bool = False,  # noqa: A002 - the option's public name
     embed: bool = True,
+    min_coverage: float | None = None,
     show: Show | None = None,
 ) -> Prediction:
     """Predict the label of each sample of a file.
@@ -85,6 +88,8 @@ def predict(
         Compile the encoder's layers first, which pays for large files.
     embed
         Whether an ``.h5ad`` output receives the states.
+    min_coverage
+        Smallest share of the model's genes, from 0 to 1, that the file must hold; by default the run's ``data.min_coverage``.
     show
         Where progress goes; by default nowhere.
 
@@ -94,9 +99,9 @@ def predict(
         When run, file or output cannot be used.
     """
     run, show = as_run(run), show or Show(quiet=True)
-    path = _checked_output(output)
+    path = checked_output(output, OUTPUT_SUFFIXES)
     samples = read_source(data, run.config.data.source).samples
-    dataset, coverage = aligned_dataset(run.model, samples)
+    dataset, coverage = aligned_dataset(run.model, samples, min_coverage)
     show.line(f"{samples.origin}: {coverage}.")
     size = batch_size or run.config.training.eval_batch_size or 4 * run.config.training.batch_size
     began = time.perf_counter()
@@ -123,8 +128,17 @@ def predict(
     return Prediction(table, states_table, speed, coverage)
 
 
-def aligned_dataset(model: FittedModel, samples: Samples, labels: np.ndarray | None = None) -> tuple[TokenDataset, str]:
+def aligned_dataset(model: FittedModel, samples: Samples, min_coverage: float | None = None) -> tuple[TokenDataset, str]:
     """Return samples as the model's tokenizer prepares them, and the line that says how many of its genes they hold.
+
+    Parameters
+    ----------
+    model
+        The model.
+    samples
+        Samples with any set of genes.
+    min_coverage
+        Smallest share of the model's genes, from 0 to 1, that they must hold; by default the run's ``data.min_coverage``.
 
     Raises
     ------
@@ -134,23 +148,28 @@ def aligned_dataset(model: FittedModel, samples: Samples, labels: np.ndarray | N
     found = align(
         model.state.feature_ids,
         samples.features,
-        minimum_coverage=model.config.data.min_coverage,
+        minimum_coverage=model.config.data.min_coverage if min_coverage is None else min_coverage,
         where=samples.origin,
         symbols=model.symbols,
     )
-    prepared = model.tokenizer.prepare(samples, found.columns, model.state)
-    return TokenDataset(model.tokenizer, model.state, prepared, labels), found.line
+    return TokenDataset(model.tokenizer, model.state, model.tokenizer.prepare(samples, found.columns, model.state)), found.line
 
 
-def _checked_output(output: str | Path | None) -> Path | None:
+def checked_output(output: str | Path | None, suffixes: Sequence[str]) -> Path | None:
+    """Return the path to write to, if there is one, before any work is done for it.
+
+    Raises
+    ------
+    ConfigError
+        When its name has none of the suffixes.
+    """
     if output is None:
         return None
     path = Path(output)
-    if path.suffix not in OUTPUT_SUFFIXES:
+    if path.suffix not in suffixes:
+        ending = f"'{path.suffix}'" if path.suffix else "a name without an ending"
         raise ConfigError(
-            f"'{path.suffix}' is not a format that predictions can be written in",
-            where=str(path),
-            remedy="use " + ", ".join(OUTPUT_SUFFIXES),
+            f"{ending} says no format that this can be written in", where=str(path), remedy=f"use {', '.join(suffixes)}"
         )
     return path
 
@@ -160,13 +179,25 @@ def _write(path: Path, data: str | Path | AnnData, table: pd.DataFrame, states: 
         write_table(path, table)
         return
     adata = load_anndata(Path(data)) if isinstance(data, (str, Path)) else data.copy()
-    for column in table:
+    for column, name in zip(table, _obs_names(list(table)), strict=True):
         values = table[column].to_numpy()
-        adata.obs[f"{OBS_PREFIX}{column}"] = pd.Categorical(values) if values.dtype == object else values
+        adata.obs[name] = pd.Categorical(values) if values.dtype == object else values
     if states is not None:
         adata.obsm[EMBEDDING_KEY] = states
     with atomic_path(path) as temporary:
         adata.write_h5ad(temporary)
+
+
+def _obs_names(columns: Sequence[str]) -> list[str]:
+    """Return names for ``obs``, without the slashes that divide groups in HDF5, and each once."""
+    names: list[str] = []
+    for column in columns:
+        plain = name = OBS_PREFIX + column.replace("/", "_")
+        number = 2
+        while name in names:
+            name, number = f"{plain}_{number}", number + 1
+        names.append(name)
+    return names
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 import genoken
 from genoken.core.components import kind_of
-from genoken.core.config import RunConfig, TrainingSettings
+from genoken.core.config import RunConfig
 from genoken.core.files import atomic_path, sha256_of_file
 from genoken.core.random import seed_for
 from genoken.data._check_values import row_hashes
@@ -148,14 +148,14 @@ def prediction_table(
     return table
 
 
-def write_predictions(folder: Path, study: Study, pooled: Pooled) -> None:
-    """Write ``predictions.parquet`` and ``baselines/NAME.parquet``."""
+def write_predictions(folder: Path, study: Study, pooled: Pooled, threshold: float) -> None:
+    """Write ``predictions.parquet`` and ``baselines/NAME.parquet``; ``threshold`` is the second class's, of two."""
     extra: dict[str, Any] = {} if study.groups is None else {"group": study.groups[pooled.rows]}
     extra |= {"fold": pooled.folds, "label": study.named_labels()[pooled.rows]}
     ids = study.samples.table.index[pooled.rows]
     for name, predicted in pooled.predictions.items():
         path = folder / "predictions.parquet" if name == "model" else folder / "baselines" / f"{name}.parquet"
-        _write_parquet(path, prediction_table(ids, predicted, study.classes, 0.5, extra))
+        _write_parquet(path, prediction_table(ids, predicted, study.classes, threshold, extra))
 
 
 def ablation(study: Study, pooled: Pooled, threshold: float) -> dict[str, dict[str, float | None]]:
@@ -188,13 +188,11 @@ def dataset_of(model: FittedModel, study: Study, rows: np.ndarray) -> TokenDatas
     return TokenDataset(model.tokenizer, model.state, prepared[rows], study.labels[rows])
 
 
-def write_embeddings(
-    folder: Path, study: Study, model: FittedModel, pooled: Pooled, rows: np.ndarray, settings: TrainingSettings
-) -> None:
+def write_embeddings(folder: Path, study: Study, model: FittedModel, pooled: Pooled, rows: np.ndarray) -> None:
     """Write ``embeddings.parquet``: the model's state of each sample, and principal components of the same values."""
     from sklearn.decomposition import PCA
 
-    dataset = dataset_of(model, study, rows)
+    dataset, settings = dataset_of(model, study, rows), model.config.training
     batch_size = settings.eval_batch_size or 4 * settings.batch_size
     _, states = predict(
         model.network, dataset, model.config.objective, model.target, batch_size=batch_size,
@@ -202,9 +200,11 @@ def write_embeddings(
     )  # fmt: skip
     table = pd.DataFrame({"sample_id": study.samples.table.index[rows].astype(str)})
     table["label"] = study.named_labels()[rows]
-    predicted = prediction_table(pd.Index(pooled.rows), pooled.predictions["model"], study.classes, 0.5, {})["predicted"].to_numpy()
-    table["predicted"] = predicted[np.searchsorted(pooled.rows, rows)]
-    table["fold"] = pooled.folds[np.searchsorted(pooled.rows, rows)]
+    threshold = model.config.evaluation.threshold
+    predicted = prediction_table(pd.Index(pooled.rows), pooled.predictions["model"], study.classes, threshold, {})["predicted"]
+    places = np.searchsorted(pooled.rows, rows)
+    table["predicted"] = predicted.to_numpy()[places]
+    table["fold"] = pooled.folds[places]
     if study.groups is not None:
         table["group"] = study.groups[rows]
     count = min(NUM_COMPONENTS, min(dataset.prepared.shape) - 1)

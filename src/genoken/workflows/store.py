@@ -22,6 +22,7 @@ from genoken.core.files import atomic_path, read_json, sha256_of_file, write_jso
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.network import Network, seeded_network
 from genoken.vocabulary.vocabulary import read_vocabulary, write_vocabulary
+from genoken.workflows.state import STATE
 
 MODEL_FILES = ("config.yaml", "model.safetensors", "tokenizer.json", "target.json", "vocabulary.parquet")
 """Files that make up a model; their hashes are in the manifest."""
@@ -81,7 +82,14 @@ def write_model(folder: Path, model: FittedModel) -> None:
     )
     weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.network.state_dict().items()}
     with atomic_path(folder / "model.safetensors") as temporary:
-        save_file(weights, temporary, metadata={"format": "pt", "genoken": genoken.__version__})
+        try:
+            save_file(weights, temporary, metadata={"format": "pt", "genoken": genoken.__version__})
+        except SafetensorError as error:  # the format's own name for what would be an OSError
+            raise RunError(
+                f"cannot write the weights ({error})",
+                where=str(folder / "model.safetensors"),
+                remedy="free disk space or choose another folder",
+            ) from error
 
 
 def read_model(folder: Path) -> FittedModel:
@@ -95,16 +103,10 @@ def read_model(folder: Path) -> FittedModel:
     folder = Path(folder)
     missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
     if missing:
-        unfinished = (folder / "state.json").is_file()
-        remedy = (
-            f"the run is unfinished: genoken train --resume {folder}"
-            if unfinished
-            else "is this a folder that genoken train wrote?"
-        )
-        raise RunError("not a finished run: it has no " + ", ".join(missing), where=str(folder), remedy=remedy)
+        raise _not_finished(folder, ", ".join(missing))
     config = build(RunConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
     feature_ids, symbols, per_feature = read_vocabulary(folder / "vocabulary.parquet")
-    content = read_json(folder / "tokenizer.json")
+    content = _json_object(folder / "tokenizer.json")
     tokenizer = component_from_dict(
         "tokenizers", {k: v for k, v in content.items() if k != "facts"}, where=str(folder / "tokenizer.json")
     )
@@ -125,8 +127,15 @@ def read_model(folder: Path) -> FittedModel:
     return FittedModel(config, state, symbols, target, network)
 
 
-def _target(path: Path) -> TargetState:
+def _json_object(path: Path) -> dict[str, Any]:
     content = read_json(path)
+    if not isinstance(content, dict):
+        raise RunError("the file does not hold a JSON object", where=str(path), remedy="restore it, or train again")
+    return content
+
+
+def _target(path: Path) -> TargetState:
+    content = _json_object(path)
     try:
         return TargetState(
             task=content["task"],
@@ -146,18 +155,32 @@ def verify_hashes(folder: Path) -> None:
     Raises
     ------
     RunError
-        When a file is not the one that was written.
+        When there is no manifest, or a file is not the one that was written.
     """
+    folder = Path(folder)
     if not (folder / "manifest.json").is_file():
-        return
-    for name, expected in read_json(folder / "manifest.json").get("files", {}).items():
+        raise _not_finished(folder, "manifest.json")
+    expected = _json_object(folder / "manifest.json").get("files")
+    for name in MODEL_FILES:
         path = folder / name
-        if name in MODEL_FILES and path.is_file() and sha256_of_file(path) != expected:
+        if not path.is_file():
+            raise _not_finished(folder, name)
+        if not isinstance(expected, dict) or sha256_of_file(path) != expected.get(name):
             raise RunError(
                 "the file is not the one that the run wrote (its hash differs from manifest.json)",
                 where=str(path),
                 remedy="restore it, or train again",
             )
+
+
+def _not_finished(folder: Path, missing: str) -> RunError:
+    if not folder.is_dir():
+        return RunError("there is no such folder", where=str(folder), remedy="name a folder that genoken train wrote")
+    unfinished = (folder / STATE).is_file()
+    remedy = (
+        f"the run is unfinished: genoken train --resume {folder}" if unfinished else "is this a folder that genoken train wrote?"
+    )
+    return RunError(f"not a finished run: it has no {missing}", where=str(folder), remedy=remedy)
 
 
 def hardware() -> dict[str, Any]:

@@ -16,23 +16,23 @@ import pandas as pd
 
 from genoken.core.components import kind_of
 from genoken.core.config import RunConfig, build, component_from_dict, dump_yaml, read_yaml
-from genoken.core.errors import ConfigError, RunError
-from genoken.core.files import prepare_output_folder, read_json, write_json, write_text
+from genoken.core.errors import ConfigError, GenokenError, RunError, TrainingError
+from genoken.core.files import write_json
 from genoken.evaluation.verdict import evaluate_predictions
 from genoken.training.optim import num_epochs
 from genoken.workflows import results
 from genoken.workflows.assemble import resolve_config, settle_kinds
 from genoken.workflows.fold import ENCODER_ONLY, FACTS, PATH_ONLY, FoldResult, fit_final, fit_fold
-from genoken.workflows.inputs import Source, Study, build_study, examine, has_split_column, read_parts, read_source
+from genoken.workflows.inputs import Source, Study, build_study, examine, has_split_column, read_inputs
 from genoken.workflows.run import Run, load_run
 from genoken.workflows.show import Show
+from genoken.workflows.state import STATE, begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
 from genoken.workflows.store import read_model
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-STATE = "state.json"
-"""Where a run is: ``running`` or ``finished``, and from which files it reads."""
+__all__ = ["STATE", "train"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     overwrite
         Replace a run that is there.
     resume
-        Folder of an interrupted run to finish; everything else then comes from there (``data`` again for an AnnData object).
+        Folder of an interrupted run to finish; everything else then comes from there (AnnData objects must be given again).
     show
         Where sentences, tables and progress bars go; by default nowhere.
 
@@ -105,18 +105,28 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     """
     show = show or Show(quiet=True)
     if resume is not None:
-        return _resume(Path(resume), data, show)
+        return _resume(Path(resume), {"data": data, "train": train, "val": val, "test": test}, show)
     resolved = resolve_config(preset, config, dict(settings or {}))
     named = {"label": label, "group": group, "positive": positive}
-    resolved = replace(resolved, data=replace(resolved.data, **{name: value for name, value in named.items() if value}))
+    resolved = replace(resolved, data=replace(resolved.data, **{name: value for name, value in named.items() if value}))  # type: ignore[type-var]
     inputs = _inputs(data, train, val, test)
-    source = _read(inputs, resolved)
+    _refuse_second_split(inputs, resolved)
+    source = read_inputs(inputs, resolved.data)
     study, resolved, folds = _design(source, resolved)
-    folder = prepare_output_folder(Path(output) if output else _default_folder(inputs, study.label), overwrite=overwrite)
-    write_text(folder / "config.yaml", dump_yaml(resolved))
-    state = {"status": "running", "command": _command(), "inputs": {part: _path(value) for part, value in inputs.items()}}
-    write_json(folder / STATE, state | {"data": list(source.files)})
-    return _work(_Job(resolved, source, study, folds, folder, show))
+    folder = Path(output) if output else _default_folder(inputs, study.label)
+    begin_run(
+        folder,
+        config=dump_yaml(resolved),
+        inputs={part: _path(value) for part, value in inputs.items()},
+        files=source.files,
+        command=_command(),
+        overwrite=overwrite,
+    )
+    try:
+        return _work(_Job(resolved, source, study, folds, folder, show))
+    except GenokenError:
+        discard_unless_trained(folder)
+        raise
 
 
 def _inputs(
@@ -137,21 +147,25 @@ def _inputs(
     raise ConfigError("no file to train on is named", remedy="genoken train cells.h5ad --label COLUMN")
 
 
+def _refuse_second_split(inputs: Mapping[str, Any], config: RunConfig) -> None:
+    kind = kind_of(config.split)
+    if "data" not in inputs and (kind not in ("auto", "column") or _has_folds(config)):
+        raise ConfigError("three files are a split already", where=f"split.kind: {kind}", remedy="leave --split and --folds away")
+
+
+def _has_folds(config: RunConfig) -> bool:
+    return bool(getattr(config.split, "folds", False))
+
+
 def _path(value: Any) -> str:
     return str(Path(value).resolve()) if isinstance(value, (str, Path)) else ""
-
-
-def _read(inputs: Mapping[str, Any], config: RunConfig) -> Source:
-    if "data" in inputs:
-        return read_source(inputs["data"], config.data.source)
-    return read_parts(inputs, config.data)
 
 
 def _design(source: Source, config: RunConfig) -> tuple[Study, RunConfig, np.ndarray]:
     """Return the study, the configuration with what the data decided, and the split."""
     guess = not has_split_column(source.samples.table) and kind_of(config.split) != "column"
     study = build_study(source.samples, config.data, seed=config.training.seed, guess_group=guess)
-    config = settle_kinds(config, study)
+    config = settle_kinds(replace(config, data=replace(config.data, group=study.group)), study)  # type: ignore[type-var]
     labels = study.named_labels()
     folds = config.split.assign(labels, study.groups, study.samples.table, config.training.seed)
     return study, config, folds
@@ -168,23 +182,17 @@ def _command() -> str:
     return shlex.join(["genoken", *sys.argv[1:]]) if Path(sys.argv[0]).stem in ("genoken", "__main__") else "genoken.train(…)"
 
 
-def _resume(folder: Path, data: Any, show: Show) -> Run:
-    if not (folder / STATE).is_file():
-        raise RunError("there is no run to resume here", where=str(folder), remedy="name the output folder of an interrupted run")
-    state = read_json(folder / STATE)
-    if state.get("status") == "finished":
+def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
+    state = read_state(folder)
+    if state["status"] == "finished":
         show.line(f"The run in {folder} is finished already.")
         return load_run(folder)
     config = build(RunConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
-    inputs = {part: path or data for part, path in state.get("inputs", {}).items()}
+    inputs = {part: path or given.get(part) for part, path in state["inputs"].items()}
     if not inputs or any(value is None for value in inputs.values()):
         raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
-    source = _read(inputs, config)
-    for now, before in zip(source.files, state.get("data", []), strict=True):
-        if now["sha256"] != before["sha256"]:
-            raise RunError(
-                "the data changed since the run began", where=now["path"] or "AnnData", remedy="train again from the start"
-            )
+    source = read_inputs(inputs, config.data)
+    check_data(source.files, state["data"])
     study, config, folds = _design(source, config)
     show.line(f"Going on with the run in {folder}.")
     return _work(_Job(config, source, study, folds, folder, show))
@@ -192,34 +200,49 @@ def _resume(folder: Path, data: Any, show: Show) -> Run:
 
 def _work(job: _Job) -> Run:
     """Fit all folds, then write everything that follows from them."""
-    _announce(job)
-    write_json(job.folder / "check.json", examine(job.source, job.config.data, group=job.study.group))
-    results.write_split(job.folder, job.study, job.folds)
-    fitted = [_fold(job, index) for index in range(len(job.folds))]
-    final = _final(job, fitted)
+    with disk_errors(job.folder):
+        _announce(job)
+        write_json(job.folder / "check.json", examine(job.source, job.config.data, group=job.study.group))
+        results.write_split(job.folder, job.study, job.folds)
+        fitted = [_fold(job, index) for index in range(len(job.folds))]
+        final = _final(job, fitted)
+        run = _write_results(job, fitted, final)
+        report = run.report()
+        finish(job.folder)
+    results.show_verdict(job.show, run.metrics)
+    job.show.line(f"Report: {report}")
+    _raise_failures(job, fitted, final)
+    return run
+
+
+def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Run:
+    """Write everything but the report, and return the run, read back."""
     metrics, pooled = _score(job, fitted)
     metrics |= _contrast(job)
     embedded = _embedded_rows(job)
-    results.write_embeddings(job.folder, job.study, final.model, pooled, embedded, job.config.training)
+    results.write_embeddings(job.folder, job.study, final.model, pooled, embedded)
     results.write_gene_embeddings(job.folder, final.model)
     results.write_explanations(job.folder, job.study, final.model, embedded, seed=job.config.training.seed, show=job.show)
     history = pd.concat([found.history.assign(fold=index) for index, found in enumerate(fitted)])
     speed = results.speed_of(history, [found.facts for found in fitted])
     results.write_history(job.folder, history)
     write_json(job.folder / "metrics.json", metrics | {"speed": speed})
-    state = read_json(job.folder / STATE)
     manifest = results.manifest(job.folder, final.model, final.facts, history, speed, files=job.source.files)
-    write_json(job.folder / "manifest.json", manifest | {"command": state["command"], "created": _now()})
-    run = load_run(job.folder)
-    report = run.report()
-    write_json(job.folder / STATE, state | {"status": "finished"})
-    results.show_verdict(job.show, run.metrics)
-    job.show.line(f"Report: {report}")
-    failures = [found.facts["failure"] for found in fitted if found.facts.get("failure")]
-    if failures:
-        job.show.warning(f"training ended early: {failures[0]}")
-        raise fitted[0].failure or RunError(f"training ended early: {failures[0]}", where=str(job.folder))
-    return run
+    command = read_state(job.folder)["command"]
+    write_json(job.folder / "manifest.json", manifest | {"command": command, "created": _now()})
+    return load_run(job.folder)
+
+
+def _raise_failures(job: _Job, fitted: list[FoldResult], final: FoldResult) -> None:
+    """Raise when training ended early in a fold or in the final model, now that everything is written that could be."""
+    found = {f"fold {index + 1}": fold.facts.get("failure") for index, fold in enumerate(fitted)}
+    if len(fitted) == 1:
+        found = {"": fitted[0].facts.get("failure")}
+    else:
+        found["the final model"] = str(final.failure) if final.failure else None
+    for place, failure in found.items():
+        if failure:
+            raise TrainingError(f"training ended early{f' in {place}' if place else ''}: {failure}", where=str(job.folder))
 
 
 def _announce(job: _Job) -> None:
@@ -272,13 +295,13 @@ def _final(job: _Job, fitted: list[FoldResult]) -> FoldResult:
             on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)),
         )
     job.show.line(f"Final model: fitted on all {len(rows):,} samples for {epochs} epochs (the folds' median)")
-    return replace(fitted[0], model=read_model(job.folder), history=pd.DataFrame(final.history))
+    return replace(fitted[0], model=read_model(job.folder), history=pd.DataFrame(final.history), failure=final.failure)
 
 
 def _score(job: _Job, fitted: list[FoldResult]) -> tuple[dict[str, Any], results.Pooled]:
     """Pool the test predictions of all folds, score them, and write them."""
     pooled = results.pool(job.study, job.folds, [found.predictions for found in fitted])
-    results.write_predictions(job.folder, job.study, pooled)
+    results.write_predictions(job.folder, job.study, pooled, job.config.evaluation.threshold)
     scored = _evaluate(job, pooled)
     metrics = {
         "task": job.study.task,
@@ -317,7 +340,7 @@ def _contrast(job: _Job) -> dict[str, Any]:
         return {}
     split = component_from_dict("splits", {"kind": "random", "folds": max(len(job.folds), 2)})
     words = split.assign(job.study.named_labels(), None, job.study.samples.table, job.config.training.seed)
-    config = replace(job.config, split=split, training=replace(job.config.training, logger="none"))
+    config = replace(job.config, split=split, training=replace(job.config.training, logger="none"))  # type: ignore[type-var]
     random = replace(job, config=config, folds=words, folder=job.folder / "contrast")
     job.show.line("Contrast: the same with random samples held out instead of whole groups.")
     pooled = results.pool(job.study, words, [_fold(random, index).predictions for index in range(len(words))])

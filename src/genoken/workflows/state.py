@@ -1,0 +1,181 @@
+"""Where a run is: begun, going on or finished, and from which files and settings it was begun."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from genoken.core.errors import GenokenError, RunError
+from genoken.core.files import prepare_output_folder, read_json, write_json, write_text
+
+STATE = "state.json"
+"""Where a run is: ``running`` or ``finished``, and from which files it reads."""
+CONFIG = "config.yaml"
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+
+
+def begin_run(
+    folder: Path, *, config: str, inputs: Mapping[str, str], files: Sequence[Mapping[str, Any]], command: str, overwrite: bool
+) -> None:
+    """Make the folder of a new run and write ``state.json`` and ``config.yaml`` into it; leave nothing when that fails.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    config
+        Text of ``config.yaml``.
+    inputs
+        ``data``, or ``train``, ``val`` and ``test``, to the path of the file; empty for an object in memory.
+    files
+        Path and hash of each file.
+    command
+        What was typed.
+    overwrite
+        Replace the run that is there.
+
+    Raises
+    ------
+    RunError
+        When the folder may not be replaced or cannot be written.
+    """
+    if overwrite:
+        _refuse_foreign(folder, [Path(entry["path"]) for entry in files if entry["path"]])
+    was_there = folder.is_dir()
+    prepare_output_folder(folder, overwrite=overwrite)
+    state = {"status": "running", "command": command, "inputs": dict(inputs), "config": _hash(config), "data": list(files)}
+    try:
+        write_json(folder / STATE, state)
+        write_text(folder / CONFIG, config)
+    except GenokenError:
+        _empty(folder, remove=not was_there)
+        raise
+
+
+def _refuse_foreign(folder: Path, files: Sequence[Path]) -> None:
+    """Refuse to empty a folder that no run of genoken is in, or that holds the data which is to be trained on."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not _is_run(folder):
+        raise RunError(
+            "the folder holds files that genoken did not write, so it is not overwritten",
+            where=str(folder),
+            remedy="choose another output folder",
+        )
+    inside = [path for path in files if path.resolve().is_relative_to(folder.resolve())]
+    if inside:
+        raise RunError(
+            f"the data, {inside[0].name}, is in the folder that would be emptied",
+            where=str(folder),
+            remedy="move it elsewhere first",
+        )
+
+
+def _is_run(folder: Path) -> bool:
+    for name, key in ((STATE, "status"), ("manifest.json", "genoken")):
+        try:
+            content = read_json(folder / name)
+        except (RunError, OSError):
+            continue
+        if isinstance(content, dict) and key in content:
+            return True
+    return False
+
+
+def discard_unless_trained(folder: Path) -> None:
+    """Remove what a run wrote that failed before its first checkpoint: there is nothing in it to go on with."""
+    if not any(folder.rglob("step-*.safetensors")) and not any(folder.rglob("fit.json")):
+        _empty(folder, remove=True)
+
+
+def _empty(folder: Path, *, remove: bool) -> None:
+    for child in folder.iterdir():
+        if child.is_dir():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
+    if remove:
+        folder.rmdir()
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """Return what ``state.json`` says, after checking that it is one and that ``config.yaml`` is as it was when the run began.
+
+    Raises
+    ------
+    RunError
+        When there is no run, or its settings were changed.
+    """
+    if not (folder / STATE).is_file():
+        raise RunError("there is no run to resume here", where=str(folder), remedy="name the output folder of an interrupted run")
+    state = read_json(folder / STATE)
+    known = {"status": str, "command": str, "inputs": dict, "config": str, "data": list}
+    if not isinstance(state, dict) or any(not isinstance(state.get(name), kind) for name, kind in known.items()):
+        raise RunError("this is not the state of a run", where=str(folder / STATE), remedy="train again from the start")
+    if not (folder / CONFIG).is_file():
+        raise RunError(
+            "the run stopped before it had written its settings", where=str(folder), remedy="train again with --overwrite"
+        )
+    if _hash((folder / CONFIG).read_text(encoding="utf-8", errors="replace")) != state["config"]:
+        raise RunError(
+            "the settings changed since the run began", where=str(folder / CONFIG), remedy="restore them, or train again with them"
+        )
+    return state
+
+
+def check_data(files: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse to go on with other data than the run was begun with.
+
+    Parameters
+    ----------
+    files
+        Path and hash of each file now.
+    before
+        The same when the run began.
+
+    Raises
+    ------
+    RunError
+        Naming the first file that is another.
+    """
+    hashes = [entry.get("sha256") for entry in before]
+    for index, now in enumerate(files):
+        if now["sha256"] != (hashes[index] if index < len(hashes) else None):
+            raise RunError(
+                "the data changed since the run began", where=now["path"] or "AnnData", remedy="train again from the start"
+            )
+
+
+def finish(folder: Path) -> None:
+    """Note that a run is finished."""
+    write_json(folder / STATE, read_json(folder / STATE) | {"status": "finished"})
+
+
+@contextlib.contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn the operating system's error for a full or broken disk, from whichever library, into one that a user can act on.
+
+    Raises
+    ------
+    RunError
+        Naming the folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        raise RunError(
+            f"cannot write into the folder ({error.strerror})",
+            where=str(folder),
+            remedy=f"free disk space, then go on with: genoken train --resume {folder}",
+        ) from error
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

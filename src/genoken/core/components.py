@@ -12,7 +12,7 @@ import importlib
 import inspect
 import pkgutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -31,13 +31,17 @@ FAMILIES: dict[str, str] = {
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def settings(cls: type) -> Any:
-    """Turn a class into a settings object: a frozen, keyword-only, strictly typed dataclass that refuses unknown names.
+if TYPE_CHECKING:
+    from dataclasses import dataclass as settings  # what a type checker shall take a settings class for
+else:
 
-    Every field must carry a default and be followed by its documentation as a string.
-    """
-    config = pydantic.ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True, arbitrary_types_allowed=True)
-    return pydantic_dataclass(cls, frozen=True, kw_only=True, config=config)
+    def settings(cls: type) -> type:
+        """Turn a class into a settings object: a frozen, keyword-only, strictly typed dataclass that refuses unknown names.
+
+        Every field must carry a default and be followed by its documentation as a string.
+        """
+        config = pydantic.ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True, arbitrary_types_allowed=True)
+        return pydantic_dataclass(cls, frozen=True, kw_only=True, config=config)
 
 
 def family_folder(family: str) -> Path:

@@ -139,7 +139,7 @@ def planned(settings: TrainingSettings, train: TokenDataset) -> TrainingSettings
         np.arange(len(train)), train.lengths(), batch_size=settings.batch_size, tokens_per_batch=settings.tokens_per_batch
     )
     num_batches = min(len(batches), settings.limit_batches or len(batches))
-    return replace(settings, epochs=num_epochs(settings, num_batches))  # type: ignore[type-var]
+    return replace(settings, epochs=num_epochs(settings, num_batches))
 
 
 def _run(

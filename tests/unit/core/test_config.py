@@ -122,14 +122,14 @@ def test_unknown_options_name_their_path_and_the_nearest(content, line):
     ("content", "line"),
     [
         ({"training": {"epochs": "3"}}, "'training.epochs': input should be a valid integer, got '3' (str)"),
-        ({"training": {"epochs": 0}}, "'training.epochs': input should be greater than or equal to 1, got 0 (int)"),
+        ({"training": {"epochs": -1}}, "'training.epochs': input should be greater than or equal to 0, got -1 (int)"),
         ({"training": {"learning_rate": 0}}, "'training.learning_rate': input should be greater than 0, got 0 (int)"),
         ({"training": {"compile": 1}}, "'training.compile': input should be a valid boolean, got 1 (int)"),
         ({"model": {"head_dropout": 1.5}}, "'model.head_dropout': input should be less than or equal to 1, got 1.5 (float)"),
         ({"model": {"width": 12.0}}, "'model.width': input should be a valid integer, got 12.0 (float)"),
         (
             {"model": {"embedding": {"combine": "multiply"}}},
-            "'model.embedding.combine': input should be 'multiplicative', 'additive' or 'concatenate', got 'multiply' (str)",
+            "'model.embedding.combine': input should be 'affine', 'multiplicative', 'additive' or 'concatenate', got 'multiply' (str)",
         ),
         (
             {"model": {"encoder": {"kind": "transformer", "layers": True}}},

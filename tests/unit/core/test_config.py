@@ -129,7 +129,8 @@ def test_unknown_options_name_their_path_and_the_nearest(content, line):
         ({"model": {"width": 12.0}}, "'model.width': input should be a valid integer, got 12.0 (float)"),
         (
             {"model": {"embedding": {"combine": "multiply"}}},
-            "'model.embedding.combine': input should be 'affine', 'multiplicative', 'additive' or 'concatenate', got 'multiply' (str)",
+            "'model.embedding.combine': input should be 'affine', 'multiplicative', 'additive' or 'concatenate', "
+            "got 'multiply' (str)",
         ),
         (
             {"model": {"encoder": {"kind": "transformer", "layers": True}}},

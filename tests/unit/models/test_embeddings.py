@@ -117,6 +117,15 @@ def test_a_value_at_its_genes_mean_leaves_the_affine_vector_as_it_is():
     torch.testing.assert_close(embedding(batch, packing_of(batch)), embedding.identity.weight[[0, 3, 4, 5, 6]], rtol=0, atol=0)
 
 
+def test_specials_have_no_slope():
+    embedding = embedding_of(combine="affine")
+    with torch.no_grad():
+        embedding.slope.weight.fill_(1.0)
+    batch = batch_of(DENSE)
+    batch.channels["value"][[0, 3]] = 2.0
+    torch.testing.assert_close(embedding(batch, packing_of(batch))[[0, 3]], embedding.identity.weight[[0, 0]], rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("combine", COMBINATIONS)
 def test_hidden_tokens_are_left_out(combine):
     embedding = embedding_of(combine=combine)
@@ -217,6 +226,12 @@ class TestFeatureBag:
         expected = standardized @ bag.weight.detach().numpy() + bag.bias.detach().numpy()
         found = bag(batch_of(dense, zeros=zeros)).detach().numpy()
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+    def test_specials_count_for_nothing(self, bag, dense):
+        batch = batch_of(dense)
+        expected = bag(batch)
+        batch.channels["value"][batch.offsets[:-1].long()] = 5.0
+        torch.testing.assert_close(bag(batch), expected, rtol=0, atol=0)
 
     def test_its_gradient_is_that_of_the_dense_product(self, bag, dense):
         upstream = torch.randn(6, 5, generator=torch.Generator().manual_seed(1))

@@ -13,7 +13,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-import genoken
 from genoken.core.components import component_to_dict
 from genoken.core.config import RunConfig, build, component_from_dict, dump_yaml, read_yaml
 from genoken.core.contracts import TargetState, Tokenizer, TokenizerState
@@ -83,7 +82,8 @@ def write_model(folder: Path, model: FittedModel) -> None:
     weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.network.state_dict().items()}
     with atomic_path(folder / "model.safetensors") as temporary:
         try:
-            save_file(weights, temporary, metadata={"format": "pt", "genoken": genoken.__version__})
+            # One entry only: the format writes several in random order, and equal weights would not be equal files.
+            save_file(weights, temporary, metadata={"format": "pt"})
         except SafetensorError as error:  # the format's own name for what would be an OSError
             raise RunError(
                 f"cannot write the weights ({error})",

@@ -146,11 +146,11 @@ def test_a_run_interrupted_again_and_again_within_accumulation_windows(problem, 
     settings = {"checkpoint_every": 1, "accumulate": 3, "batch_size": 4, "epochs": 2, **RICH}
     whole = problem.fit("whole", **settings)
     plain = TrainingModule.training_step
-    for _ in range(30):
-        seen = []
+    for attempt in range(30):
+        seen, most = [], (5, 2)[attempt % 2]  # in the midst of the second window, then of the first one
 
-        def training_step(module, batch, batch_index, seen=seen):
-            if len(seen) == 5:  # in the midst of the second window
+        def training_step(module, batch, batch_index, seen=seen, most=most):
+            if len(seen) == most:
                 raise Interrupted
             seen.append(batch_index)
             return plain(module, batch, batch_index)

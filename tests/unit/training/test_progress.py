@@ -54,9 +54,9 @@ def test_no_checkpoint_is_written_within_an_accumulation_window(tmp_path):
     saved = run(Checkpoints(tmp_path / "c", every_steps=1, keep=9), range(10), accumulate=3)
     assert saved == [[], [], [1], [1], [1], [1, 2], [1, 2], [1, 2], [1, 2, 3], [1, 2, 3]]
     resumed = Checkpoints(tmp_path / "c", every_steps=1, keep=9)
-    (tmp_path / "c" / "step-000000003.safetensors").write_text("whole")
-    run(resumed, [9], accumulate=3, start=3)  # the first batch of a window whose step has been saved
-    assert (tmp_path / "c" / "step-000000003.safetensors").read_text() == "whole"
+    (tmp_path / "c" / "step-000000002.safetensors").write_text("whole")
+    run(resumed, [6, 7], accumulate=3, start=2)  # the first batches of a window behind the step that was saved
+    assert (tmp_path / "c" / "step-000000002.safetensors").read_text() == "whole"
 
 
 def test_without_a_number_of_steps_there_is_one_checkpoint_per_epoch(tmp_path):

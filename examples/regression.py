@@ -2,7 +2,7 @@
 
 import genoken
 
-settings = {"split.kind": "group", "training.epochs": 2, "model.width": 32}
+settings = {"split.kind": "group", "training.epochs": 4, "model.width": 16}
 run = genoken.train("runs/cells.h5ad", label="score", group="donor_id", settings=settings, output="runs/regression", overwrite=True)
 print(run.metrics["task"], run.verdict)
 print("r2", run.metrics["test"]["model"]["r2"])

@@ -35,7 +35,7 @@ SAYS = {
     "regression": "regression",
     "evaluate": "cells\n",
     "predict": "obsm: 'X_genoken'",
-    "embed": "(60, ",
+    "embed": "(50, ",
     "explain": "planted",
     "config": "32 1 ",
 }

@@ -166,7 +166,7 @@ def test_explain_options(call, recorded, method, aggregate, by):
     }
 
 
-@pytest.mark.parametrize(("option", "word", "nearest"), [("--method", "atention", "attention"), ("--by", "clas", "class")])
+@pytest.mark.parametrize(("option", "word", "nearest"), [("--method", "ensembl", "ensemble"), ("--by", "clas", "class")])
 def test_explain_names_the_nearest_word(call, recorded, option, word, nearest):
     recorded("explain")
     answer = call("explain", "runs/x", option, word)

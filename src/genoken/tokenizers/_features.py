@@ -110,7 +110,8 @@ def _seurat(log_values: sp.csr_matrix, count: int) -> np.ndarray:
     adata = anndata.AnnData(log_values)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        table = scanpy.pp.highly_variable_genes(adata, n_top_genes=count, flavor="seurat", inplace=False)
+        # Asked for a number of genes, scanpy fails where no dispersion can be normalized; the ranking below is the same.
+        table = scanpy.pp.highly_variable_genes(adata, flavor="seurat", inplace=False)
     scores = table["dispersions_norm"].to_numpy(dtype=np.float64)
     scores = np.where(np.isfinite(scores), scores, -np.inf)
     return np.argsort(-scores, kind="stable")[:count]

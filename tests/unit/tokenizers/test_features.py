@@ -113,9 +113,13 @@ def test_all_candidates_are_taken_when_there_are_not_more():
         _features.variable_features(samples_of(np.zeros((4, 3))), sp.csr_matrix((4, 3)), 2)
 
 
-def test_counts_that_defy_the_loess_fit_are_ranked_by_dispersion():
-    dense = np.tile(np.array([[1, 1, 1, 1, 2]], dtype=np.float32), (4, 1))
-    dense[0, 3] = 9
+FEW_VARY = np.tile(np.array([[1, 1, 1, 1, 2]], dtype=np.float32), (4, 1))
+FEW_VARY[0, 3] = 9
+TWO_MEANS = np.kron(np.array([[1, 3], [2, 5], [3, 4]]), np.ones((1, 20)))  # 40 features vary, around two means
+
+
+@pytest.mark.parametrize("dense", [FEW_VARY, TWO_MEANS])
+def test_counts_that_defy_the_loess_fit_are_ranked_by_dispersion(dense):
     values = sp.csr_matrix(dense)
     log = _features.normalize_total_log1p(values, 1e4, total=True, log=True)
     assert _features._seurat_v3(values, 2) is None

@@ -128,19 +128,3 @@ class LossTerm:
     def mean(self) -> Tensor:
         """``total / count``."""
         return self.total / max(self.count, 1)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """What an encoder returns.
-
-    Parameters
-    ----------
-    tokens
-        States of shape (tokens, width), or ``None`` for encoders that keep no token states.
-    samples
-        Pooled states of shape (samples, width).
-    """
-
-    tokens: Tensor | None
-    samples: Tensor

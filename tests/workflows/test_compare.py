@@ -1,0 +1,80 @@
+"""Two runs on the same test samples."""
+
+from __future__ import annotations
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from genoken.core.errors import DataError, GenokenError, RunError
+from genoken.workflows.compare import compare
+
+
+def test_the_difference_is_that_of_the_two_runs(run, lean, said):
+    other = lean
+    found = compare(run, other.folder, draws=40, show=said)
+    assert list(found["runs"]) == ["whole", "lean"]
+    assert found["runs"]["whole"]["macro_f1"] == pytest.approx(run.metrics["test"]["model"]["macro_f1"])
+    assert found["difference"]["value"] == 0
+    assert (found["samples"], found["groups"]) == (run.metrics["test"]["samples"], 1)
+    assert found["verdict"] in said.lines
+
+
+@pytest.fixture(scope="module")
+def untrained(cells_file, tiny, tmp_path_factory):
+    """Three folds, hardly trained at all."""
+    settings = {
+        "split.kind": "folds",
+        "split.folds": 3,
+        "training.limit_batches": 1,
+        "training.epochs": 1,
+        "model.linear_path": False,
+    }
+    return tiny(cells_file, tmp_path_factory.mktemp("compare") / "untrained", settings | {"training.learning_rate": 1e-6})
+
+
+def test_a_trained_run_beats_an_untrained_one_with_a_paired_interval(folds, untrained):
+    found = compare(folds, untrained, draws=60)
+    values = [run.metrics["test"]["model"]["macro_f1"] for run in (folds, untrained)]
+    assert found["difference"]["value"] == pytest.approx(values[0] - values[1])
+    low, high = found["difference"]["interval"]
+    assert 0 < low <= found["difference"]["value"] <= high
+    assert (found["difference"]["unit"], found["difference"]["draws"], found["groups"]) == ("groups", 60, 9)
+    assert found["verdict"].startswith("Folds beats untrained: ")
+    mirrored = compare(untrained, folds, draws=60)
+    assert mirrored["difference"]["value"] == pytest.approx(-found["difference"]["value"])
+
+
+def test_numbers_are_compared_by_r2(regression, tmp_path):
+    shutil.copytree(regression.folder, tmp_path / "copy")
+    found = compare(regression, tmp_path / "copy")
+    assert (found["task"], found["difference"]["metric"], found["difference"]["value"]) == ("regression", "r2", 0)
+
+
+def test_runs_of_one_name_are_told_apart_by_their_folders(run, tmp_path):
+    shutil.copytree(run.folder, tmp_path / "whole")
+    assert list(compare(run, tmp_path / "whole", draws=20)["runs"]) == [str(run.folder), str(tmp_path / "whole")]
+
+
+def test_other_samples_other_classes_and_the_same_run_are_refused(run, folds, binary, regression):
+    samples = run.metrics["test"]["samples"]
+    with pytest.raises(
+        DataError, match=f"^whole and folds: the runs were tested on different samples: {samples} and 90, of which {samples} are"
+    ):
+        compare(run, folds)
+    with pytest.raises(DataError, match=r"whole and binary: .*(different classes|different labels)"):
+        compare(run, binary)
+    with pytest.raises(GenokenError, match="both runs have the same name"):
+        compare(run, run)
+
+
+def test_folders_without_predictions_are_refused(run, tmp_path):
+    with pytest.raises(RunError, match="there are no predictions here — name the folder of a finished run"):
+        compare(run, tmp_path)
+    (tmp_path / "predictions.parquet").write_text("not Parquet", encoding="utf-8")
+    with pytest.raises(RunError, match=r"predictions\.parquet: the file is not valid Parquet"):
+        compare(run, tmp_path)
+    pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "predictions.parquet")
+    with pytest.raises(DataError, match="the predictions have no column 'sample_id'"):
+        compare(run, tmp_path)

@@ -203,4 +203,8 @@ class TrainingModule(lightning.LightningModule):
             # The last step of an epoch can spoil the weights; they must not be kept as the best.
             raise self._not_finite(f"the validation loss is not finite in epoch {self.current_epoch + 1}")
         objective = self._validation_objective / max(self._validation_loss[1], 1)
-        self.validation_metrics = {"loss": loss, "objective": objective, **self.scorer(self.labels[: len(predictions)], predictions)}
+        self.validation_metrics = {
+            "loss": loss,
+            "objective": objective,
+            **self.scorer(self.labels[: len(predictions)], predictions),
+        }

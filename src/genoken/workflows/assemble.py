@@ -50,11 +50,11 @@ def resolve_config(preset: str, config: str | Path | Mapping[str, Any] | None, s
 def settle_kinds(config: RunConfig, study: Study) -> RunConfig:
     """Replace what was left to the data: the objective by the task, the split by a split column."""
     if study.task != config.objective.task:
-        config = replace(config, objective=component_from_dict("objectives", _objective_of(study.task)))  # type: ignore[type-var]
+        config = replace(config, objective=component_from_dict("objectives", _objective_of(study.task)))
     if kind_of(config.split) == "auto" and not getattr(config.split, "folds", 0) and has_split_column(study.samples.table):
-        config = replace(config, split=component_from_dict("splits", "column"))  # type: ignore[type-var]
+        config = replace(config, split=component_from_dict("splits", "column"))
     baselines = tuple(baseline for baseline in config.evaluation.baselines if study.task in baseline.tasks)
-    return replace(config, evaluation=replace(config.evaluation, baselines=baselines))  # type: ignore[type-var]
+    return replace(config, evaluation=replace(config.evaluation, baselines=baselines))
 
 
 def _objective_of(task: Task) -> str:

@@ -69,7 +69,7 @@ def evaluate(
         prepare_output_folder(Path(output), overwrite=False)  # one that is occupied is refused before any work
     source = read_source(data, run.config.data.source)
     table = source.samples.table
-    settings = replace(  # type: ignore[type-var]
+    settings = replace(
         run.config.data,
         label=label or run.model.target.label,
         group=group or (run.config.data.group if run.config.data.group in table else ""),

@@ -173,13 +173,13 @@ def _rival_name(rival: str) -> str:
 
 def _rival(config: RunConfig, rival: str, study: Study, rows: dict[str, np.ndarray], folder: Path) -> np.ndarray:
     """Train another encoder by the same machinery on the same fold, and return its test predictions."""
-    model = replace(  # type: ignore[type-var]
+    model = replace(
         config.model,
         encoder=component_from_dict("encoders", rival),
         head="linear" if rival == "linear" else "mlp",
         linear_path=False,
     )
-    changed = replace(config, model=model, training=replace(config.training, logger="none"))  # type: ignore[type-var]
+    changed = replace(config, model=model, training=replace(config.training, logger="none"))
     prepared = prepare_fold(changed, study, rows["train"])
     fitted = _fit(changed, prepared, rows["train"], rows["val"], folder / "rivals" / rival, on_epoch=None)
     return _predictions(changed, prepared, fitted, rows["test"])[0]["model"]

@@ -229,9 +229,7 @@ def build_study(samples: Samples, settings: DataSettings, *, seed: int, guess_gr
     group = settings.group or (guess_group_column(others) or "" if guess_group else "")
     groups = _groups(samples, group) if group else None
     if group and not settings.group:
-        notes.append(
-            f"'{group}' looks like the column of groups, so no {group} is on both sides of the split (--group names another)"
-        )
+        notes.append(f"'{group}' is taken for the column of groups, by its name (--group names another)")
     study = Study(samples, task, settings.label, labels, classes, positive, group, groups, tuple(notes))
     if settings.limit_samples and settings.limit_samples < samples.num_samples:
         rows = _limited(labels, classes, settings.limit_samples, seed)

@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 PLAIN_WIDTH = 160
 """Columns where the output is not a terminal."""
@@ -50,7 +51,7 @@ class Show:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
-        self._console = Console(stderr=False, quiet=quiet, highlight=False, soft_wrap=True)
+        self._console = Console(stderr=False, quiet=quiet, highlight=False, soft_wrap=True, emoji=False, markup=False)
         if not self._console.is_terminal:
             self._console.width = PLAIN_WIDTH  # a file or a pipe has no width of its own; tables must not be cut there
 
@@ -68,11 +69,18 @@ class Show:
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write a table; the first column is text, the others are right-aligned numbers."""
-        table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+        table = Table(
+            title=Text(title) if title else None,
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            pad_edge=False,
+            padding=(0, 3, 0, 0),
+        )
         for index, column in enumerate(columns):
-            table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
+            table.add_column(Text(column), justify="left" if index == 0 else "right", no_wrap=True)
         for row in rows:
-            table.add_row(*[str(cell) for cell in row])
+            table.add_row(*[Text(str(cell)) for cell in row])
         self._console.print(table)
 
     @contextlib.contextmanager
@@ -82,7 +90,7 @@ class Show:
             yield Bar(None)
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
             MofNCompleteColumn(),

@@ -107,8 +107,8 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     if resume is not None:
         return _resume(Path(resume), {"data": data, "train": train, "val": val, "test": test}, show)
     resolved = resolve_config(preset, config, dict(settings or {}))
-    named = {"label": label, "group": group, "positive": positive}
-    resolved = replace(resolved, data=replace(resolved.data, **{name: value for name, value in named.items() if value}))  # type: ignore[type-var]
+    named: dict[str, Any] = {"label": label, "group": group, "positive": positive}
+    resolved = replace(resolved, data=replace(resolved.data, **{name: value for name, value in named.items() if value}))
     inputs = _inputs(data, train, val, test)
     _refuse_second_split(inputs, resolved)
     source = read_inputs(inputs, resolved.data)
@@ -165,7 +165,7 @@ def _design(source: Source, config: RunConfig) -> tuple[Study, RunConfig, np.nda
     """Return the study, the configuration with what the data decided, and the split."""
     guess = not has_split_column(source.samples.table) and kind_of(config.split) != "column"
     study = build_study(source.samples, config.data, seed=config.training.seed, guess_group=guess)
-    config = settle_kinds(replace(config, data=replace(config.data, group=study.group)), study)  # type: ignore[type-var]
+    config = settle_kinds(replace(config, data=replace(config.data, group=study.group)), study)
     labels = study.named_labels()
     folds = config.split.assign(labels, study.groups, study.samples.table, config.training.seed)
     return study, config, folds
@@ -340,7 +340,7 @@ def _contrast(job: _Job) -> dict[str, Any]:
         return {}
     split = component_from_dict("splits", {"kind": "random", "folds": max(len(job.folds), 2)})
     words = split.assign(job.study.named_labels(), None, job.study.samples.table, job.config.training.seed)
-    config = replace(job.config, split=split, training=replace(job.config.training, logger="none"))  # type: ignore[type-var]
+    config = replace(job.config, split=split, training=replace(job.config.training, logger="none"))
     random = replace(job, config=config, folds=words, folder=job.folder / "contrast")
     job.show.line("Contrast: the same with random samples held out instead of whole groups.")
     pooled = results.pool(job.study, words, [_fold(random, index).predictions for index in range(len(words))])

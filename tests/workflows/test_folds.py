@@ -86,7 +86,7 @@ def test_embeddings_are_of_all_samples(folds, cells):
 def test_few_groups_are_cross_validated_without_being_asked(cells, tiny, said, tmp_path):
     run = tiny(cells, tmp_path / "run", {"split.kind": "auto", "training.limit_batches": 1, "training.epochs": 1}, show=said)
     assert (run.metrics["split"]["kind"], run.metrics["split"]["folds"]) == ("auto", 5)
-    assert any(line.startswith("  'donor_id' looks like the column of groups") for line in said.lines)
+    assert any(line.startswith("  'donor_id' is taken for the column of groups") for line in said.lines)
     assert any(line.startswith("Fold 5 of 5: done, best epoch 1 of 1 (validation loss ") for line in said.lines)
 
 

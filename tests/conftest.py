@@ -46,7 +46,7 @@ def _tests_kernels(test_file: Path) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    """Let torch use one thread: the tests' tensors are too small to share, and a busy machine slows threads that wait for each other."""
+    """Let torch use one thread: the tests' tensors are too small to be shared out, all the less on a busy machine."""
     try:
         import torch
     except ImportError:

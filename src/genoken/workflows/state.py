@@ -89,8 +89,12 @@ def _is_run(folder: Path) -> bool:
 
 def discard_unless_trained(folder: Path) -> None:
     """Remove what a run wrote that failed before its first checkpoint: there is nothing in it to go on with."""
-    if not any(folder.rglob("step-*.safetensors")) and not any(folder.rglob("fit.json")):
+    if not _has_trained(folder):
         _empty(folder, remove=True)
+
+
+def _has_trained(folder: Path) -> bool:
+    return any(folder.rglob("step-*.safetensors")) or any(folder.rglob("fit.json"))
 
 
 def _empty(folder: Path, *, remove: bool) -> None:
@@ -170,10 +174,9 @@ def disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
             raise
+        then = f"go on with: genoken train --resume {folder}" if _has_trained(folder) else "train again"
         raise RunError(
-            f"cannot write into the folder ({error.strerror})",
-            where=str(folder),
-            remedy=f"free disk space, then go on with: genoken train --resume {folder}",
+            f"cannot write into the folder ({error.strerror})", where=str(folder), remedy=f"free disk space, then {then}"
         ) from error
 
 

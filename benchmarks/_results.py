@@ -13,7 +13,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as genoken sets it, but before torch is imported
 
-import torch  # noqa: E402
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -28,6 +28,9 @@ def options(description: str) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads for both sides")
     parser.add_argument("--repeats", type=int, default=2, help="seeds, where a benchmark repeats")
     parser.add_argument("--only", default="", help="comma-separated names of the data sets to run")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="a setting to try; nothing is written then"
+    )
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     return chosen
@@ -52,6 +55,9 @@ def write(script: str, ratios: Mapping[str, float], figures: Mapping[str, Any], 
     A quick run writes beside it, so that it never replaces real figures; one with ``--only`` renews its own figures and leaves the
     others as they are.
     """
+    if chosen.set:
+        print("\nNot written: these are not the defaults.")
+        return
     path = RESULTS / f"{script}{'.quick' if chosen.quick else ''}.json"
     if chosen.only and path.is_file():
         before = json.loads(path.read_text())

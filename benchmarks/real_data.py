@@ -19,7 +19,7 @@ import numpy as np
 import scanpy
 
 from _results import data_folder, options, table, write
-from genoken.core.config import RunConfig
+from genoken.core.config import RunConfig, parse_assignment
 from genoken.evaluation.metrics.classification import classification_metrics
 from genoken.workflows.assemble import resolve_config, settle_kinds
 from genoken.workflows.fold import fit_fold
@@ -106,6 +106,7 @@ def main() -> None:
                 "split.kind": data.split,
                 "split.folds": 2 if chosen.quick else data.folds,
             }
+            settings |= dict(parse_assignment(text) for text in chosen.set)
             if chosen.quick:
                 settings |= {"training.epochs": 1, "data.limit_samples": 120, "model.width": 16}
             config = resolve_config("", None, settings)

@@ -54,6 +54,7 @@ def test_every_choice_is_taken_by_the_configuration(flag):
         ("monitor", "training", "monitor"),
         ("logger", "training", "logger"),
         ("strategy", "training", "strategy"),
+        ("contrast", "evaluation", "contrast"),
         ("task", "data", "task"),
     ],
 )

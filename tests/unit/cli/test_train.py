@@ -36,6 +36,7 @@ DOCUMENTED = [
     ("--devices 2", {"training.devices": 2}),
     ("--nodes 2", {"training.nodes": 2}),
     ("--strategy ddp", {"training.strategy": "ddp"}),
+    ("--contrast random_split", {"evaluation.contrast": "random_split"}),
     ("--hvgs 500", {"tokenizer.hvgs": 500}),
     ("--tokens all", {"tokenizer.tokens": "all"}),
     ("--tokenizer continuous", {"tokenizer.kind": "continuous"}),

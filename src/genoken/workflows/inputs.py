@@ -244,10 +244,11 @@ def _usable(samples: Samples, column: pd.Series, settings: DataSettings) -> tupl
     notes = []
     for flags, words in ((missing, f"no value in '{settings.label}'"), (empty & ~missing, "no values above zero")):
         count = int(flags.sum())
+        said = f"{count:,} {'sample has' if count == 1 else 'samples have'} {words}"
         if count and settings.strict:
-            raise DataError(f"{count:,} samples have {words}", where=samples.origin, remedy="remove them, or run without --strict")
+            raise DataError(said, where=samples.origin, remedy="remove them, or run without --strict")
         if count:
-            notes.append(f"{count:,} samples have {words} and are left out")
+            notes.append(f"{said} and {'is' if count == 1 else 'are'} left out")
     keep = np.flatnonzero(~(missing | empty))
     if len(keep) == 0:
         raise DataError("no sample is left", where=samples.origin, remedy="; ".join(notes))

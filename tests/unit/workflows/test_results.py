@@ -1,0 +1,98 @@
+"""What a run writes: pooling, the table of predictions, and the words for splits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genoken.core.config import DataSettings, RunConfig, build
+from genoken.workflows import results
+from genoken.workflows.inputs import build_study
+
+
+@pytest.fixture
+def study(samples):
+    made = samples(y=["a", "b", "a", "b", "a", "b"], donor=["p", "p", "q", "q", "r", "r"])
+    return build_study(made, DataSettings(label="y"), seed=0, guess_group=True)
+
+
+FOLDS = np.array([["test", "train", "train", "test", "unused", "val"], ["train", "test", "test", "train", "test", "test"]])
+
+
+def config_of(kind):
+    return build(RunConfig, {"split": kind})
+
+
+def test_pooled_predictions_are_in_row_order(study):
+    found = results.pool(study, FOLDS, [{"model": np.array([10, 13])}, {"model": np.array([21, 22, 24, 25])}])
+    assert found.rows.tolist() == [0, 1, 2, 3, 4, 5]
+    assert found.folds.tolist() == [0, 1, 1, 0, 1, 1]
+    assert found.predictions["model"].tolist() == [10, 21, 22, 13, 24, 25]
+
+
+def test_split_sizes_are_averages_over_folds(study):
+    found = results.split_summary(config_of("folds"), study, FOLDS)
+    assert found["samples"] == {"train": 2, "val": 0, "test": 3}
+    assert found["groups"] == {"train": 2, "val": 0, "test": 2}
+    assert (found["kind"], found["group"], found["folds"], found["leaky"]) == ("folds", "donor", 2, False)
+    assert found["note"] == "2-fold cross-validation over whole 'donor' groups (3 groups); every sample is tested once"
+
+
+def test_random_splits_are_leaky_only_where_there_are_groups(study, samples):
+    assert results.is_leaky(config_of("random"), study)
+    assert results.split_note(config_of("random"), study, FOLDS[:1]) == "one split of samples: 2 train / 1 val / 2 test"
+    alone = build_study(samples(y=["a", "b"]), DataSettings(label="y"), seed=0, guess_group=True)
+    assert not results.is_leaky(config_of("random"), alone)
+    assert results.split_note(config_of("column"), study, FOLDS[:1]) == "as the column 'split' says"
+
+
+def test_of_two_classes_the_threshold_decides():
+    predicted = np.array([[0.69, 0.31], [0.71, 0.29], [0.7, 0.3]])
+    found = results.prediction_table(pd.Index(["x", "y", "z"]), predicted, ("no", "yes"), 0.3, {"fold": [0, 0, 1]})
+    assert list(found) == ["sample_id", "fold", "predicted", "probability_no", "probability_yes"]
+    assert found["predicted"].tolist() == ["yes", "no", "yes"]
+
+
+def test_of_more_classes_the_largest_decides():
+    predicted = np.array([[0.2, 0.5, 0.3], [0.4, 0.3, 0.3]])
+    assert results.prediction_table(pd.Index([1, 2]), predicted, ("a", "b", "c"), 0.9, {})["predicted"].tolist() == ["b", "a"]
+
+
+def test_numbers_are_predicted_as_they_are():
+    found = results.prediction_table(pd.Index(["x"]), np.array([1.5], dtype=np.float32), (), 0.5, {"label": [2.0]})
+    assert found.to_dict("list") == {"sample_id": ["x"], "label": [2.0], "predicted": [1.5]}
+
+
+def test_speed_is_the_median_over_epochs():
+    history = pd.DataFrame(
+        {
+            "samples_per_second": [1.0, 100.0, 90.0],
+            "tokens_per_second": [10.0, 1000.0, 900.0],
+            "fill": [1.0, 1.0, 1.0],
+            "padded_fill": [0.5, 0.7, 0.9],
+            "loader_wait": [0.1, 0.2, 0.3],
+            "seconds": [9.0, 1.0, 1.0],
+            "peak_memory_mb": [5.0, 7.0, 6.0],
+        }
+    )
+    found = results.speed_of(history, [{"predict_samples_per_second": 3.0}, {"predict_samples_per_second": 5.0}])
+    assert found["train_samples_per_second"] == 90
+    assert (found["predict_samples_per_second"], found["seconds"], found["peak_memory_mb"]) == (4, 11, 7)
+    assert found["padded_fill"] == pytest.approx(0.7)
+
+
+def test_more_genes_layers_and_samples_in_a_batch_need_more_memory(study):
+    def estimate(**changes):
+        return results.memory_estimate_mb(build(RunConfig, changes), study)
+
+    plain = estimate()
+    assert 600 < plain < 700
+    assert estimate(model={"encoder": {"kind": "transformer", "layers": 12}}) > plain
+    assert estimate(training={"batch_size": 512}) > plain
+    assert estimate(training={"batch_size": 512, "tokens_per_batch": 64}) < estimate(training={"batch_size": 512})
+
+
+def test_an_epoch_in_words():
+    assert results.epoch_note({"val_loss": 0.51234, "val_macro_f1": 0.8}) == "validation loss 0.512, macro-F1 0.800"
+    assert results.epoch_note({"val_loss": 2, "val_r2": -0.1}) == "validation loss 2.000, R² -0.100"

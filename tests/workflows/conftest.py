@@ -37,11 +37,12 @@ LEAN = TINY | {"evaluation.baselines": ["majority"]}
 
 @contextlib.contextmanager
 def quick(*, report: bool) -> Iterator[None]:
-    """One thread, principal components in place of UMAP; without ``report``, neither explanations nor a real page."""
+    """One thread, fewer splits tried, principal components for UMAP; without ``report``, nothing is explained or drawn."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("genoken.reporting.projection.MIN_SAMPLES_FOR_UMAP", 10**9)
+        patch.setattr("genoken.data.splits._partition._MOST_STARTS", 4)
         if not report:
             patch.setattr("genoken.workflows.results.write_explanations", lambda *arguments, **named: None)
             patch.setattr("genoken.workflows.report.write_report", stub_report)

@@ -2,7 +2,7 @@
 
 The plain way: every cell is a dense row, every gene a token, ``torch.nn.TransformerEncoder`` over a padded batch. Ours: packed
 tokens. Both have the same width, depth, dropouts, start, optimizer, cells, batch size and threads; the linear path and the
-averaging of weights, which the plain way does not have, are switched off. Blocks of steps alternate in one process, so that a slow
+averaging of weights, which the plain way does not have, are switched off. Steps of the two alternate in one process, so that a slow
 minute of the machine hits both. Peak memory is that of a fresh process that runs one side alone.
 
     python benchmarks/classifier_step.py [--quick]

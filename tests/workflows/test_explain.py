@@ -98,7 +98,7 @@ def test_groups_must_be_there(run, binary, cells, tiny, tmp_path):
 
 
 def test_data_that_moved_or_changed_are_not_explained_in_its_place(cells, tiny, lean, tmp_path):
-    with pytest.raises(RunError, match="the run's own data cannot be found — name a file to explain"):
+    with pytest.raises(RunError, match="the run's own data cannot be found — name a file or object to explain"):
         explain(tiny(cells, tmp_path / "memory"), method="gradient")
     path = tmp_path / "cells.h5ad"
     cells.write_h5ad(path)

@@ -47,7 +47,12 @@ def embedding(run: RunFolder) -> Section | Missing:
         if projection.method == "PCA"
         else ""
     )
-    return Section("map", title, f"Test samples only; both maps show the same samples in the same colors.{draw}{few}", (panel,))
+    seen = (
+        "Samples of the whole cross-validation as the final model sees them, which was trained on them: this map is no test. "
+        if section(run.metrics, "split").get("folds", 1) > 1
+        else "Test samples only. "
+    )
+    return Section("map", title, f"{seen}Both maps show the same samples in the same colors.{draw}{few}", (panel,))
 
 
 def genes(run: RunFolder) -> Section | Missing:

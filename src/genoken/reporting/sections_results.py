@@ -133,6 +133,11 @@ def scores(run: RunFolder) -> Section:
     without = section(section(run.metrics, "ablation"), "without_linear_path")
     if without:
         blocks += [Heading("Ablation: without the linear path"), tables.ablation(run.predictors["model"], without)]
+    path = section(section(run.metrics, "ablation"), "linear_path_alone")
+    if path:
+        names = [name for name in metric_names(path) if is_number(path.get(name))]
+        shown = ", ".join(f"{metric(name).title} {number(path[name])}" for name in names)
+        blocks.append(Paragraph(f"The linear path alone, without the encoder: {shown}."))
     blocks += _by_group(run)
     if not run.is_regression and run.predictions is not None:
         blocks += _mistakes(run, run.predictions)

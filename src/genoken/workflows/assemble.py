@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from genoken.core.components import kind_of
-from genoken.core.config import RunConfig, build, component_from_dict, merge, override, read_yaml
+from genoken.core.config import DataSettings, RunConfig, build, component_from_dict, merge, override, read_yaml
 from genoken.core.contracts import Task
 from genoken.core.errors import ConfigError, suggestion
 from genoken.data.dataset import TokenDataset
@@ -22,6 +22,10 @@ from genoken.vocabulary.align import symbols_of
 from genoken.workflows.inputs import Study, has_split_column
 from genoken.workflows.store import FittedModel, build_network, column_positions
 
+_MONITORS = {
+    "classification": ("objective", "loss", "macro_f1", "accuracy", "balanced_accuracy", "roc_auc"),
+    "regression": ("objective", "loss", "r2"),
+}
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
 
 
@@ -47,12 +51,31 @@ def resolve_config(preset: str, config: str | Path | Mapping[str, Any] | None, s
     return build(RunConfig, override(content, settings), where=where)
 
 
+def task_of_objective(config: RunConfig) -> DataSettings:
+    """Return the data settings with the task of an objective that was chosen; the default objective leaves it to the label."""
+    chosen = config.objective != component_from_dict("objectives", "classify")
+    if not chosen:
+        return config.data
+    if config.data.task not in ("auto", config.objective.task):
+        raise ConfigError(
+            f"'data.task' is {config.data.task}, but the objective '{kind_of(config.objective)}' is one of {config.objective.task}",
+            remedy="change one of the two",
+        )
+    return replace(config.data, task=config.objective.task)
+
+
 def settle_kinds(config: RunConfig, study: Study) -> RunConfig:
     """Replace what was left to the data: the objective by the task, the split by a split column."""
     if study.task != config.objective.task:
         config = replace(config, objective=component_from_dict("objectives", _objective_of(study.task)))
     if kind_of(config.split) == "auto" and not getattr(config.split, "folds", 0) and has_split_column(study.samples.table):
         config = replace(config, split=component_from_dict("splits", "column"))
+    known = _MONITORS[study.task]
+    if config.training.monitor not in known:
+        raise ConfigError(
+            f"'training.monitor' is {config.training.monitor}, which a {study.task} does not have",
+            remedy="use " + " or ".join(known),
+        )
     baselines = tuple(baseline for baseline in config.evaluation.baselines if study.task in baseline.tasks)
     return replace(config, evaluation=replace(config.evaluation, baselines=baselines))
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.errors import DataError, suggestion
-from genoken.core.files import prepare_output_folder, write_json
+from genoken.core.files import prepare_output_folder, read_json, write_json
 from genoken.evaluation.verdict import evaluate_predictions
 from genoken.training.fit import predict as predict_dataset
 from genoken.workflows import results
-from genoken.workflows.inputs import Study, build_study, read_source
+from genoken.workflows.inputs import Source, Study, build_study, read_source
 from genoken.workflows.predict import aligned_dataset
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.show import Show
@@ -87,7 +87,10 @@ def evaluate(
         run.model.network, dataset, run.config.objective, run.model.target,
         batch_size=training.eval_batch_size or 4 * training.batch_size, precision=training.precision, attention=training.attention,
     )  # fmt: skip
-    metrics = _score(run, study, predicted)
+    seen = _was_trained_on(run, source)
+    if seen:
+        show.warning("the run was trained on this very file, so these scores are no test")
+    metrics = _score(run, study, predicted, seen_in_training=seen)
     results.show_verdict(show, metrics)
     if output is not None:
         folder = prepare_output_folder(Path(output), overwrite=False)
@@ -98,7 +101,12 @@ def evaluate(
     return metrics
 
 
-def _score(run: Run, study: Study, predicted: np.ndarray) -> dict[str, Any]:
+def _was_trained_on(run: Run, source: Source) -> bool:
+    known = {entry["sha256"] for entry in read_json(run.folder / "manifest.json").get("data", [])}
+    return any(entry["sha256"] in known for entry in source.files)
+
+
+def _score(run: Run, study: Study, predicted: np.ndarray, *, seen_in_training: bool) -> dict[str, Any]:
     scored = evaluate_predictions(
         task=study.task,
         labels=study.labels,
@@ -119,7 +127,7 @@ def _score(run: Run, study: Study, predicted: np.ndarray) -> dict[str, Any]:
             "kind": "external",
             "group": study.group or None,
             "folds": 1,
-            "leaky": False,
+            "leaky": seen_in_training,
             "note": f"all samples of {study.samples.origin}",
         },
         "verdict": scored["verdict"],

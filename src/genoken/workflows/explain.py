@@ -109,7 +109,11 @@ def _own_test_samples(run: Run) -> Samples:
     state = read_state(run.folder)
     inputs = state["inputs"]
     if not inputs or not all(path and Path(path).is_file() for path in inputs.values()):
-        raise RunError("the run's own data cannot be found", where=str(run.folder), remedy="name a file to explain")
+        raise RunError(
+            "the run's own data cannot be found",
+            where=str(run.folder),
+            remedy="name a file or object to explain; the explanation made after training is in explanations/genes.tsv",
+        )
     source = read_inputs(inputs, run.config.data)
     check_data(source.files, state["data"])
     tested = set(pd.read_parquet(run.folder / "embeddings.parquet", columns=["sample_id"])["sample_id"])

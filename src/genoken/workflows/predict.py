@@ -83,7 +83,7 @@ def predict(
     batch_size
         Samples per batch; 0: as in training's validation.
     precision
-        Number format.
+        Number format; ``auto``: that of the run.
     compile
         Compile the encoder's layers first, which pays for large files.
     embed
@@ -112,7 +112,7 @@ def predict(
             run.config.objective,
             run.model.target,
             batch_size=size,
-            precision=precision,
+            precision=run.config.training.precision if precision == "auto" else precision,
             attention=run.config.training.attention,
             compile=compile,
             on_batch=lambda row: bar.to(row["samples"]),

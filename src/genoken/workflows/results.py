@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from genoken.workflows.store import MODEL_FILES, FittedModel, column_positions, 
 ABLATIONS = ("without_linear_path", "linear_path_alone")
 NUM_COMPONENTS = 50
 """Principal components that are exported beside the model's states."""
+_PART_WORDS = {"without_linear_path": "  its encoder alone", "linear_path_alone": "  its linear path alone"}
 _SHOWN = {
     "classification": {
         "macro_f1": "macro-F1",
@@ -72,9 +73,12 @@ def pool(study: Study, folds: np.ndarray, predictions: Sequence[Mapping[str, np.
     return Pooled(rows[order], fold_of[order], merged)
 
 
-def is_leaky(config: RunConfig, study: Study) -> bool:
-    """Return whether samples of one group may stand on both sides of the split."""
-    return kind_of(config.split) == "random" and study.groups is not None
+def is_leaky(study: Study, folds: np.ndarray) -> bool:
+    """Return whether any fold tests samples of a group that it also learns from."""
+    if study.groups is None:
+        return False
+    groups = study.groups
+    return any(bool(set(groups[words == "test"]) & set(groups[words == "train"])) for words in folds)
 
 
 def split_note(config: RunConfig, study: Study, folds: np.ndarray) -> str:
@@ -101,7 +105,7 @@ def split_summary(config: RunConfig, study: Study, folds: np.ndarray) -> dict[st
         "kind": kind_of(config.split),
         "group": study.group or None,
         "folds": len(folds),
-        "leaky": is_leaky(config, study),
+        "leaky": is_leaky(study, folds),
         "note": split_note(config, study, folds),
         "samples": average(lambda chosen: int(chosen.sum())),
         "groups": None if groups is None else average(lambda chosen: len(np.unique(groups[chosen]))),
@@ -177,7 +181,8 @@ def ablation(study: Study, pooled: Pooled, threshold: float) -> dict[str, dict[s
 def model_words(config: RunConfig) -> str:
     """Return what the verdict calls the model."""
     kind = kind_of(config.model.encoder)
-    return _MODEL_WORDS.get(kind, f"the {kind}")
+    words = _MODEL_WORDS.get(kind, f"the {kind}")
+    return f"{words} with its linear path" if config.model.linear_path and config.model.encoder.takes == "tokens" else words
 
 
 def dataset_of(model: FittedModel, study: Study, rows: np.ndarray) -> TokenDataset:
@@ -330,6 +335,9 @@ def show_verdict(show: Show, metrics: Mapping[str, Any]) -> None:
     for name, scores in [("model", test["model"]), *test["baselines"].items()]:
         words = "this model" if name == "model" else baseline_words(name, task)
         rows.append([words, *[_cell(scores, metric, with_interval=index == 0) for index, metric in enumerate(columns)]])
+        if name == "model":
+            for part, scores_of_part in metrics.get("ablation", {}).items():
+                rows.append([_PART_WORDS[part], *[_cell(scores_of_part, metric, with_interval=False) for metric in columns]])
     groups = f" in {test['groups']} groups" if test["groups"] else ""
     show.table(f"Test: {test['samples']:,} samples{groups}, 95 % intervals in brackets", ["", *columns.values()], rows)
     show.line()
@@ -343,8 +351,13 @@ def _cell(scores: Mapping[str, Any], metric: str, *, with_interval: bool) -> str
     return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]" if interval and with_interval else f"{value:.3f}"
 
 
-def write_explanations(folder: Path, study: Study, model: FittedModel, rows: np.ndarray, *, seed: int, show: Show) -> None:
-    """Explain the model on these rows and write ``explanations/``; encoders without tokens are left out."""
+def write_explanations(
+    folder: Path, study: Study, model: FittedModel, rows: np.ndarray, *, seed: int, seen_in_training: bool, show: Show
+) -> None:
+    """Explain the model on these rows and write ``explanations/``; encoders without tokens are left out.
+
+    ``seen_in_training`` says that the model was trained on these rows, which is then noted among the controls.
+    """
     from genoken.interpretation.explain import explain_subject, export_explanation
     from genoken.interpretation.subject import Subject
 
@@ -353,4 +366,7 @@ def write_explanations(folder: Path, study: Study, model: FittedModel, rows: np.
     subject = Subject(model.network, dataset_of(model, study, rows), model.config.objective, model.target)
     with show.bar("Explaining", total=1.0) as bar:
         explanation = explain_subject(subject, rows=np.arange(len(rows)), symbols=model.symbols, seed=seed, on_progress=bar.to)
+    if seen_in_training:
+        note = "These samples are those that the final model of the cross-validation was trained on."
+        explanation = replace(explanation, controls=explanation.controls | {"notes": [note, *explanation.controls["notes"]]})
     export_explanation(explanation, folder / "explanations")

@@ -86,7 +86,7 @@ class Run:
         by: Literal["class", "group"] = "class",
         top: int = 50,
     ) -> pd.DataFrame:
-        """Return the genes that the model's outputs rest on most; without ``data``, those explained when it was trained."""
+        """Return the genes that the model's outputs rest on most; without ``data``, in the test samples of the run's own file."""
         from genoken.workflows.explain import explain
 
         return explain(self, data, method=method, aggregate=aggregate, by=by, top=top)

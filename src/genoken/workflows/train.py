@@ -21,9 +21,9 @@ from genoken.core.files import write_json
 from genoken.evaluation.verdict import evaluate_predictions
 from genoken.training.optim import num_epochs
 from genoken.workflows import results
-from genoken.workflows.assemble import resolve_config, settle_kinds
+from genoken.workflows.assemble import resolve_config, settle_kinds, task_of_objective
 from genoken.workflows.fold import ENCODER_ONLY, FACTS, PATH_ONLY, FoldResult, fit_final, fit_fold
-from genoken.workflows.inputs import Source, Study, build_study, examine, has_split_column, read_inputs
+from genoken.workflows.inputs import Source, Study, build_study, examine, read_inputs
 from genoken.workflows.run import Run, load_run
 from genoken.workflows.show import Show
 from genoken.workflows.state import STATE, begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
@@ -163,8 +163,7 @@ def _path(value: Any) -> str:
 
 def _design(source: Source, config: RunConfig) -> tuple[Study, RunConfig, np.ndarray]:
     """Return the study, the configuration with what the data decided, and the split."""
-    guess = not has_split_column(source.samples.table) and kind_of(config.split) != "column"
-    study = build_study(source.samples, config.data, seed=config.training.seed, guess_group=guess)
+    study = build_study(source.samples, task_of_objective(config), seed=config.training.seed, guess_group=True)
     config = settle_kinds(replace(config, data=replace(config.data, group=study.group)), study)
     labels = study.named_labels()
     folds = config.split.assign(labels, study.groups, study.samples.table, config.training.seed)
@@ -222,7 +221,15 @@ def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Ru
     embedded = _embedded_rows(job)
     results.write_embeddings(job.folder, job.study, final.model, pooled, embedded)
     results.write_gene_embeddings(job.folder, final.model)
-    results.write_explanations(job.folder, job.study, final.model, embedded, seed=job.config.training.seed, show=job.show)
+    results.write_explanations(
+        job.folder,
+        job.study,
+        final.model,
+        embedded,
+        seed=job.config.training.seed,
+        seen_in_training=len(job.folds) > 1,
+        show=job.show,
+    )
     history = pd.concat([found.history.assign(fold=index) for index, found in enumerate(fitted)])
     speed = results.speed_of(history, [found.facts for found in fitted])
     results.write_history(job.folder, history)
@@ -253,8 +260,8 @@ def _announce(job: _Job) -> None:
     for note in study.notes:
         show.line(f"  {note}.")
     show.line(f"Split: {results.split_note(job.config, study, job.folds)}.")
-    if results.is_leaky(job.config, study):
-        show.warning(f"this is a random split of data grouped by '{study.group}': scores will be too optimistic")
+    if results.is_leaky(study, job.folds):
+        show.warning(f"groups of '{study.group}' are on both sides of the split: scores will be too optimistic")
     show.line(f"Run folder: {job.folder}. Memory while training: about {results.memory_estimate_mb(job.config, study):,.0f} MB.")
 
 
@@ -282,11 +289,15 @@ def _final(job: _Job, fitted: list[FoldResult]) -> FoldResult:
     if len(fitted) == 1:
         return fitted[0]
     epochs = int(np.median([found.facts["best_epoch"] for found in fitted])) + 1
+    # The learning rate takes the course that it took in the folds, although there are more samples and so more steps per epoch.
+    batches = math.ceil(int((job.folds[0] == "train").sum()) / job.config.training.batch_size)
+    planned = max(num_epochs(job.config.training, batches), epochs)
+    config = replace(job.config, training=replace(job.config.training, epochs=planned))
     rows = np.flatnonzero((job.folds != "unused").any(axis=0))
     val = np.flatnonzero(job.folds[0] == "val")
     with job.show.bar("Final model", total=epochs) as bar:
         final = fit_final(
-            job.config,
+            config,
             job.study,
             rows,
             val,
@@ -336,7 +347,7 @@ def _evaluate(job: _Job, pooled: results.Pooled) -> dict[str, Any]:
 
 def _contrast(job: _Job) -> dict[str, Any]:
     """Fit and score everything again on random samples, where that was asked for and groups make it a contrast."""
-    if job.config.evaluation.contrast == "none" or job.study.groups is None or results.is_leaky(job.config, job.study):
+    if job.config.evaluation.contrast == "none" or job.study.groups is None or results.is_leaky(job.study, job.folds):
         return {}
     split = component_from_dict("splits", {"kind": "random", "folds": max(len(job.folds), 2)})
     words = split.assign(job.study.named_labels(), None, job.study.samples.table, job.config.training.seed)

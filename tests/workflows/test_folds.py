@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genoken.core.config import read_yaml
 from genoken.core.files import read_json
 from genoken.training.module import TrainingModule
 from genoken.workflows import fold
@@ -84,10 +85,12 @@ def test_embeddings_are_of_all_samples(folds, cells):
 
 
 def test_few_groups_are_cross_validated_without_being_asked(cells, tiny, said, tmp_path):
-    run = tiny(cells, tmp_path / "run", {"split.kind": "auto", "training.limit_batches": 1, "training.epochs": 1}, show=said)
+    settings = {"split.kind": "auto", "training.limit_batches": 1, "training.epochs": 0, "training.patience": 1}
+    run = tiny(cells, tmp_path / "run", settings, show=said)
     assert (run.metrics["split"]["kind"], run.metrics["split"]["folds"]) == ("auto", 5)
     assert any(line.startswith("  'donor_id' is taken for the column of groups") for line in said.lines)
-    assert any(line.startswith("Fold 5 of 5: done, best epoch 1 of 1 (validation loss ") for line in said.lines)
+    assert any(line.startswith("Fold 5 of 5: done, best epoch ") for line in said.lines)
+    assert read_yaml(run.folder / "config.yaml")["training"]["epochs"] == 0
 
 
 @pytest.fixture(scope="module")

@@ -369,7 +369,7 @@ def test_a_random_split_of_grouped_data_is_marked_everywhere(cells_file, tiny, s
     run = tiny(cells_file, tmp_path / "run", {"split.kind": "random"}, full=True, show=said)
     assert run.metrics["split"]["leaky"] is True
     assert {"level": "error", "title": "The split is leaky"}.items() <= run.metrics["leakage"]["findings"][0].items()
-    assert "warning: this is a random split of data grouped by 'donor_id': scores will be too optimistic" in said.lines
+    assert "warning: groups of 'donor_id' are on both sides of the split: scores will be too optimistic" in said.lines
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "The split is leaky" in page
     assert re.search(r"\d of 9 values of &#39;donor_id&#39; are in train and in test", page)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from genoken.cli.options import Quiet, RunFolder
+from genoken.cli.options import MinCoverage, Quiet, RunFolder
 
 
 def command(
@@ -24,10 +24,11 @@ def command(
         bool,
         typer.Option("--contextual", metavar=" ", help="With --genes: a gene's mean state over samples, not the learned table."),
     ] = False,
+    min_coverage: MinCoverage = None,
     quiet: Quiet = False,
 ) -> None:
     """Write the model's embeddings of samples, or with --genes of genes."""
     from genoken.workflows.embed import embed
     from genoken.workflows.show import Show
 
-    embed(run, file, output, genes=genes or contextual, contextual=contextual, show=Show(quiet=quiet))
+    embed(run, file, output, genes=genes or contextual, contextual=contextual, min_coverage=min_coverage, show=Show(quiet=quiet))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from genoken.cli.options import AsJson, File, Group, Label, RunFolder, write_json
+from genoken.cli.options import AsJson, File, Group, Label, MinCoverage, RunFolder, write_json
 
 
 def command(
@@ -18,6 +18,7 @@ def command(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for metrics.json and predictions.")
     ] = None,
+    min_coverage: MinCoverage = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a trained model on another file: the same metrics, intervals and sentence as after training.
@@ -27,6 +28,6 @@ def command(
     from genoken.workflows.evaluate import evaluate
     from genoken.workflows.show import Show
 
-    result = evaluate(run, file, label=label, group=group, output=output, show=Show(quiet=as_json))
+    result = evaluate(run, file, label=label, group=group, output=output, min_coverage=min_coverage, show=Show(quiet=as_json))
     if as_json:
         write_json(result)

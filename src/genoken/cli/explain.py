@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 import typer
 
 from genoken.cli.flags import one_of, with_choices
-from genoken.cli.options import Quiet, RunFolder
+from genoken.cli.options import MinCoverage, Quiet, RunFolder
 from genoken.core.components import kinds
 
 Aggregate = Literal["mean", "max", "median"]
@@ -44,6 +44,7 @@ def command(
             "-o", "--output", metavar="FILE", help="A .tsv, .csv or .parquet file for the whole table.", show_default=False
         ),
     ] = None,
+    min_coverage: MinCoverage = None,
     quiet: Quiet = False,
 ) -> None:
     """List the genes that the model's outputs depend on, beside controls: random genes, randomized weights, simple correlation."""
@@ -55,7 +56,17 @@ def command(
     from genoken.workflows.show import Show
 
     show = Show(quiet=quiet)
-    genes = explain(run, file, method=chosen_method, aggregate=chosen_aggregate, by=chosen_by, top=top, output=output, show=show)
+    genes = explain(
+        run,
+        file,
+        method=chosen_method,
+        aggregate=chosen_aggregate,
+        by=chosen_by,
+        top=top,
+        output=output,
+        min_coverage=min_coverage,
+        show=show,
+    )
     for name, rows in genes.groupby("class", sort=False):
         shown = [
             (row.symbol, f"{row.importance:.4g}", f"{row.stability:.2f}", f"{row.correlation:+.2f}")

@@ -20,6 +20,15 @@ Group = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", metavar=" ", help="Write JSON to stdout and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", metavar=" ", help="Write nothing but errors.")]
+MinCoverage = Annotated[
+    float | None,
+    typer.Option(
+        "--min-coverage",
+        metavar="SHARE",
+        help="Share of the model's genes that the file must hold; by default the run's.",
+        show_default=False,
+    ),
+]
 Compile = Annotated[bool, typer.Option("--compile", metavar=" ", help="Compile each encoder layer with torch.compile.")]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from genoken.cli.flags import PRECISIONS, one_of, with_choices
-from genoken.cli.options import Compile, File, Quiet, RunFolder
+from genoken.cli.options import Compile, File, MinCoverage, Quiet, RunFolder
 
 
 def command(
@@ -21,6 +21,7 @@ def command(
     precision: Annotated[str, typer.Option(metavar="WORD", help=with_choices("Number format", PRECISIONS))] = "auto",
     compile: Compile = False,  # noqa: A002  (the option's public name)
     no_embedding: Annotated[bool, typer.Option("--no-embedding", metavar=" ", help="Leave the embedding out.")] = False,
+    min_coverage: MinCoverage = None,
     quiet: Quiet = False,
 ) -> None:
     """Predict new samples.
@@ -39,5 +40,6 @@ def command(
         precision=chosen_precision,
         compile=compile,
         embed=not no_embedding,
+        min_coverage=min_coverage,
         show=Show(quiet=quiet),
     )

@@ -119,7 +119,7 @@ def align(
         raise DataError(
             f"too few genes in common: {line}; {minimum_coverage:.0%} are needed; the file has {_examples(features.index)}",
             where=where,
-            remedy="use a file with the genes that the model was trained on, or accept less (min_coverage)",
+            remedy="use a file with the genes that the model was trained on, or accept less with --min-coverage",
         )
     return Alignment(columns=best.columns, coverage=best.coverage, matched_by=best.matched_by, missing=missing, line=line)
 

@@ -85,14 +85,24 @@ def fit_fold(config: RunConfig, study: Study, words: np.ndarray, folder: Path, *
 
 
 def fit_final(
-    config: RunConfig, study: Study, rows: np.ndarray, val: np.ndarray, epochs: int, folder: Path, *, on_epoch: EpochReader | None
+    config: RunConfig,
+    study: Study,
+    rows: np.ndarray,
+    val: np.ndarray,
+    epochs: int,
+    folder: Path,
+    *,
+    planned_epochs: int,
+    on_epoch: EpochReader | None,
 ) -> Fit:
     """Fit the final model of a cross-validation on all its samples, for as many epochs as the folds needed, and write it.
 
-    ``val`` is part of ``rows``: its scores only go into the history, they choose nothing.
+    ``val`` is part of ``rows``: its scores only go into the history, they choose nothing. The learning rate takes the course of
+    ``planned_epochs``. The settings that are written are the run's own.
     """
     prepared = prepare_fold(config, study, rows)
-    fitted = _fit(config, prepared, rows, val, folder, on_epoch=on_epoch, stop_after=epochs)
+    planned = replace(config, training=replace(config.training, epochs=planned_epochs))
+    fitted = _fit(planned, prepared, rows, val, folder, on_epoch=on_epoch, stop_after=epochs)
     write_model(folder, prepared.model)
     return fitted
 

@@ -292,17 +292,17 @@ def _final(job: _Job, fitted: list[FoldResult]) -> FoldResult:
     # The learning rate takes the course that it took in the folds, although there are more samples and so more steps per epoch.
     batches = math.ceil(int((job.folds[0] == "train").sum()) / job.config.training.batch_size)
     planned = max(num_epochs(job.config.training, batches), epochs)
-    config = replace(job.config, training=replace(job.config.training, epochs=planned))
     rows = np.flatnonzero((job.folds != "unused").any(axis=0))
     val = np.flatnonzero(job.folds[0] == "val")
     with job.show.bar("Final model", total=epochs) as bar:
         final = fit_final(
-            config,
+            job.config,
             job.study,
             rows,
             val,
             epochs,
             job.folder,
+            planned_epochs=planned,
             on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)),
         )
     job.show.line(f"Final model: fitted on all {len(rows):,} samples for {epochs} epochs (the folds' median)")

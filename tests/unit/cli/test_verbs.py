@@ -24,7 +24,13 @@ def test_evaluate(call, recorded):
     calls = recorded("evaluate", METRICS)
     assert call("evaluate", "runs/x", "b.h5ad").code == 0
     arguments, show = arguments_of(calls)
-    assert arguments == {"arguments": (Path("runs/x"), Path("b.h5ad")), "label": "", "group": "", "output": None}
+    assert arguments == {
+        "arguments": (Path("runs/x"), Path("b.h5ad")),
+        "label": "",
+        "group": "",
+        "output": None,
+        "min_coverage": None,
+    }
     assert show.quiet is False
 
 
@@ -37,6 +43,7 @@ def test_evaluate_as_json(call, recorded):
         "label": "y",
         "group": "donor",
         "output": Path("out"),
+        "min_coverage": None,
     }
     assert show.quiet is True
     assert json.loads(answer.out) == {"verdict": "a sentence", "test": {"model": {"accuracy": 0.5, "roc_auc": None}}}
@@ -62,13 +69,14 @@ def test_predict_defaults(call, recorded):
         "precision": "auto",
         "compile": False,
         "embed": True,
+        "min_coverage": None,
     }
     assert show.quiet is False
 
 
 def test_predict_options(call, recorded):
     calls = recorded("predict")
-    words = "predict runs/x new.h5ad --output out.parquet --batch-size 64 --precision bf16 --compile --no-embedding --quiet"
+    words = "predict runs/x new.h5ad --output out.parquet --batch-size 64 --precision bf16 --compile --no-embedding --quiet --min-coverage 0.3"
     assert call(*words.split()).code == 0
     arguments, show = arguments_of(calls)
     assert arguments == {
@@ -77,6 +85,7 @@ def test_predict_options(call, recorded):
         "precision": "bf16",
         "compile": True,
         "embed": False,
+        "min_coverage": 0.3,
     }
     assert show.quiet is True
 
@@ -109,7 +118,12 @@ def test_embed(call, recorded, words, file, genes, contextual):
     calls = recorded("embed")
     assert call("embed", *words.split()).code == 0
     arguments, _ = arguments_of(calls)
-    assert arguments == {"arguments": (Path("runs/x"), file, Path("e.parquet")), "genes": genes, "contextual": contextual}
+    assert arguments == {
+        "arguments": (Path("runs/x"), file, Path("e.parquet")),
+        "genes": genes,
+        "contextual": contextual,
+        "min_coverage": None,
+    }
 
 
 GENES = pd.DataFrame(
@@ -145,6 +159,7 @@ def test_explain_defaults(call, recorded):
         "by": "class",
         "top": 50,
         "output": None,
+        "min_coverage": None,
     }
     assert show.quiet is False
 
@@ -163,6 +178,7 @@ def test_explain_options(call, recorded, method, aggregate, by):
         "by": by,
         "top": 7,
         "output": Path("genes.tsv"),
+        "min_coverage": None,
     }
 
 

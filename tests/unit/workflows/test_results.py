@@ -35,15 +35,17 @@ def test_split_sizes_are_averages_over_folds(study):
     found = results.split_summary(config_of("folds"), study, FOLDS)
     assert found["samples"] == {"train": 2, "val": 0, "test": 3}
     assert found["groups"] == {"train": 2, "val": 0, "test": 2}
-    assert (found["kind"], found["group"], found["folds"], found["leaky"]) == ("folds", "donor", 2, False)
+    assert (found["kind"], found["group"], found["folds"], found["leaky"]) == ("folds", "donor", 2, True)
     assert found["note"] == "2-fold cross-validation over whole 'donor' groups (3 groups); every sample is tested once"
 
 
-def test_random_splits_are_leaky_only_where_there_are_groups(study, samples):
-    assert results.is_leaky(config_of("random"), study)
+def test_a_split_is_leaky_where_a_group_is_learned_from_and_tested(study, samples):
+    by_group = np.array([["train" if group == study.groups[0] else "test" for group in study.groups]])
+    assert not results.is_leaky(study, by_group)
+    assert results.is_leaky(study, np.array([["train", "test", "test", "test", "test", "test"]]))
     assert results.split_note(config_of("random"), study, FOLDS[:1]) == "one split of samples: 2 train / 1 val / 2 test"
     alone = build_study(samples(y=["a", "b"]), DataSettings(label="y"), seed=0, guess_group=True)
-    assert not results.is_leaky(config_of("random"), alone)
+    assert not results.is_leaky(alone, np.array([["train", "test"]]))
     assert results.split_note(config_of("column"), study, FOLDS[:1]) == "as the column 'split' says"
 
 

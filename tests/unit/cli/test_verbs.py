@@ -76,8 +76,8 @@ def test_predict_defaults(call, recorded):
 
 def test_predict_options(call, recorded):
     calls = recorded("predict")
-    words = "predict runs/x new.h5ad --output out.parquet --batch-size 64 --precision bf16 --compile --no-embedding --quiet --min-coverage 0.3"
-    assert call(*words.split()).code == 0
+    words = "predict runs/x new.h5ad --output out.parquet --batch-size 64 --precision bf16 --compile --no-embedding --quiet"
+    assert call(*words.split(), "--min-coverage", "0.3").code == 0
     arguments, show = arguments_of(calls)
     assert arguments == {
         "arguments": (Path("runs/x"), Path("new.h5ad"), Path("out.parquet")),

@@ -120,3 +120,10 @@ def test_too_few_genes_are_refused_unless_fewer_are_asked_for(run, others):
     with pytest.raises(DataError, match=r"too few genes in common: 12 of 40 genes found \(30\.0%\)"):
         evaluate(run, few)
     assert evaluate(run, few, min_coverage=0.25)["test"]["samples"] == 60
+
+
+def test_the_file_that_the_run_was_trained_on_is_no_test(run, others, cells_file, said):
+    found = evaluate(run, cells_file, show=said)
+    assert found["split"]["leaky"] is True
+    assert "warning: the run was trained on this very file, so these scores are no test" in said.lines
+    assert evaluate(run, others)["split"]["leaky"] is False

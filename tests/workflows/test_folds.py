@@ -79,9 +79,11 @@ def test_the_final_model_learned_from_all_samples(folds, cells):
     assert (folds.predict(cells)["predicted"] == cells.obs["cell_type"]).mean() > 0.6
 
 
-def test_embeddings_are_of_all_samples(folds, cells):
+def test_embeddings_and_explanations_are_of_all_samples_and_say_so(folds, cells):
     table = pd.read_parquet(folds.folder / "embeddings.parquet")
     assert table["sample_id"].tolist() == list(cells.obs_names)
+    notes = read_json(folds.folder / "explanations" / "controls.json")["notes"]
+    assert notes[0] == "These samples are those that the final model of the cross-validation was trained on."
 
 
 def test_few_groups_are_cross_validated_without_being_asked(cells, tiny, said, tmp_path):

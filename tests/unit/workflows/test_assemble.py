@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from genoken.core.components import kind_of
 from genoken.core.config import DataSettings
 from genoken.core.errors import ConfigError
-from genoken.workflows.assemble import ValidationScorer, prepare_fold, resolve_config, settle_kinds
+from genoken.workflows.assemble import ValidationScorer, prepare_fold, resolve_config, settle_kinds, task_of_objective
 from genoken.workflows.inputs import build_study
 
 
@@ -101,3 +101,25 @@ def test_the_threshold_counts_in_validation():
     labels = np.array([1, 0])
     assert ValidationScorer("classification", ("a", "b"), 0.3)(labels, predicted)["accuracy"] == 1.0
     assert ValidationScorer("classification", ("a", "b"))(labels, predicted)["accuracy"] == 0.5
+
+
+def test_a_monitor_must_be_a_metric_of_the_task(study):
+    number, classes = study(y=np.linspace(0.1, 1, 12)), study(y=["a", "b"] * 6)
+    for made, monitor, other in ((number, "macro_f1", "r2"), (classes, "r2", "macro_f1")):
+        assert settle_kinds(resolve_config("", None, {"training.monitor": other}), made).training.monitor == other
+        with pytest.raises(
+            ConfigError, match=rf"'training\.monitor' is {monitor}, which a {made.task} does not have — use objective"
+        ):
+            settle_kinds(resolve_config("", None, {"training.monitor": monitor}), made)
+
+
+def test_an_objective_that_is_chosen_decides_the_task():
+    def task(**settings):
+        return task_of_objective(resolve_config("", settings, {})).task
+
+    assert task() == "auto"
+    assert task(data={"task": "regression"}) == "regression"
+    assert task(objective="regress") == "regression"
+    assert task(objective={"kind": "classify", "label_smoothing": 0.1}) == "classification"
+    with pytest.raises(ConfigError, match="but the objective 'regress' is one of regression — change one of the two"):
+        task(objective="regress", data={"task": "classification"})

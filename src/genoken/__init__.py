@@ -6,8 +6,8 @@ import importlib
 import os
 from typing import Any
 
-# OpenMP threads that wait by spinning make each other wait when the machine is shared: training steps take several times as
-# long beside one other busy process (benchmarks/shared_machine.py). The variable is read once, when the first OpenMP library loads; a value that is set stays.
+# OpenMP threads that wait by spinning make each other wait when the machine is shared; sleeping ones cost a little on a free one
+# (benchmarks/shared_machine.py measures both). The variable is read once, when the first OpenMP library loads; a set value stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"

@@ -69,7 +69,7 @@ class Plain(nn.Module):
         layer = nn.TransformerEncoderLayer(WIDTH, HEADS, FEED_FORWARD, DROPOUT, "gelu", batch_first=True, norm_first=True)
         self.encoder = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
         for block in self.encoder.layers:
-            # Ours has no attention dropout either; with it torch leaves its fast attention, and the plain way would be many times slower.
+            # Ours has none either; with it torch leaves its fast attention, and the plain way would be many times slower.
             block.self_attn.dropout = 0.0  # type: ignore[union-attr, assignment]
         self.head = build_head("mlp", WIDTH, spec, DROPOUT)  # type: ignore[arg-type]
 

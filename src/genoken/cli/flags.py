@@ -155,7 +155,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("num-workers", "training.num_workers", int, HARDWARE, "Threads that prepare batches ahead of the step.", metavar="N"),
     Flag("devices", "training.devices", int, HARDWARE, "Devices, or CPU processes, per node.", metavar="N"),
     Flag("nodes", "training.nodes", int, HARDWARE, "Nodes.", metavar="N"),
-    Flag("strategy", "training.strategy", str, HARDWARE, "How several devices share the work.", ("auto", "ddp", "fsdp")),
+    Flag("strategy", "training.strategy", str, HARDWARE, "How several devices share the work.", ("auto", "ddp")),
     Flag("output", "", Path, OUTPUT, "Run folder; runs/FILE-LABEL when left out.", metavar="FOLDER", short="-o"),
     Flag("overwrite", "", bool, OUTPUT, "Replace a run folder that exists."),
     Flag("resume", "", Path, OUTPUT, "Go on with a run that was stopped; everything else comes from it.", metavar="FOLDER"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import shlex
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,12 +53,6 @@ def command(
         raise
 
 
-def default_output(file: Path, label: str) -> Path:
-    """Return ``runs/FILE-LABEL``, with an underscore for each character that does not belong into a folder's name."""
-    name = f"{file.stem}-{label}" if label else file.stem
-    return Path("runs") / re.sub(r"[^\w.-]", "_", name)
-
-
 def settings_of(given: Given) -> dict[str, Any]:
     """Return configuration path to value: what flags imply, under what ``--set`` says, under what flags say.
 
@@ -85,6 +78,7 @@ def settings_of(given: Given) -> dict[str, Any]:
 def _arguments(file: Path | None, given: Given) -> dict[str, Any]:
     """Return the arguments of the workflow; the folder is always named, so that a stopped run can say how to go on."""
     from genoken.workflows.assemble import resolve_config
+    from genoken.workflows.train import default_folder
 
     others, settings = given.others, settings_of(given)
     label = others.get("label") or resolve_config(others.get("preset", ""), others.get("config"), settings).data.label
@@ -95,7 +89,7 @@ def _arguments(file: Path | None, given: Given) -> dict[str, Any]:
         "data": file,
         **{name: others[name] for name in _ARGUMENTS if name in others},
         "settings": settings,
-        "output": others.get("output") or default_output(first, label),
+        "output": others.get("output") or default_folder({"data": first}, label),
     }
 
 

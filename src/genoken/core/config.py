@@ -151,8 +151,8 @@ class TrainingSettings:
     """Devices (or CPU processes) per node."""
     nodes: Count = 1
     """Nodes."""
-    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
-    """How several devices share the work."""
+    strategy: Literal["auto", "ddp"] = "auto"
+    """How several devices share the work; ``ddp``: each holds the whole network and a part of every batch."""
     seed: int = 0
     """Every random draw is a function of it."""
 

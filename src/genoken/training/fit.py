@@ -25,7 +25,14 @@ from genoken.training.datamodule import TokenDataModule
 from genoken.training.module import Scorer, TrainingModule
 from genoken.training.optim import num_epochs
 from genoken.training.precision import Precision, choose_device, choose_precision
-from genoken.training.processes import OUT_OF_MEMORY, ended_together, lightning_strategy, starts_processes, take_up
+from genoken.training.processes import (
+    OUT_OF_MEMORY,
+    check_launch,
+    ended_together,
+    lightning_strategy,
+    starts_processes,
+    take_up,
+)
 from genoken.training.progress import Checkpoints, EpochReader, History
 from genoken.training.selection import WeightSelection, load_weights
 
@@ -44,6 +51,8 @@ class Fit:
         The epoch (from 0) whose weights were kept.
     precision, backend
         What was really used, and why.
+    planned_epochs
+        Epochs over which the learning rate takes its course.
     failure
         The error that ended training early with the best weights so far kept; ``None`` if there was none.
     """
@@ -53,6 +62,7 @@ class Fit:
     best_epoch: int
     precision: Precision
     backend: BackendChoice
+    planned_epochs: int
     failure: TrainingError | None = None
 
 
@@ -98,7 +108,10 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     ------
     TrainingError
         When the loss is not finite, or memory runs out, before any epoch was validated.
+    ConfigError
+        When other processes were started than the settings name.
     """
+    check_launch(settings)
     # Lightning's notes on devices, tips and limits would stand between a user and the verdict.
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
@@ -130,7 +143,7 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     network.cpu()
     load_weights(network, selection.best_weights)
     network.eval()
-    return Fit(network, history.rows, selection.best_epoch, precision, backend, failure)
+    return Fit(network, history.rows, selection.best_epoch, precision, backend, settings.epochs, failure)
 
 
 def planned(settings: TrainingSettings, train: TokenDataset) -> TrainingSettings:

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import lightning
+import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from genoken.core.config import TrainingSettings
-from genoken.core.errors import TrainingError
+from genoken.core.errors import ConfigError, TrainingError
 from genoken.training.checkpoint import read_checkpoint
 
 OUT_OF_MEMORY = TrainingError(
@@ -24,8 +25,54 @@ OUT_OF_MEMORY = TrainingError(
 
 def starts_processes(settings: TrainingSettings) -> bool:
     """Return whether this process starts the others: several devices of one machine, and no torchrun or SLURM that did it."""
-    is_one_of_many = TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
-    return settings.devices > 1 and settings.nodes == 1 and settings.strategy != "fsdp" and not is_one_of_many
+    return settings.devices > 1 and settings.nodes == 1 and _launcher() is None
+
+
+def _launcher() -> TorchElasticEnvironment | SLURMEnvironment | None:
+    """Return what torchrun or SLURM says of the processes that it started; ``None`` where this process was started alone."""
+    if TorchElasticEnvironment.detect():
+        return TorchElasticEnvironment()
+    return SLURMEnvironment() if SLURMEnvironment.detect() else None
+
+
+def check_launch(settings: TrainingSettings) -> None:
+    """Refuse settings that do not fit the processes that are there.
+
+    Raises
+    ------
+    ConfigError
+        When several nodes are named but nothing started processes on them, or other processes were started than are named.
+    """
+    launcher, wanted = _launcher(), settings.devices * settings.nodes
+    if launcher is None and settings.nodes > 1:
+        raise ConfigError(
+            "nobody started the processes of several nodes",
+            where=f"--nodes {settings.nodes}",
+            remedy="start genoken by torchrun or by SLURM's srun on each node",
+        )
+    if launcher is not None and launcher.world_size() != wanted:
+        raise ConfigError(
+            f"{launcher.world_size()} processes were started, but --devices times --nodes is {wanted}",
+            remedy="start one process per device",
+        )
+
+
+def is_one_of_several() -> bool:
+    """Return whether torchrun or SLURM started this process together with others."""
+    launcher = _launcher()
+    return launcher is not None and launcher.world_size() > 1
+
+
+def is_first_process() -> bool:
+    """Return whether this process writes the run: the only one, or the first of those that torchrun or SLURM started."""
+    launcher = _launcher()
+    return launcher is None or launcher.global_rank() == 0
+
+
+def wait_for_all() -> None:
+    """Return when all processes that train together have come here; at once where there is only one."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
 
 
 def lightning_strategy(settings: TrainingSettings) -> str:

@@ -16,6 +16,7 @@ from genoken.core.contracts import BaselineProblem
 from genoken.core.errors import TrainingError
 from genoken.core.files import atomic_path, read_json, write_json
 from genoken.training.fit import Fit, fit, predict
+from genoken.training.processes import is_first_process
 from genoken.workflows.assemble import Prepared, ValidationScorer, prepare_fold
 from genoken.workflows.inputs import Study
 from genoken.workflows.store import FittedModel, read_model, write_model
@@ -41,7 +42,7 @@ class FoldResult:
     history
         One row per epoch.
     facts
-        Best epoch, precision, attention backend, prediction speed.
+        Best epoch, planned epochs, precision, attention backend, prediction speed.
     failure
         The error that ended training early, if any.
     """
@@ -55,6 +56,8 @@ class FoldResult:
 
 def fit_fold(config: RunConfig, study: Study, words: np.ndarray, folder: Path, *, on_epoch: EpochReader | None) -> FoldResult:
     """Fit one fold and write it into ``folder``; a fold that is already there whole is read instead.
+
+    Where several processes train together, only the first predicts the test samples and writes.
 
     Parameters
     ----------
@@ -72,15 +75,20 @@ def fit_fold(config: RunConfig, study: Study, words: np.ndarray, folder: Path, *
     rows = {part: np.flatnonzero(words == part) for part in ("train", "val", "test")}
     prepared = prepare_fold(config, study, rows["train"])
     fitted = _fit(config, prepared, rows["train"], rows["val"], folder, on_epoch=on_epoch)
-    predictions, facts = _predictions(config, prepared, fitted, rows["test"])
-    predictions |= _baselines(config, prepared, rows)
+    predictions: dict[str, np.ndarray] = {}
+    facts: dict[str, Any] = {}
+    if is_first_process():
+        predictions, facts = _predictions(config, prepared, fitted, rows["test"])
+        predictions |= _baselines(config, prepared, rows)
     for rival in config.evaluation.rivals:
         predictions[_rival_name(rival)] = _rival(config, rival, study, rows, folder)
     facts |= {"best_epoch": fitted.best_epoch, "failure": str(fitted.failure) if fitted.failure else None}
+    facts["planned_epochs"] = fitted.planned_epochs
     facts["precision"] = {"used": fitted.precision.name, "reason": fitted.precision.reason}
     facts["attention"] = {"backend": fitted.backend.backend, "reason": fitted.backend.reason}
     result = FoldResult(prepared.model, predictions, pd.DataFrame(fitted.history), facts, fitted.failure)
-    _write(folder, result)
+    if is_first_process():
+        _write(folder, result)
     return result
 
 
@@ -103,7 +111,8 @@ def fit_final(
     prepared = prepare_fold(config, study, rows)
     planned = replace(config, training=replace(config.training, epochs=planned_epochs))
     fitted = _fit(planned, prepared, rows, val, folder, on_epoch=on_epoch, stop_after=epochs)
-    write_model(folder, prepared.model)
+    if is_first_process():
+        write_model(folder, prepared.model)
     return fitted
 
 

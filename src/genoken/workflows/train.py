@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -19,7 +20,9 @@ from genoken.core.config import RunConfig, build, component_from_dict, dump_yaml
 from genoken.core.errors import ConfigError, GenokenError, RunError, TrainingError
 from genoken.core.files import write_json
 from genoken.evaluation.verdict import evaluate_predictions
+from genoken.training.fit import Fit
 from genoken.training.optim import num_epochs
+from genoken.training.processes import is_first_process, is_one_of_several, wait_for_all
 from genoken.workflows import results
 from genoken.workflows.assemble import resolve_config, settle_kinds, task_of_objective
 from genoken.workflows.fold import ENCODER_ONLY, FACTS, PATH_ONLY, FoldResult, fit_final, fit_fold
@@ -104,6 +107,8 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         When a setting, the data or the folder cannot be used.
     """
     show = show or Show(quiet=True)
+    if overwrite and is_one_of_several():
+        raise ConfigError("a process that torchrun or SLURM started replaces no run", where="--overwrite", remedy="remove it first")
     if resume is not None:
         return _resume(Path(resume), {"data": data, "train": train, "val": val, "test": test}, show)
     resolved = resolve_config(preset, config, dict(settings or {}))
@@ -113,7 +118,9 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     _refuse_second_split(inputs, resolved)
     source = read_inputs(inputs, resolved.data)
     study, resolved, folds = _design(source, resolved)
-    folder = Path(output) if output else _default_folder(inputs, study.label)
+    folder = Path(output) if output else default_folder(inputs, study.label)
+    if not is_first_process():
+        return _follow(_Job(resolved, source, study, folds, folder, Show(quiet=True)))
     begin_run(
         folder,
         config=dump_yaml(resolved),
@@ -170,11 +177,19 @@ def _design(source: Source, config: RunConfig) -> tuple[Study, RunConfig, np.nda
     return study, config, folds
 
 
-def _default_folder(inputs: Mapping[str, Any], label: str) -> Path:
+def default_folder(inputs: Mapping[str, Any], label: str) -> Path:
+    """Return ``runs/FILE-LABEL``, with an underscore for each character that does not belong into a folder's name.
+
+    Parameters
+    ----------
+    inputs
+        ``data`` or ``train`` to a path or an AnnData object.
+    label
+        Column that is predicted.
+    """
     value = inputs.get("data", inputs.get("train"))
     stem = Path(value).stem if isinstance(value, (str, Path)) else "anndata"
-    safe = "".join(character if character.isalnum() or character in "-_." else "_" for character in f"{stem}-{label}")
-    return Path("runs") / safe
+    return Path("runs") / re.sub(r"[^\w.-]", "_", f"{stem}-{label}" if label else stem)
 
 
 def _command() -> str:
@@ -193,8 +208,19 @@ def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
     source = read_inputs(inputs, config.data)
     check_data(source.files, state["data"])
     study, config, folds = _design(source, config)
+    if not is_first_process():
+        return _follow(_Job(config, source, study, folds, folder, Show(quiet=True)))
     show.line(f"Going on with the run in {folder}.")
     return _work(_Job(config, source, study, folds, folder, show))
+
+
+def _follow(job: _Job) -> Run:
+    """Take part in the training of a run that another process writes; return the run once it is whole."""
+    fitted = [_fold(job, index) for index in range(len(job.folds))]
+    _fit_final(job, fitted)
+    _fit_contrast(job)
+    wait_for_all()
+    return load_run(job.folder)
 
 
 def _work(job: _Job) -> Run:
@@ -208,6 +234,7 @@ def _work(job: _Job) -> Run:
         run = _write_results(job, fitted, final)
         report = run.report()
         finish(job.folder)
+    wait_for_all()
     results.show_verdict(job.show, run.metrics)
     job.show.line(f"Report: {report}")
     _raise_failures(job, fitted, final)
@@ -286,12 +313,19 @@ def _fold(job: _Job, index: int) -> FoldResult:
 
 def _final(job: _Job, fitted: list[FoldResult]) -> FoldResult:
     """Return the model that the run keeps: the only fold's, or one fitted on all samples of a cross-validation."""
-    if len(fitted) == 1:
+    final = _fit_final(job, fitted)
+    if final is None:
         return fitted[0]
+    return replace(fitted[0], model=read_model(job.folder), history=pd.DataFrame(final.history), failure=final.failure)
+
+
+def _fit_final(job: _Job, fitted: list[FoldResult]) -> Fit | None:
+    """Fit a model on all samples of a cross-validation, for as long as the folds needed; nothing for a single split."""
+    if len(fitted) == 1:
+        return None
     epochs = int(np.median([found.facts["best_epoch"] for found in fitted])) + 1
     # The learning rate takes the course that it took in the folds, although there are more samples and so more steps per epoch.
-    batches = math.ceil(int((job.folds[0] == "train").sum()) / job.config.training.batch_size)
-    planned = max(num_epochs(job.config.training, batches), epochs)
+    planned = int(np.median([found.facts["planned_epochs"] for found in fitted]))
     rows = np.flatnonzero((job.folds != "unused").any(axis=0))
     val = np.flatnonzero(job.folds[0] == "val")
     with job.show.bar("Final model", total=epochs) as bar:
@@ -306,7 +340,7 @@ def _final(job: _Job, fitted: list[FoldResult]) -> FoldResult:
             on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)),
         )
     job.show.line(f"Final model: fitted on all {len(rows):,} samples for {epochs} epochs (the folds' median)")
-    return replace(fitted[0], model=read_model(job.folder), history=pd.DataFrame(final.history), failure=final.failure)
+    return final
 
 
 def _score(job: _Job, fitted: list[FoldResult]) -> tuple[dict[str, Any], results.Pooled]:
@@ -346,16 +380,25 @@ def _evaluate(job: _Job, pooled: results.Pooled) -> dict[str, Any]:
 
 
 def _contrast(job: _Job) -> dict[str, Any]:
-    """Fit and score everything again on random samples, where that was asked for and groups make it a contrast."""
-    if job.config.evaluation.contrast == "none" or job.study.groups is None or results.is_leaky(job.study, job.folds):
+    """Score everything again on random samples, where that was asked for and groups make it a contrast."""
+    fitted = _fit_contrast(job)
+    if fitted is None:
         return {}
+    random, found = fitted
+    pooled = results.pool(job.study, random.folds, [fold.predictions for fold in found])
+    return {"contrast": {"random_split": _evaluate(random, pooled)["test"]}}
+
+
+def _fit_contrast(job: _Job) -> tuple[_Job, list[FoldResult]] | None:
+    """Fit everything again on random samples; nothing where that was not asked for or there is no group."""
+    if job.config.evaluation.contrast == "none" or job.study.groups is None or results.is_leaky(job.study, job.folds):
+        return None
     split = component_from_dict("splits", {"kind": "random", "folds": max(len(job.folds), 2)})
     words = split.assign(job.study.named_labels(), None, job.study.samples.table, job.config.training.seed)
     config = replace(job.config, split=split, training=replace(job.config.training, logger="none"))
     random = replace(job, config=config, folds=words, folder=job.folder / "contrast")
     job.show.line("Contrast: the same with random samples held out instead of whole groups.")
-    pooled = results.pool(job.study, words, [_fold(random, index).predictions for index in range(len(words))])
-    return {"contrast": {"random_split": _evaluate(random, pooled)["test"]}}
+    return random, [_fold(random, index) for index in range(len(words))]
 
 
 def _embedded_rows(job: _Job) -> np.ndarray:

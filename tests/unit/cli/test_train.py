@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from genoken.cli.stop import Stopped
-from genoken.cli.train import default_output
+from genoken.workflows.train import default_folder
 
 DOCUMENTED = [
     ("--epochs 5", {"training.epochs": 5}),
@@ -138,8 +138,8 @@ def test_the_label_of_a_configuration_names_the_folder(call, trained, tmp_path):
         ("cells.h5ad", "", "runs/cells"),
     ],
 )
-def test_default_output(file, label, folder):
-    assert default_output(Path(file), label) == Path(folder)
+def test_the_default_folder(file, label, folder):
+    assert default_folder({"data": Path(file)}, label) == Path(folder)
 
 
 def test_resume_passes_the_folder_alone(call, trained):

@@ -26,7 +26,6 @@ from genoken.training.selection import WeightSelection
         ({}, False, "auto"),
         ({"devices": 2}, True, "ddp_spawn"),
         ({"devices": 2, "strategy": "ddp"}, True, "ddp_spawn"),
-        ({"devices": 2, "strategy": "fsdp"}, False, "fsdp"),
         ({"devices": 1, "strategy": "ddp"}, False, "ddp"),
         ({"devices": 2, "nodes": 2, "strategy": "ddp"}, False, "ddp"),
     ],

@@ -13,7 +13,7 @@ from genoken.training.checkpoint import latest_checkpoint
 from genoken.training.fit import predict
 from genoken.training.selection import WeightSelection
 
-MEASURED = {"seconds", "samples_per_second", "tokens_per_second", "loader_wait", "peak_memory_mb"}
+MEASURED = {"seconds", "samples_per_second", "tokens_per_second", "flops_per_second", "loader_wait", "peak_memory_mb"}
 
 
 def without_speed(history):

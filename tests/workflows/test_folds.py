@@ -16,7 +16,7 @@ from genoken.workflows.store import read_model
 from genoken.workflows.train import train
 
 FOLDS = {"split.kind": "folds", "split.folds": 3}
-MEASURED = ["seconds", "samples_per_second", "tokens_per_second", "loader_wait", "peak_memory_mb"]
+MEASURED = ["seconds", "samples_per_second", "tokens_per_second", "flops_per_second", "loader_wait", "peak_memory_mb"]
 
 
 class Interrupted(Exception):

@@ -180,7 +180,16 @@ def test_the_manifest_tells_what_is_there(run, cells_file):
 def test_history_check_and_split_are_as_documented(run):
     history = pd.read_csv(run.folder / "history.csv")
     assert list(history)[:5] == ["fold", "epoch", "step", "train_loss", "val_loss"]
-    wanted = {"learning_rate", "seconds", "samples_per_second", "tokens_per_second", "fill", "loader_wait", "peak_memory_mb"}
+    wanted = {
+        "learning_rate",
+        "seconds",
+        "samples_per_second",
+        "tokens_per_second",
+        "flops_per_second",
+        "fill",
+        "loader_wait",
+        "peak_memory_mb",
+    }
     assert wanted <= set(history)
     assert history["epoch"].tolist() == [0, 1]
     check = read_json(run.folder / "check.json")

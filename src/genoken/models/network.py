@@ -117,6 +117,13 @@ class Network(nn.Module):
         packing = self.packing(batch)
         return self.encoder(self.embedding(batch, packing), packing)
 
+    def training_flops(self, batch: Batch) -> int:
+        """Return the operations that the encoder's matrix products take for a training step on this batch; 0 without tokens."""
+        if not isinstance(self.encoder, TransformerStack):
+            return 0
+        lengths = batch.lengths if batch.visible is None else batch.visible_lengths
+        return self.encoder.training_flops(lengths, first_token_only=self.pooling == "cls")
+
     @staticmethod
     def packing(batch: Batch) -> Packing:
         """Return how the tokens that the encoder sees are divided into samples."""

@@ -43,6 +43,7 @@ class EpochSums:
     samples: int = 0
     tokens: int = 0
     padded_tokens: int = 0
+    flops: int = 0
 
 
 class TrainingModule(lightning.LightningModule):
@@ -136,6 +137,7 @@ class TrainingModule(lightning.LightningModule):
         self.sums.samples += term.count
         self.sums.tokens += batch.num_tokens
         self.sums.padded_tokens += batch.num_samples * max(batch.lengths)
+        self.sums.flops += self.network.training_flops(batch)
         return total * (self.settings.accumulate * self.trainer.world_size / self._window_samples(batch_index))
 
     def _summand_losses(self, result: Outputs, batch: Batch) -> Tensor | float:

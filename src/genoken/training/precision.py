@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 
 import torch
@@ -62,6 +64,25 @@ def choose_precision(requested: str, device: torch.device) -> Precision:
     if requested != "auto":
         return _precision(requested, "asked for by name")
     return _precision("bf16" if major >= 8 else "fp16", f"compute capability {major}.{minor}")
+
+
+def matmul_flops_per_second(device: torch.device, dtype: torch.dtype) -> float:
+    """Return the floating-point operations per second that a large product of two square matrices reaches here.
+
+    This, not a data sheet's figure, is what the utilization of a run is held against. The best of three repeats counts, after one
+    that warms up.
+    """
+    size = 8192 if device.type == "cuda" else 1024
+    matrix = torch.ones(size, size, device=device, dtype=dtype)
+    best = math.inf
+    for repeat in range(4):
+        began = time.perf_counter()
+        torch.mm(matrix, matrix)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        if repeat:
+            best = min(best, time.perf_counter() - began)
+    return 2 * size**3 / best
 
 
 def choose_device(requested: str = "auto") -> torch.device:

@@ -31,6 +31,7 @@ class History(lightning.Callback):
         self.rows: list[dict[str, float]] = []
         self._on_epoch = on_epoch
         self._began = 0.0
+        self._trained = 0.0
         self._waited = 0.0
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -40,12 +41,16 @@ class History(lightning.Callback):
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
 
+    def on_validation_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Stop the clock of training, which the speeds go by."""
+        self._trained = time.perf_counter()
+
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Note the epoch, over all processes; validation follows the last training batch."""
         assert isinstance(module, TrainingModule)  # noqa: S101
         if trainer.sanity_checking:
             return
-        seconds = max(time.perf_counter() - self._began, 1e-9)
+        seconds = max(self._trained - self._began, 1e-9)
         sums = module.total_sums()
         row: dict[str, float] = {
             "epoch": trainer.current_epoch,
@@ -53,9 +58,10 @@ class History(lightning.Callback):
             "train_loss": sums.loss / max(sums.samples, 1),
             **{f"val_{name}": value for name, value in module.validation_metrics.items()},
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
-            "seconds": seconds,
+            "seconds": time.perf_counter() - self._began,
             "samples_per_second": sums.samples / seconds,
             "tokens_per_second": sums.tokens / seconds,
+            "flops_per_second": sums.flops / seconds,
             "fill": 1.0,
             "padded_fill": sums.tokens / max(sums.padded_tokens, 1),
             "loader_wait": (_seconds_waited(trainer) - self._waited) / seconds,

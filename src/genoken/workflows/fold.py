@@ -16,6 +16,7 @@ from genoken.core.contracts import BaselineProblem
 from genoken.core.errors import TrainingError
 from genoken.core.files import atomic_path, read_json, write_json
 from genoken.training.fit import Fit, fit, predict
+from genoken.training.precision import choose_device, matmul_flops_per_second
 from genoken.training.processes import is_first_process
 from genoken.workflows.assemble import Prepared, ValidationScorer, prepare_fold
 from genoken.workflows.inputs import Study
@@ -83,6 +84,7 @@ def fit_fold(config: RunConfig, study: Study, words: np.ndarray, folder: Path, *
     for rival in config.evaluation.rivals:
         predictions[_rival_name(rival)] = _rival(config, rival, study, rows, folder)
     facts |= {"best_epoch": fitted.best_epoch, "failure": str(fitted.failure) if fitted.failure else None}
+    facts["matmul_flops_per_second"] = matmul_flops_per_second(choose_device(), fitted.precision.dtype)
     facts["planned_epochs"] = fitted.planned_epochs
     facts["precision"] = {"used": fitted.precision.name, "reason": fitted.precision.reason}
     facts["attention"] = {"backend": fitted.backend.backend, "reason": fitted.backend.reason}

@@ -242,8 +242,14 @@ def write_history(folder: Path, history: pd.DataFrame) -> None:
         history[["fold", *[column for column in history if column != "fold"]]].to_csv(temporary, index=False)
 
 
-def speed_of(history: pd.DataFrame, facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the ``speed`` section: medians over epochs, which a pause of the machine does not move."""
+def speed_of(history: pd.DataFrame, facts: Sequence[Mapping[str, Any]], *, num_devices: int) -> dict[str, Any]:
+    """Return the ``speed`` section: medians over epochs, which a pause of the machine does not move.
+
+    ``mfu`` is the share of a large matrix product's speed, measured in the same run on one device, that the encoder's own products
+    reached on each; ``None`` for an encoder that has none.
+    """
+    flops = float(history["flops_per_second"].median())
+    possible = float(np.median([found["matmul_flops_per_second"] for found in facts])) * num_devices
     return {
         "train_samples_per_second": float(history["samples_per_second"].median()),
         "train_tokens_per_second": float(history["tokens_per_second"].median()),
@@ -253,7 +259,7 @@ def speed_of(history: pd.DataFrame, facts: Sequence[Mapping[str, Any]]) -> dict[
         "loader_wait": float(history["loader_wait"].mean()),
         "seconds": float(history["seconds"].sum()),
         "peak_memory_mb": float(history["peak_memory_mb"].max()),
-        "mfu": None,
+        "mfu": flops / possible if flops else None,
     }
 
 

@@ -258,7 +258,8 @@ def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Ru
         show=job.show,
     )
     history = pd.concat([found.history.assign(fold=index) for index, found in enumerate(fitted)])
-    speed = results.speed_of(history, [found.facts for found in fitted])
+    num_devices = job.config.training.devices * job.config.training.nodes
+    speed = results.speed_of(history, [found.facts for found in fitted], num_devices=num_devices)
     results.write_history(job.folder, history)
     write_json(job.folder / "metrics.json", metrics | {"speed": speed})
     manifest = results.manifest(job.folder, final.model, final.facts, history, speed, files=job.source.files)

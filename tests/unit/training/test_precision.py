@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from genoken.core.errors import ConfigError
-from genoken.training.precision import choose_device, choose_precision
+from genoken.training.precision import choose_device, choose_precision, matmul_flops_per_second
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -67,3 +67,7 @@ def test_the_device():
         assert choose_device() == CUDA
         assert choose_device("cpu") == CPU
         assert choose_device("cuda") == CUDA
+
+
+def test_a_processor_multiplies_at_least_a_hundred_million_numbers_per_second():
+    assert 1e8 < matmul_flops_per_second(torch.device("cpu"), torch.float32) < 1e15

@@ -104,24 +104,26 @@ def epoch(network, dataset, objective, target):
         logged=logged,
     )
     module._trainer = trainer
-    module.sums = EpochSums(loss=6.0, samples=12, tokens=60, padded_tokens=80)
+    module.sums = EpochSums(loss=6.0, samples=12, tokens=60, padded_tokens=80, flops=900)
     module.validation_metrics = {"loss": 0.75, "accuracy": 0.5}
     return trainer, module
 
 
-def test_an_epochs_row(epoch):
+def test_an_epochs_row(epoch, monkeypatch):
     trainer, module = epoch
     seen = []
     history = History(seen.append)
+    times = iter([100.0, 103.0, 104.0])  # training takes 3 seconds, validation one
+    monkeypatch.setattr("genoken.training.progress.time.perf_counter", lambda: next(times))
     history.on_train_epoch_start(trainer, module)
+    history.on_validation_start(trainer, module)
     history.on_validation_end(trainer, module)
     (row,) = history.rows
     assert seen == [row]
     expected = {"epoch": 2, "step": 30, "train_loss": 0.5, "val_loss": 0.75, "val_accuracy": 0.5, "learning_rate": 0.25}
     assert expected.items() <= row.items()
     assert (row["fill"], row["padded_fill"]) == (1.0, 0.75)
-    assert row["samples_per_second"] * row["seconds"] == pytest.approx(12)
-    assert row["tokens_per_second"] * row["seconds"] == pytest.approx(60)
+    assert (row["seconds"], row["samples_per_second"], row["tokens_per_second"], row["flops_per_second"]) == (4.0, 4.0, 20.0, 300.0)
     assert row["loader_wait"] == 0.0
     assert row["peak_memory_mb"] > 10
     assert trainer.logged == [(row, 30)]

@@ -71,6 +71,7 @@ def test_speed_is_the_median_over_epochs():
         {
             "samples_per_second": [1.0, 100.0, 90.0],
             "tokens_per_second": [10.0, 1000.0, 900.0],
+            "flops_per_second": [3e8, 2e9, 4e9],
             "fill": [1.0, 1.0, 1.0],
             "padded_fill": [0.5, 0.7, 0.9],
             "loader_wait": [0.1, 0.2, 0.3],
@@ -78,10 +79,16 @@ def test_speed_is_the_median_over_epochs():
             "peak_memory_mb": [5.0, 7.0, 6.0],
         }
     )
-    found = results.speed_of(history, [{"predict_samples_per_second": 3.0}, {"predict_samples_per_second": 5.0}])
+    facts = [
+        {"predict_samples_per_second": 3.0, "matmul_flops_per_second": 9e9},
+        {"predict_samples_per_second": 5.0, "matmul_flops_per_second": 11e9},
+    ]
+    found = results.speed_of(history, facts, num_devices=2)
     assert found["train_samples_per_second"] == 90
     assert (found["predict_samples_per_second"], found["seconds"], found["peak_memory_mb"]) == (4, 11, 7)
     assert found["padded_fill"] == pytest.approx(0.7)
+    assert found["mfu"] == pytest.approx(0.1)
+    assert results.speed_of(history.assign(flops_per_second=0.0), facts, num_devices=1)["mfu"] is None
 
 
 def test_more_genes_layers_and_samples_in_a_batch_need_more_memory(study):

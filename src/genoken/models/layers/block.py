@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from genoken.models.layers.attention import SelfAttention
@@ -38,6 +40,31 @@ class TransformerBlock(nn.Module):
             nn.Linear(width, feed_forward), nn.GELU(), nn.Dropout(dropout), nn.Linear(feed_forward, width)
         )
         self.dropout = nn.Dropout(dropout)
+        self.width, self.hidden = width, feed_forward
+
+    def training_flops(self, lengths: Sequence[int], first_token_only: bool = False) -> int:
+        """Return the floating-point operations of the matrix products in a forward and a backward pass.
+
+        With width ``w`` and hidden width ``f``, a sample of ``n`` tokens takes ``6 n (4 w^2 + 2 w f) + 12 n^2 w``: six per weight
+        and token, and twelve per pair of tokens and coordinate. Of the first tokens alone, queries, outputs and feed-forward
+        layers are computed once per sample: ``6 n 2 w^2 + 6 (2 w^2 + 2 w f) + 12 n w``. Norms, GELU and softmax are left out.
+
+        Parameters
+        ----------
+        lengths
+            Tokens of each sample.
+        first_token_only
+            As for ``forward``.
+
+        References
+        ----------
+        Chowdhery et al., "PaLM" (2022), arXiv:2204.02311, appendix B.
+        """
+        width, hidden, tokens = self.width, self.hidden, sum(lengths)
+        if first_token_only:
+            per_sample = 6 * (2 * width**2 + 2 * width * hidden)
+            return 12 * tokens * width**2 + per_sample * len(lengths) + 12 * tokens * width
+        return 6 * tokens * (4 * width**2 + 2 * width * hidden) + 12 * sum(length**2 for length in lengths) * width
 
     def forward(self, states: Tensor, packing: Packing, first_token_only: bool = False) -> Tensor:
         """Return states (tokens, width), or (samples, width) of the first tokens alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from torch import Tensor, nn
@@ -24,6 +25,12 @@ class TransformerStack(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(TransformerBlock(width, heads, feed_forward, dropout, attention_dropout) for _ in range(layers))
         self.gradient_checkpointing = False
+
+    def training_flops(self, lengths: Sequence[int], first_token_only: bool = False) -> int:
+        """Return the sum of the blocks' operations, see :meth:`TransformerBlock.training_flops`; parameters as for ``forward``."""
+        last = len(self.blocks) - 1
+        blocks = cast("list[TransformerBlock]", list(self.blocks))
+        return sum(block.training_flops(lengths, first_token_only and index == last) for index, block in enumerate(blocks))
 
     def forward(self, states: Tensor, packing: Packing, first_token_only: bool = False) -> Tensor:
         """Run all blocks.

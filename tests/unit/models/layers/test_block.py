@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from genoken.models.layers.block import TransformerBlock
 from genoken.models.layers.packing import Packing
@@ -70,3 +71,23 @@ def test_dropout_acts_on_both_branches_in_training_alone(states):
     torch.testing.assert_close(block(states, packing), states, rtol=0, atol=0)
     block.eval()
     assert (block(states, packing) - states).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("first_token_only", [False, True])
+def test_the_operations_of_a_training_step_are_those_that_torch_counts(first_token_only):
+    block = TransformerBlock(WIDTH, HEADS, FEED_FORWARD, 0.0, 0.0)
+    block.attention.backend = "eager"
+    lengths = (6, 2, 3, 4)  # of a single token, torch turns the product into one that it does not count
+    packing = Packing.from_lengths(lengths, torch.device("cpu"))
+    states = torch.randn(sum(lengths), WIDTH, requires_grad=True)
+    with FlopCounterMode(display=False) as counter:
+        block(states, packing, first_token_only).sum().backward()
+    assert block.training_flops(lengths, first_token_only) == counter.get_total_flops()
+
+
+def test_the_operations_of_a_hand_counted_block():
+    block = TransformerBlock(2, 1, 3, 0.0, 0.0)
+    # 6 x 4 tokens x (16 + 12) weights, and 12 x (9 + 1) pairs x 2 coordinates
+    assert block.training_flops([3, 1]) == 672 + 240
+    # keys and values of 4 tokens, 192; queries, outputs and feed-forward of 2 samples, 240; 4 pairs, 96
+    assert block.training_flops([3, 1], first_token_only=True) == 192 + 240 + 96

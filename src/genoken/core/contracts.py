@@ -73,6 +73,10 @@ class Tokenizer(abc.ABC):
     def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
         """Return the packed tokens of these rows of the prepared matrix."""
 
+    @abc.abstractmethod
+    def lengths(self, prepared: sp.csr_matrix, state: TokenizerState) -> np.ndarray:
+        """Return the number of tokens that :meth:`encode` gives each sample, int64, without making them."""
+
 
 class Split(abc.ABC):
     """Divides samples into folds of train, validation and test."""
@@ -153,6 +157,52 @@ class Objective(abc.ABC):
     @abc.abstractmethod
     def predict(self, outputs: Tensor, state: TargetState) -> Tensor:
         """Return class probabilities (samples, classes), or predictions (samples,) in the target's own units."""
+
+
+class TokenObjective(abc.ABC):
+    """Hides tokens, asks what was hidden, scores. Members are combined with weights; never owns a layer."""
+
+    segment: ClassVar[Literal["features", "phenotypes"]]
+    """Which tokens it hides."""
+
+    @abc.abstractmethod
+    def head(self, layout: Layout) -> HeadSpec:
+        """Return what the model must output at each target."""
+
+    @abc.abstractmethod
+    def hide(self, batch: Batch, layout: Layout, draw: MaskDraw) -> Batch:
+        """Return the batch with some tokens hidden, and its targets written.
+
+        Written are ``targets["KIND.places"]``, int64 indices into the batch's tokens, ascending, and ``targets["KIND.labels"]``, one
+        per place, where ``KIND`` is the objective's kind.
+        """
+
+    @abc.abstractmethod
+    def loss(self, outputs: Tensor, batch: Batch, layout: Layout) -> LossTerm:
+        """Score outputs of shape (targets, outputs) against the batch's targets."""
+
+    @abc.abstractmethod
+    def measure(self, outputs: Tensor, batch: Batch, layout: Layout) -> Mapping[str, Tensor]:
+        """Return what evaluation collects of each target, name to tensor of shape (targets,)."""
+
+
+@dataclass(frozen=True)
+class MaskDraw:
+    """Which draw of masks this is; together with a sample's row it decides everything that is random about them.
+
+    Parameters
+    ----------
+    seed
+        Seed of the run.
+    epoch
+        Epoch of training, 0 in every epoch where masks are static; -1 in evaluation, whose masks are fixed.
+    probability
+        Share of the segment's tokens that is hidden in this epoch.
+    """
+
+    seed: int
+    epoch: int
+    probability: float
 
 
 class Baseline(abc.ABC):

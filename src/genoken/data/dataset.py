@@ -38,10 +38,7 @@ class TokenDataset:
 
     def lengths(self) -> np.ndarray:
         """Return the number of tokens of each sample, CLS included, int64."""
-        layout = self.tokenizer.layout(self.state)
-        if layout.emits_every_feature:
-            return np.full(len(self), layout.max_tokens, dtype=np.int64)
-        return np.minimum(np.diff(self.prepared.indptr).astype(np.int64) + int(layout.has_cls), layout.max_tokens)
+        return self.tokenizer.lengths(self.prepared, self.state)
 
     def batch(self, rows: np.ndarray) -> Batch:
         """Return the packed tokens of these rows as a batch without targets."""

@@ -105,6 +105,13 @@ class ContinuousTokenizer(Tokenizer):
         truncated = 0 if every_feature else stored - int(offsets[-1] - len(rows))
         return Tokens(channels={"feature": identities, "value": values}, offsets=offsets, num_truncated=truncated)
 
+    def lengths(self, prepared: sp.csr_matrix, state: TokenizerState) -> np.ndarray:
+        """Return the tokens of each sample, CLS included: all genes, or the expressed ones, up to the limit."""
+        layout = self.layout(state)
+        if layout.emits_every_feature:
+            return np.full(prepared.shape[0], layout.max_tokens, dtype=np.int64)
+        return np.minimum(np.diff(prepared.indptr).astype(np.int64) + 1, layout.max_tokens)
+
     def _normalize(self, samples: Samples) -> sp.csr_matrix:
         from genoken.tokenizers import _features
 

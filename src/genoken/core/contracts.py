@@ -173,8 +173,8 @@ class TokenObjective(abc.ABC):
     def hide(self, batch: Batch, layout: Layout, draw: MaskDraw) -> Batch:
         """Return the batch with some tokens hidden, and its targets written.
 
-        Written are ``targets["KIND.places"]``, int64 indices into the batch's tokens, ascending, and ``targets["KIND.labels"]``, one
-        per place, where ``KIND`` is the objective's kind.
+        Written are ``targets["KIND.places"]``, int64 indices into the batch's tokens, ascending, and ``targets["KIND.labels"]``,
+        one per place, where ``KIND`` is the objective's kind.
         """
 
     @abc.abstractmethod

@@ -22,7 +22,7 @@ from genoken.models.layers.attention import BackendChoice, choose_backend
 from genoken.models.network import Network, compile_blocks, set_gradient_checkpointing
 from genoken.training.checkpoint import SafeCheckpointIO, latest_checkpoint
 from genoken.training.datamodule import TokenDataModule
-from genoken.training.module import Scorer, TrainingModule
+from genoken.training.module import TrainingModule
 from genoken.training.optim import num_epochs
 from genoken.training.precision import Precision, choose_device, choose_precision
 from genoken.training.processes import (
@@ -35,6 +35,7 @@ from genoken.training.processes import (
 )
 from genoken.training.progress import Checkpoints, EpochReader, History
 from genoken.training.selection import WeightSelection, load_weights
+from genoken.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,13 @@ class Fit:
     failure: TrainingError | None = None
 
 
-def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would be right
+def fit(
     network: Network,
     train: TokenDataset,
     val: TokenDataset,
-    objective: Objective,
-    target: TargetState,
+    task: Task,
     settings: TrainingSettings,
     *,
-    token_dropout: float,
-    scorer: Scorer,
     folder: Path,
     on_epoch: EpochReader | None = None,
     stop_after: int = 0,
@@ -87,15 +85,11 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     network
         Freshly started.
     train, val
-        The two parts, with labels.
-    objective, target
+        The two parts.
+    task
         What is learned.
     settings
         How.
-    token_dropout
-        Share of tokens hidden from the encoder in training.
-    scorer
-        Validation metrics.
     folder
         Receives ``checkpoints/`` and the logger's files.
     on_epoch
@@ -122,10 +116,9 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     backend = choose_backend(settings.attention, device, precision.dtype, attention_dropout)
     network.set_attention_backend(backend.backend)
     set_gradient_checkpointing(network, settings.gradient_checkpointing)
-    assert val.labels is not None  # noqa: S101
     settings = planned(settings, train)
-    module = TrainingModule(network, objective, target, settings, val.labels, scorer, len(train))
-    data = TokenDataModule(train, val, objective, target, settings, token_dropout)
+    module = TrainingModule(network, task, settings)
+    data = TokenDataModule(train, val, task, settings)
     selection = WeightSelection(settings.monitor, settings.patience, settings.average_decay, stop_after)
     spawned = starts_processes(settings)
     history = History(None if spawned else on_epoch)

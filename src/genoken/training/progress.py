@@ -55,7 +55,7 @@ class History(lightning.Callback):
         row: dict[str, float] = {
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
-            "train_loss": sums.loss / max(sums.samples, 1),
+            "train_loss": sums.loss / max(sums.targets, 1),
             **{f"val_{name}": value for name, value in module.validation_metrics.items()},
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "seconds": time.perf_counter() - self._began,

@@ -18,6 +18,7 @@ from genoken.core.files import atomic_path, read_json, write_json
 from genoken.training.fit import Fit, fit, predict
 from genoken.training.precision import choose_device, matmul_flops_per_second
 from genoken.training.processes import is_first_process
+from genoken.training.task import SupervisedTask
 from genoken.workflows.assemble import Prepared, ValidationScorer, prepare_fold
 from genoken.workflows.inputs import Study
 from genoken.workflows.store import FittedModel, read_model, write_model
@@ -128,16 +129,23 @@ def _fit(
     on_epoch: EpochReader | None,
     stop_after: int = 0,
 ) -> Fit:
-    target = prepared.model.target
-    return fit(
-        prepared.model.network,
-        prepared.dataset(train),
-        prepared.dataset(val),
+    target, val_part = prepared.model.target, prepared.dataset(val)
+    assert val_part.labels is not None  # noqa: S101
+    task = SupervisedTask(
         config.objective,
         target,
         config.training,
-        token_dropout=config.model.embedding.token_dropout,
-        scorer=ValidationScorer(target.task, target.classes, config.evaluation.threshold),
+        len(train),
+        val_part.labels,
+        ValidationScorer(target.task, target.classes, config.evaluation.threshold),
+        config.model.embedding.token_dropout,
+    )
+    return fit(
+        prepared.model.network,
+        prepared.dataset(train),
+        val_part,
+        task,
+        config.training,
         folder=folder,
         on_epoch=on_epoch,
         stop_after=stop_after,

@@ -11,12 +11,15 @@ from genoken.core.config import TrainingSettings
 from genoken.core.errors import ConfigError
 from genoken.data.order import cut_batches, epoch_order
 from genoken.training.datamodule import TokenDataModule
+from genoken.training.task import SupervisedTask
 
 
 @pytest.fixture
 def data_of(dataset, objective, target):
     def build(token_dropout=0.0, **settings):
-        return TokenDataModule(dataset, dataset, objective, target, TrainingSettings(**settings), token_dropout)
+        chosen = TrainingSettings(**settings)
+        task = SupervisedTask(objective, target, chosen, len(dataset), dataset.labels, None, token_dropout)
+        return TokenDataModule(dataset, dataset, task, chosen)
 
     return build
 
@@ -101,6 +104,7 @@ def test_training_batches_have_targets_and_hidden_tokens(data_of, dataset):
 
 def test_a_validation_part_needs_labels(dataset, objective, target):
     unlabeled = dataclasses.replace(dataset, labels=None)
-    data = TokenDataModule(dataset, unlabeled, objective, target, TrainingSettings(), 0.0)
+    task = SupervisedTask(objective, target, TrainingSettings(), len(dataset), np.zeros(0), None)
+    data = TokenDataModule(dataset, unlabeled, task, TrainingSettings())
     with pytest.raises(AssertionError):
         next(iter(data.val_dataloader()))

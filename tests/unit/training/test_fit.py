@@ -14,6 +14,7 @@ from genoken.core.config import TrainingSettings
 from genoken.core.errors import ConfigError, MissingExtraError, TrainingError
 from genoken.training import fit as fitting
 from genoken.training.fit import fit, planned, predict
+from genoken.training.task import SupervisedTask
 
 
 def no_scores(labels, predictions):
@@ -24,7 +25,8 @@ def no_scores(labels, predictions):
 def train(network, dataset, objective, target, tmp_path):
     def run(**settings):
         settings = TrainingSettings(**({"epochs": 2, "batch_size": 4, "logger": "none", "monitor": "loss"} | settings))
-        return fit(network, dataset, dataset, objective, target, settings, token_dropout=0.0, scorer=no_scores, folder=tmp_path)
+        task = SupervisedTask(objective, target, settings, len(dataset), dataset.labels, no_scores)
+        return fit(network, dataset, dataset, task, settings, folder=tmp_path)
 
     return run
 

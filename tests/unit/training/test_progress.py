@@ -90,7 +90,7 @@ def epoch(network, dataset, objective, target):
     from genoken.core.config import TrainingSettings
     from genoken.training.module import EpochSums, TrainingModule
 
-    module = TrainingModule(network, objective, target, TrainingSettings(), dataset.labels, None, len(dataset))
+    module = TrainingModule(network, None, TrainingSettings())
     logged = []
     logger = SimpleNamespace(log_metrics=lambda metrics, step: logged.append((metrics, step)))
     trainer = SimpleNamespace(
@@ -104,7 +104,7 @@ def epoch(network, dataset, objective, target):
         logged=logged,
     )
     module._trainer = trainer
-    module.sums = EpochSums(loss=6.0, samples=12, tokens=60, padded_tokens=80, flops=900)
+    module.sums = EpochSums(loss=6.0, targets=24, samples=12, tokens=60, padded_tokens=80, flops=900)
     module.validation_metrics = {"loss": 0.75, "accuracy": 0.5}
     return trainer, module
 
@@ -120,7 +120,7 @@ def test_an_epochs_row(epoch, monkeypatch):
     history.on_validation_end(trainer, module)
     (row,) = history.rows
     assert seen == [row]
-    expected = {"epoch": 2, "step": 30, "train_loss": 0.5, "val_loss": 0.75, "val_accuracy": 0.5, "learning_rate": 0.25}
+    expected = {"epoch": 2, "step": 30, "train_loss": 0.25, "val_loss": 0.75, "val_accuracy": 0.5, "learning_rate": 0.25}
     assert expected.items() <= row.items()
     assert (row["fill"], row["padded_fill"]) == (1.0, 0.75)
     assert (row["seconds"], row["samples_per_second"], row["tokens_per_second"], row["flops_per_second"]) == (4.0, 4.0, 20.0, 300.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
@@ -17,7 +16,7 @@ from genoken.training.selection import WeightSelection, load_weights
 @pytest.fixture
 def module():
     """A training module whose network is one number, without what it would need to train."""
-    return TrainingModule(torch.nn.Linear(1, 1, bias=False), None, None, TrainingSettings(), np.zeros(0), None, 0)
+    return TrainingModule(torch.nn.Linear(1, 1, bias=False), None, TrainingSettings())
 
 
 def trainer_at(epoch=0, step=0):

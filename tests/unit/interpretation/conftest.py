@@ -14,6 +14,7 @@ from genoken.core.contracts import TokenizerState
 from genoken.data.dataset import TokenDataset
 from genoken.interpretation.subject import Subject
 from genoken.models.embeddings import EmbeddingStart
+from genoken.models.encoders.linear import LinearEncoder
 from genoken.models.encoders.mlp import MlpEncoder
 from genoken.models.encoders.transformer import TransformerEncoder
 from genoken.models.network import seeded_network
@@ -35,6 +36,11 @@ VALUES = np.array(
 )
 DEVIATION = np.array([0.5, 1.0, 2.0, 0.8, 1.6, 0.4, 1.0])
 MEAN = np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4])
+ENCODERS = {
+    "transformer": TransformerEncoder(layers=2, heads=3, feed_forward=16),
+    "mlp": MlpEncoder(layers=1),
+    "linear": LinearEncoder(),
+}
 
 
 def build_subject(
@@ -46,11 +52,12 @@ def build_subject(
     combine: str = "affine",
     values: np.ndarray = VALUES,
     labels: np.ndarray | None = None,
+    feature_ids: tuple[str, ...] = (),
     seed: int = 3,
 ) -> Subject:
     """Return a subject with random weights in every part; ``classes=0`` makes it a regression."""
     tokenizer = ContinuousTokenizer(hvgs=0, tokens=tokens)
-    state = TokenizerState(feature_ids=tuple(f"G{index}" for index in range(values.shape[1])))
+    state = TokenizerState(feature_ids=feature_ids or tuple(f"G{index}" for index in range(values.shape[1])))
     if classes:
         objective = ClassifyObjective()
         target = objective.fit(np.arange(12) % classes, "kind", tuple(f"class {index}" for index in range(classes)))
@@ -60,7 +67,8 @@ def build_subject(
     settings = ModelSettings(
         width=12,
         embedding=EmbeddingSettings(combine=combine, init="random"),
-        encoder=TransformerEncoder(layers=2, heads=3, feed_forward=16) if encoder == "transformer" else MlpEncoder(layers=1),
+        encoder=ENCODERS[encoder],
+        head="linear" if encoder == "linear" else "mlp",
         pooling=pooling,
     )
     start = EmbeddingStart(

@@ -22,6 +22,7 @@ from genoken.evaluation.verdict import evaluate_predictions
 from genoken.training.optim import num_epochs
 from genoken.workflows import results
 from genoken.workflows.assemble import resolve_config, settle_kinds, task_of_objective
+from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import ENCODER_ONLY, FACTS, PATH_ONLY, FoldResult, fit_final, fit_fold
 from genoken.workflows.inputs import Source, Study, build_study, examine, read_inputs
 from genoken.workflows.run import Run, load_run
@@ -123,7 +124,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         overwrite=overwrite,
     )
     try:
-        return _work(_Job(resolved, source, study, folds, folder, show))
+        return _holding(_work(_Job(resolved, source, study, folds, folder, show)), inputs)
     except GenokenError:
         discard_unless_trained(folder)
         raise
@@ -194,7 +195,13 @@ def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
     check_data(source.files, state["data"])
     study, config, folds = _design(source, config)
     show.line(f"Going on with the run in {folder}.")
-    return _work(_Job(config, source, study, folds, folder, show))
+    return _holding(_work(_Job(config, source, study, folds, folder, show)), inputs)
+
+
+def _holding(run: Run, inputs: Mapping[str, Any]) -> Run:
+    """Return the run with the AnnData objects that it was made from, so that it can explain itself without being given them."""
+    run.objects = {part: value for part, value in inputs.items() if not _path(value)}
+    return run
 
 
 def _work(job: _Job) -> Run:
@@ -221,15 +228,7 @@ def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Ru
     embedded = _embedded_rows(job)
     results.write_embeddings(job.folder, job.study, final.model, pooled, embedded)
     results.write_gene_embeddings(job.folder, final.model)
-    results.write_explanations(
-        job.folder,
-        job.study,
-        final.model,
-        embedded,
-        seed=job.config.training.seed,
-        seen_in_training=len(job.folds) > 1,
-        show=job.show,
-    )
+    write_explanations(job.folder, job.study, job.folds, [found.model for found in fitted], show=job.show)
     history = pd.concat([found.history.assign(fold=index) for index, found in enumerate(fitted)])
     speed = results.speed_of(history, [found.facts for found in fitted])
     results.write_history(job.folder, history)

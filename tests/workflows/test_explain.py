@@ -148,8 +148,15 @@ def test_data_that_moved_or_changed_are_not_explained_in_its_place(cells, tiny, 
         explain(run, method="gradient")
 
 
-def test_a_run_whose_parts_are_gone_says_so(folds, cells, tmp_path):
+def test_a_run_whose_parts_were_changed_or_are_gone_says_so(folds, cells, tmp_path):
     shutil.copytree(folds.folder, tmp_path / "run")
+    shutil.copy(tmp_path / "run" / "folds" / "0" / "model.safetensors", tmp_path / "run" / "folds" / "1" / "model.safetensors")
+    with pytest.raises(RunError, match=r"folds/1/model\.safetensors: the file is not the one that the run wrote"):
+        explain(tmp_path / "run", method="gradient")
+    (tmp_path / "run" / "folds" / "2" / "target.json").unlink()
+    shutil.copy(folds.folder / "folds" / "1" / "model.safetensors", tmp_path / "run" / "folds" / "1" / "model.safetensors")
+    with pytest.raises(RunError, match=r"it has no folds/2/target\.json"):
+        explain(tmp_path / "run", method="gradient")
     shutil.rmtree(tmp_path / "run" / "folds")
     with pytest.raises(RunError, match="the models of the folds are not there any more — name a file"):
         explain(tmp_path / "run", method="gradient")

@@ -24,7 +24,7 @@ from genoken.workflows.results import dataset_of
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.show import Show
 from genoken.workflows.state import check_data, read_state, was_trained_on
-from genoken.workflows.store import FittedModel, read_model
+from genoken.workflows.store import FittedModel, fold_place, read_model, verify_hashes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -191,14 +191,16 @@ def _fold_models(run: Run, count: int) -> list[FittedModel]:
     """Return the model of each fold."""
     if count == 1:
         return [run.model]
-    folders = [run.folder / "folds" / str(index) for index in range(count)]
-    if not all(folder.is_dir() for folder in folders):
+    places = [fold_place(index) for index in range(count)]
+    if not all((run.folder / place).is_dir() for place in places):
         raise RunError(
             "the models of the folds are not there any more",
             where=str(run.folder / "folds"),
             remedy="name a file to explain with the final model",
         )
-    return [read_model(folder) for folder in folders]
+    for place in places:
+        verify_hashes(run.folder, place)
+    return [read_model(run.folder / place) for place in places]
 
 
 def _given_part(run: Run, samples: Samples, *, by_group: bool, min_coverage: float | None, show: Show) -> Part:

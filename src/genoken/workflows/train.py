@@ -28,7 +28,7 @@ from genoken.workflows.inputs import Source, Study, build_study, examine, read_i
 from genoken.workflows.run import Run, load_run
 from genoken.workflows.show import Show
 from genoken.workflows.state import STATE, begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
-from genoken.workflows.store import read_model
+from genoken.workflows.store import fold_hashes, fold_place, read_model
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -234,6 +234,7 @@ def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Ru
     results.write_history(job.folder, history)
     write_json(job.folder / "metrics.json", metrics | {"speed": speed})
     manifest = results.manifest(job.folder, final.model, final.facts, history, speed, files=job.source.files)
+    manifest["files"] |= fold_hashes(job.folder, len(job.folds))
     command = read_state(job.folder)["command"]
     write_json(job.folder / "manifest.json", manifest | {"command": command, "created": _now()})
     return load_run(job.folder)
@@ -265,7 +266,7 @@ def _announce(job: _Job) -> None:
 
 
 def _fold_folder(job: _Job, index: int) -> Path:
-    return job.folder if len(job.folds) == 1 else job.folder / "folds" / str(index)
+    return job.folder if len(job.folds) == 1 else job.folder / fold_place(index)
 
 
 def _fold(job: _Job, index: int) -> FoldResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ import torch
 from genoken.core.config import EmbeddingSettings, ModelSettings
 from genoken.core.contracts import TokenizerState
 from genoken.data.dataset import TokenDataset
+from genoken.interpretation.draw import Part
+from genoken.interpretation.explain import Explanation, explain_parts
 from genoken.interpretation.subject import Subject
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.encoders.linear import LinearEncoder
@@ -106,6 +109,30 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture
 def subject_of() -> Callable[..., Subject]:
     return build_subject
+
+
+@pytest.fixture
+def explain_subject() -> Callable[..., Explanation]:
+    """A function that explains a single model."""
+
+    def explain(
+        subject: Subject, *, rows: np.ndarray, symbols: tuple[str, ...], groups: np.ndarray | None = None, **named: Any
+    ) -> Explanation:
+        return explain_parts([Part(subject, rows, symbols, groups)], **named)
+
+    return explain
+
+
+@pytest.fixture
+def two_folds() -> Callable[[], list[Part]]:
+    """Two models with random weights, of which the second does not know G6 and knows Z; samples 0 to 2 and 3 to 5."""
+
+    def parts() -> list[Part]:
+        labels, names = np.array([2, 0, 0, 0, 0, 2]), ("G5", "Z", "G0", "G1", "G2", "G3", "G4")
+        first, second = build_subject(labels=labels), build_subject(labels=labels, feature_ids=names, seed=5)
+        return [Part(first, np.arange(3), tuple("ABCDEFG")), Part(second, np.arange(3, 6), tuple("FZABCDE"))]
+
+    return parts
 
 
 @pytest.fixture

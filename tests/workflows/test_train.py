@@ -219,7 +219,15 @@ def test_embeddings_and_genes_are_as_documented(run, cells):
     assert list(explained) == ["class", "feature_id", "symbol", "rank", "importance", "stability", "method", "correlation"]
     assert {path.stem for path in (run.folder / "explanations").glob("*.rnk")} == {"type_0", "type_1", "type_2"}
     controls = read_json(run.folder / "explanations" / "controls.json")
-    assert set(controls) == {"method", "completeness_error", "deletion", "randomized_weights_correlation", "attention", "notes"}
+    assert set(controls) == {
+        "method",
+        "completeness_error",
+        "deletion",
+        "randomized_weights_correlation",
+        "fold_agreement",
+        "attention",
+        "notes",
+    }
 
 
 def test_every_json_file_is_strict(folds):

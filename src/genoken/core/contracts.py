@@ -201,6 +201,10 @@ class Explained(Protocol):
     def pooling(self) -> str:
         """``cls`` or ``mean``: what stands for the sample."""
 
+    @property
+    def has_attention(self) -> bool:
+        """Whether there is attention to read."""
+
     def passes(self, rows: np.ndarray, max_tokens: int) -> list[np.ndarray]:
         """Cut rows into batches of similar samples; return the positions in ``rows`` that make up each."""
 

@@ -198,8 +198,8 @@ class TokenEmbedding(nn.Module):
         if self.combine == "affine":
             standardized = ((values - self.center[identities]) / self.spread[identities]).clamp(-VALUE_LIMIT, VALUE_LIMIT)
             standardized = standardized * (identities >= NUM_SPECIALS)
-            return self._placed(vectors + standardized.to(vectors.dtype).unsqueeze(1) * self.slope(identities), packing)
-        return self._placed(self._combined(vectors, values.to(vectors.dtype).unsqueeze(1)), packing)
+            return self._placed(vectors + standardized.to(vectors.dtype).unsqueeze(1) * self.slope(identities), batch, packing)
+        return self._placed(self._combined(vectors, values.to(vectors.dtype).unsqueeze(1)), batch, packing)
 
     def _combined(self, vectors: Tensor, values: Tensor) -> Tensor:
         """Combine identity vectors (tokens, identity width) with values (tokens, 1)."""
@@ -209,11 +209,15 @@ class TokenEmbedding(nn.Module):
             return vectors + self.value(values)
         return self.fusion(torch.cat([vectors, self.value(values)], dim=1))
 
-    def _placed(self, combined: Tensor, packing: Packing) -> Tensor:
-        """Add the positions of the tokens within their samples, where there are any."""
+    def _placed(self, combined: Tensor, batch: Batch, packing: Packing) -> Tensor:
+        """Add the positions of the tokens within their whole samples, where there are any.
+
+        Tokens that are hidden in a training step count too: a token has the place that it has when predicting.
+        """
         if self.position == "none":
             return combined
-        places = torch.arange(len(combined), device=combined.device) - packing.first_tokens[packing.sample_of_token]
+        tokens = torch.arange(len(combined), device=combined.device) if batch.visible is None else batch.visible
+        places = tokens - batch.offsets[:-1].long()[packing.sample_of_token]
         return combined + (self.positions(places) if self.position == "learned" else sinusoidal(places, combined.shape[1]))
 
     @property

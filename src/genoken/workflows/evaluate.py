@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.errors import DataError, suggestion
-from genoken.core.files import prepare_output_folder, read_json, write_json
+from genoken.core.files import prepare_output_folder, write_json
 from genoken.evaluation.verdict import evaluate_predictions
 from genoken.training.fit import predict as predict_dataset
 from genoken.workflows import results
-from genoken.workflows.inputs import Source, Study, build_study, read_source
+from genoken.workflows.inputs import Study, build_study, read_source
 from genoken.workflows.predict import aligned_dataset
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.show import Show
+from genoken.workflows.state import was_trained_on
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -87,7 +88,7 @@ def evaluate(
         run.model.network, dataset, run.config.objective, run.model.target,
         batch_size=training.eval_batch_size or 4 * training.batch_size, precision=training.precision, attention=training.attention,
     )  # fmt: skip
-    seen = _was_trained_on(run, source)
+    seen = was_trained_on(run.folder, source.files)
     if seen:
         show.warning("the run was trained on this very file, so these scores are no test")
     metrics = _score(run, study, predicted, seen_in_training=seen)
@@ -99,11 +100,6 @@ def evaluate(
         write_json(folder / "metrics.json", metrics)
         show.line(f"Wrote {folder}.")
     return metrics
-
-
-def _was_trained_on(run: Run, source: Source) -> bool:
-    known = {entry["sha256"] for entry in read_json(run.folder / "manifest.json").get("data", [])}
-    return any(entry["sha256"] in known for entry in source.files)
 
 
 def _score(run: Run, study: Study, predicted: np.ndarray, *, seen_in_training: bool) -> dict[str, Any]:

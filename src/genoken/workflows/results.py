@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -355,24 +355,3 @@ def _cell(scores: Mapping[str, Any], metric: str, *, with_interval: bool) -> str
     if value is None:
         return "-"
     return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]" if interval and with_interval else f"{value:.3f}"
-
-
-def write_explanations(
-    folder: Path, study: Study, model: FittedModel, rows: np.ndarray, *, seed: int, seen_in_training: bool, show: Show
-) -> None:
-    """Explain the model on these rows and write ``explanations/``; encoders without tokens are left out.
-
-    ``seen_in_training`` says that the model was trained on these rows, which is then noted among the controls.
-    """
-    from genoken.interpretation.explain import explain_subject, export_explanation
-    from genoken.interpretation.subject import Subject
-
-    if model.network.takes != "tokens":
-        return
-    subject = Subject(model.network, dataset_of(model, study, rows), model.config.objective, model.target)
-    with show.bar("Explaining", total=1.0) as bar:
-        explanation = explain_subject(subject, rows=np.arange(len(rows)), symbols=model.symbols, seed=seed, on_progress=bar.to)
-    if seen_in_training:
-        note = "These samples are those that the final model of the cross-validation was trained on."
-        explanation = replace(explanation, controls=explanation.controls | {"notes": [note, *explanation.controls["notes"]]})
-    export_explanation(explanation, folder / "explanations")

@@ -149,8 +149,28 @@ def _target(path: Path) -> TargetState:
         raise RunError("the file does not describe a target", where=str(path)) from error
 
 
-def verify_hashes(folder: Path) -> None:
-    """Check the model's files against the manifest.
+def fold_hashes(folder: Path, num_folds: int) -> dict[str, str]:
+    """Return the hash of each file of the folds' models, by its path within the run folder; none for a single fold."""
+    if num_folds == 1:
+        return {}
+    names = [f"{fold_place(index)}{name}" for index in range(num_folds) for name in MODEL_FILES]
+    return {name: sha256_of_file(folder / name) for name in names}
+
+
+def fold_place(index: int) -> str:
+    """Return where a fold of a cross-validation stands within the run folder, with a slash at the end."""
+    return f"folds/{index}/"
+
+
+def verify_hashes(folder: Path, place: str = "") -> None:
+    """Check a model's files against the manifest.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    place
+        Where the model stands within it, with a slash at the end; empty for the final model.
 
     Raises
     ------
@@ -161,7 +181,7 @@ def verify_hashes(folder: Path) -> None:
     if not (folder / "manifest.json").is_file():
         raise _not_finished(folder, "manifest.json")
     expected = _json_object(folder / "manifest.json").get("files")
-    for name in MODEL_FILES:
+    for name in (f"{place}{file}" for file in MODEL_FILES):
         path = folder / name
         if not path.is_file():
             raise _not_finished(folder, name)

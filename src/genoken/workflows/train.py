@@ -25,12 +25,13 @@ from genoken.training.optim import num_epochs
 from genoken.training.processes import is_first_process, is_one_of_several, wait_for_all
 from genoken.workflows import results
 from genoken.workflows.assemble import resolve_config, settle_kinds, task_of_objective
+from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import ENCODER_ONLY, FACTS, PATH_ONLY, FoldResult, fit_final, fit_fold
 from genoken.workflows.inputs import Source, Study, build_study, examine, read_inputs
 from genoken.workflows.run import Run, load_run
 from genoken.workflows.show import Show
 from genoken.workflows.state import STATE, begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
-from genoken.workflows.store import read_model
+from genoken.workflows.store import fold_hashes, fold_place, read_model
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -130,7 +131,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         overwrite=overwrite,
     )
     try:
-        return _work(_Job(resolved, source, study, folds, folder, show))
+        return _holding(_work(_Job(resolved, source, study, folds, folder, show)), inputs)
     except GenokenError:
         discard_unless_trained(folder)
         raise
@@ -211,7 +212,13 @@ def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
     if not is_first_process():
         return _follow(_Job(config, source, study, folds, folder, Show(quiet=True)))
     show.line(f"Going on with the run in {folder}.")
-    return _work(_Job(config, source, study, folds, folder, show))
+    return _holding(_work(_Job(config, source, study, folds, folder, show)), inputs)
+
+
+def _holding(run: Run, inputs: Mapping[str, Any]) -> Run:
+    """Return the run with the AnnData objects that it was made from, so that it can explain itself without being given them."""
+    run.objects = {part: value for part, value in inputs.items() if not _path(value)}
+    return run
 
 
 def _follow(job: _Job) -> Run:
@@ -248,21 +255,14 @@ def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Ru
     embedded = _embedded_rows(job)
     results.write_embeddings(job.folder, job.study, final.model, pooled, embedded)
     results.write_gene_embeddings(job.folder, final.model)
-    results.write_explanations(
-        job.folder,
-        job.study,
-        final.model,
-        embedded,
-        seed=job.config.training.seed,
-        seen_in_training=len(job.folds) > 1,
-        show=job.show,
-    )
+    write_explanations(job.folder, job.study, job.folds, [found.model for found in fitted], show=job.show)
     history = pd.concat([found.history.assign(fold=index) for index, found in enumerate(fitted)])
     num_devices = job.config.training.devices * job.config.training.nodes
     speed = results.speed_of(history, [found.facts for found in fitted], num_devices=num_devices)
     results.write_history(job.folder, history)
     write_json(job.folder / "metrics.json", metrics | {"speed": speed})
     manifest = results.manifest(job.folder, final.model, final.facts, history, speed, files=job.source.files)
+    manifest["files"] |= fold_hashes(job.folder, len(job.folds))
     command = read_state(job.folder)["command"]
     write_json(job.folder / "manifest.json", manifest | {"command": command, "created": _now()})
     return load_run(job.folder)
@@ -294,7 +294,7 @@ def _announce(job: _Job) -> None:
 
 
 def _fold_folder(job: _Job, index: int) -> Path:
-    return job.folder if len(job.folds) == 1 else job.folder / "folds" / str(index)
+    return job.folder if len(job.folds) == 1 else job.folder / fold_place(index)
 
 
 def _fold(job: _Job, index: int) -> FoldResult:

@@ -150,6 +150,18 @@ def test_positions_count_within_each_sample():
     assert learned.positions.weight.std().item() < 0.05
 
 
+@pytest.mark.parametrize("position", ["sinusoidal", "learned"])
+@pytest.mark.parametrize("combine", COMBINATIONS)
+def test_positions_count_the_hidden_tokens_too(combine, position):
+    embedding = embedding_of(combine=combine, position=position)
+    batch = batch_of(DENSE)
+    whole = embedding(batch, packing_of(batch))
+    # The first sample's tokens 0 and 2 stay, and the second sample's 0 and 2: without the hidden ones they would be 0 and 1.
+    visible = Batch(batch.channels, batch.lengths, batch.offsets, batch.rows, {}, torch.tensor([0, 2, 3, 5]), (2, 2))
+    packing = Packing.from_lengths((2, 2), torch.device("cpu"))
+    torch.testing.assert_close(embedding(visible, packing), whole[[0, 2, 3, 5]])
+
+
 @pytest.mark.parametrize("width", [8, 7, 1])
 def test_sinusoidal_positions_are_those_of_the_paper(width):
     table = np.zeros((50, width + 1))

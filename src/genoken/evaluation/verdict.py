@@ -13,11 +13,11 @@ from genoken.evaluation.calibration import reliability
 from genoken.evaluation.metrics.classification import (
     classification_metrics,
     confusion,
-    curves,
     per_class_table,
     predicted_codes,
     valid_probabilities,
 )
+from genoken.evaluation.metrics.curves import curves
 from genoken.evaluation.metrics.regression import regression_metrics
 
 MODEL = "model"
@@ -196,7 +196,7 @@ def _details(
         details["per_class"][name] = per_class_table(codes, probabilities, classes=classes, threshold=threshold, folds=folds)
         details["confusion"][name] = confusion(codes, predicted, len(classes)).tolist()
         details["calibration"][name] = reliability(codes, probabilities, predicted)
-    details["curves"] = {MODEL: curves(codes, predictions[MODEL], classes=classes)}
+    details["curves"] = {MODEL: curves(codes, predictions[MODEL], classes=classes, folds=folds)}
     return details
 
 

@@ -57,7 +57,7 @@ def test_every_documented_file_is_there(run, folds):
         if "K" in name:
             assert [path.name for path in sorted((folds.folder / "folds").iterdir())] == ["0", "1", "2"]
         elif "NAME" in name:
-            assert {path.stem for path in (run.folder / "baselines").glob("*.parquet")} >= BASELINES
+            assert {path.stem for path in (run.folder / "baselines").glob(f"*{Path(name).suffix}")} >= BASELINES
         else:
             assert (run.folder / name).exists(), name
             assert (folds.folder / name).exists(), name

@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genoken.core.components import kind_of
 from genoken.core.config import read_yaml
+from genoken.core.contracts import BaselineProblem
 from genoken.core.files import read_json
 from genoken.interpretation.attributions.gradient import GradientTimesInput
 from genoken.interpretation.subject import Subject
 from genoken.training.module import TrainingModule
 from genoken.workflows import fold
+from genoken.workflows.baselines import read_baselines
 from genoken.workflows.explain import explain
 from genoken.workflows.inputs import read_source
 from genoken.workflows.predict import aligned_dataset
@@ -82,6 +85,23 @@ def test_the_final_model_learned_from_all_samples(folds, cells):
     assert history.groupby("fold")["epoch"].apply(list).to_dict() == {0: [0, 1], 1: [0, 1], 2: [0, 1]}
     assert sorted((folds.folder / "checkpoints").glob("*"))[-1].name == f"step-{int(np.median(epochs)) * 6:09d}.safetensors"
     assert (folds.predict(cells)["predicted"] == cells.obs["cell_type"]).mean() > 0.6
+
+
+def test_saved_baselines_have_seen_what_the_final_model_has(folds, cells):
+    values = aligned_dataset(folds.model, read_source(cells, "auto").samples)[0].prepared
+    codes = np.searchsorted(folds.metrics["classes"], cells.obs["cell_type"].astype(str))
+    words = pd.read_parquet(folds.folder / "split.parquet")["fold_0"].to_numpy()
+    train, val = np.flatnonzero(words != "val"), np.flatnonzero(words == "val")
+    saved = read_baselines(folds.folder, folds.config)
+    assert saved["majority"]["answer"].tolist() == (np.bincount(codes) / 90).tolist()
+    assert len(saved["nearest_neighbors"]["labels"]) == 90
+    problem = BaselineProblem(values[train], values[val], codes[train], codes[val], 3, folds.config.training.seed, refit=True)
+    for baseline in folds.config.evaluation.baselines:
+        expected, found = baseline.fit(problem), saved[kind_of(baseline)]
+        assert set(found) == set(expected)
+        for name, array in expected.items():
+            np.testing.assert_array_equal(found[name], array)
+    assert list((folds.folder / "folds").rglob("*/baselines")) == []
 
 
 def test_embeddings_are_of_all_samples(folds, cells):

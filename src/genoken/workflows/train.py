@@ -26,7 +26,7 @@ from genoken.training.processes import is_first_process, is_one_of_several, wait
 from genoken.workflows import results
 from genoken.workflows.assemble import resolve_config, settle_kinds, task_of_objective
 from genoken.workflows.explain import write_explanations
-from genoken.workflows.fold import ENCODER_ONLY, FACTS, PATH_ONLY, FoldResult, fit_final, fit_fold
+from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
 from genoken.workflows.inputs import Source, Study, build_study, examine, read_inputs
 from genoken.workflows.run import Run, load_run
 from genoken.workflows.show import Show
@@ -304,7 +304,12 @@ def _fold(job: _Job, index: int) -> FoldResult:
     batches = math.ceil(int((job.folds[index] == "train").sum()) / job.config.training.batch_size)
     with job.show.bar(name, total=num_epochs(job.config.training, batches)) as bar:
         found = fit_fold(
-            job.config, job.study, job.folds[index], folder, on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row))
+            job.config,
+            job.study,
+            job.folds[index],
+            folder,
+            on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)),
+            save_baselines=len(job.folds) == 1,
         )
     best = found.history.iloc[int(found.facts["best_epoch"])]
     done, note = "was done" if is_there else "done", results.epoch_note(best)
@@ -357,19 +362,19 @@ def _score(job: _Job, fitted: list[FoldResult]) -> tuple[dict[str, Any], results
         "split": results.split_summary(job.config, job.study, job.folds),
         "verdict": scored["verdict"],
         "test": scored["test"],
-        "ablation": results.ablation(job.study, pooled, job.config.evaluation.threshold),
+        "ablation": scored["ablation"],
+        "ablation_difference": scored["ablation_difference"],
         "leakage": {"findings": results.audit(job.study, job.folds)},
     }
     return metrics, pooled
 
 
 def _evaluate(job: _Job, pooled: results.Pooled) -> dict[str, Any]:
-    rivals = {name: values for name, values in pooled.predictions.items() if name not in (ENCODER_ONLY, PATH_ONLY)}
     groups = None if job.study.groups is None else job.study.groups[pooled.rows]
     return evaluate_predictions(
         task=job.study.task,
         labels=job.study.labels[pooled.rows],
-        predictions=rivals,
+        predictions=pooled.predictions,
         classes=job.study.classes,
         groups=groups,
         folds=pooled.folds,

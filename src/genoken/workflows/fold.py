@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from genoken.core.config import RunConfig, component_from_dict
 from genoken.core.errors import TrainingError
@@ -16,6 +17,7 @@ from genoken.core.files import atomic_path, read_json, write_json
 from genoken.training.fit import Fit, fit
 from genoken.training.precision import choose_device, matmul_flops_per_second
 from genoken.training.processes import is_first_process
+from genoken.training.summands import weigh_summands
 from genoken.workflows.assemble import Prepared, ValidationScorer, prepare_fold
 from genoken.workflows.baselines import fit_baselines, predict_baselines, write_baselines
 from genoken.workflows.inputs import Study
@@ -87,6 +89,8 @@ def fit_fold(
     predictions: dict[str, np.ndarray] = {}
     facts: dict[str, Any] = {}
     if is_first_process():
+        if config.training.weigh_summands:
+            weigh_summands(fitted.network, prepared.dataset(rows["val"]), config.objective, prepared.model.target)
         predictions, facts = _predictions(config, prepared, fitted, rows["test"])
         baselines = fit_baselines(config, prepared, rows["train"], rows["val"])
         if save_baselines:
@@ -97,6 +101,7 @@ def fit_fold(
     facts |= {"best_epoch": fitted.best_epoch, "failure": str(fitted.failure) if fitted.failure else None}
     facts["matmul_flops_per_second"] = matmul_flops_per_second(choose_device(), fitted.precision.dtype)
     facts["planned_epochs"] = fitted.planned_epochs
+    facts["summand_weights"] = fitted.network.summand_weights.tolist() if fitted.network.linear_path is not None else None
     facts["precision"] = {"used": fitted.precision.name, "reason": fitted.precision.reason}
     facts["attention"] = {"backend": fitted.backend.backend, "reason": fitted.backend.reason}
     result = FoldResult(prepared.model, predictions, pd.DataFrame(fitted.history), facts, fitted.failure)
@@ -114,17 +119,20 @@ def fit_final(
     folder: Path,
     *,
     planned_epochs: int,
+    summand_weights: Sequence[float] | None,
     on_epoch: EpochReader | None,
 ) -> Fit:
     """Fit the final model of a cross-validation on all its samples, for as many epochs as the folds needed, and write it.
 
     ``val`` is part of ``rows``: its scores only go into the history, they choose nothing. The learning rate takes the course of
-    ``planned_epochs``. The settings that are written are the run's own. The baselines beside it are tuned on ``val`` while it is
-    held out, then fitted on all rows, and written too.
+    ``planned_epochs``, and encoder and linear path weigh what they did in the folds. The settings that are written are the run's
+    own. The baselines beside it are tuned on ``val`` while it is held out, then fitted on all rows, and written too.
     """
     prepared = prepare_fold(config, study, rows)
     planned = replace(config, training=replace(config.training, epochs=planned_epochs))
     fitted = _fit(planned, prepared, rows, val, folder, on_epoch=on_epoch, stop_after=epochs)
+    if summand_weights is not None:
+        fitted.network.summand_weights.copy_(torch.tensor(summand_weights))
     if is_first_process():
         write_model(folder, prepared.model)
         write_baselines(folder, config, fit_baselines(config, prepared, np.setdiff1d(rows, val), val, refit=True))

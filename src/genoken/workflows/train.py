@@ -332,6 +332,7 @@ def _fit_final(job: _Job, fitted: list[FoldResult]) -> Fit | None:
     epochs = int(np.median([found.facts["best_epoch"] for found in fitted])) + 1
     # The learning rate takes the course that it took in the folds, although there are more samples and so more steps per epoch.
     planned = int(np.median([found.facts["planned_epochs"] for found in fitted]))
+    weights = [found.facts["summand_weights"] for found in fitted]
     rows = np.flatnonzero((job.folds != "unused").any(axis=0))
     val = np.flatnonzero(job.folds[0] == "val")
     with job.show.bar("Final model", total=epochs) as bar:
@@ -343,6 +344,7 @@ def _fit_final(job: _Job, fitted: list[FoldResult]) -> Fit | None:
             epochs,
             job.folder,
             planned_epochs=planned,
+            summand_weights=None if weights[0] is None else np.mean(weights, axis=0),
             on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)),
         )
     job.show.line(f"Final model: fitted on all {len(rows):,} samples for {epochs} epochs (the folds' median)")

@@ -49,6 +49,16 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
+def _path(script: str, chosen: argparse.Namespace) -> Path:
+    return RESULTS / f"{script}{'.quick' if chosen.quick else ''}.json"
+
+
+def figures_before(script: str, chosen: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures that a run with ``--only`` leaves as they are; nothing for a whole run."""
+    path = _path(script, chosen)
+    return dict(json.loads(path.read_text())["figures"]) if chosen.only and path.is_file() else {}
+
+
 def write(script: str, ratios: Mapping[str, float], figures: Mapping[str, Any], *, chosen: argparse.Namespace) -> None:
     """Write ``benchmarks/results/SCRIPT.json``.
 
@@ -58,7 +68,7 @@ def write(script: str, ratios: Mapping[str, float], figures: Mapping[str, Any], 
     if chosen.set:
         print("\nNot written: these are not the defaults.")
         return
-    path = RESULTS / f"{script}{'.quick' if chosen.quick else ''}.json"
+    path = _path(script, chosen)
     if chosen.only and path.is_file():
         before = json.loads(path.read_text())
         ratios, figures = {**before["ratios"], **ratios}, {**before["figures"], **figures}

@@ -156,8 +156,8 @@ def test_the_example_of_a_part_is_one_and_works(texts, tmp_path, monkeypatch):
     train = sp.csr_matrix(np.array([[4.0, 0.0], [2.0, 0.0], [0.0, 3.0]]))
     test = sp.csr_matrix(np.array([[3.0, 0.0], [0.0, 9.0]]))
     problem = BaselineProblem(
-        train=train, val=test, test=test, train_labels=np.array([0, 0, 1]), val_labels=np.array([0, 1]), num_classes=2, seed=0
+        train=train, val=test, train_labels=np.array([0, 0, 1]), val_labels=np.array([0, 1]), num_classes=2, seed=0
     )
-    probabilities = cls().fit_predict(problem)
+    probabilities = cls().predict(cls().fit(problem), test)
     assert np.allclose(probabilities[0], np.array([1.0, np.exp(-np.sqrt(18.0))]) / (1.0 + np.exp(-np.sqrt(18.0))))
     assert probabilities[1].argmax() == 1

@@ -12,7 +12,8 @@ from genoken.core.config import EmbeddingSettings, ModelSettings
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.data.order import epoch_order
-from genoken.interpretation.explain import Explanation, explain_subject
+from genoken.interpretation.draw import Part
+from genoken.interpretation.explain import Explanation, explain_parts
 from genoken.interpretation.faithfulness import randomized_copy
 from genoken.interpretation.subject import Subject
 from genoken.models.embeddings import EmbeddingStart
@@ -80,7 +81,7 @@ def trained_without_linear_path(adata) -> Subject:
 
 def explain(subject: Subject, method: str) -> Explanation:
     rows = np.arange(NUM_TRAIN, len(subject.dataset))
-    return explain_subject(subject, rows=rows, symbols=subject.dataset.state.feature_ids, seed=0, method=method)
+    return explain_parts([Part(subject, rows, subject.dataset.state.feature_ids)], seed=0, method=method)
 
 
 def share_of_markers(explanation: Explanation, adata) -> float:

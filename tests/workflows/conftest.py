@@ -44,7 +44,7 @@ def quick(*, report: bool) -> Iterator[None]:
         patch.setattr("genoken.reporting.projection.MIN_SAMPLES_FOR_UMAP", 10**9)
         patch.setattr("genoken.data.splits._partition._MOST_STARTS", 4)
         if not report:
-            patch.setattr("genoken.workflows.results.write_explanations", lambda *arguments, **named: None)
+            patch.setattr("genoken.workflows.train.write_explanations", lambda *arguments, **named: None)
             patch.setattr("genoken.workflows.report.write_report", stub_report)
         try:
             yield

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from genoken.core.errors import DataError, GenokenError, RunError
+from genoken.synthetic import planted_markers
 from genoken.workflows.compare import compare
+from genoken.workflows.evaluate import evaluate
 
 
 def test_the_difference_is_that_of_the_two_runs(run, lean, said):
@@ -57,6 +59,32 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(run, tmp_path):
     assert list(compare(run, tmp_path / "whole", draws=20)["runs"]) == [str(run.folder), str(tmp_path / "whole")]
 
 
+def test_threshold_and_seed_are_those_of_the_runs(binary, folds, cells_file, tiny, tmp_path):
+    assert binary.config.evaluation.threshold == 0.2
+    usual = tiny(cells_file, tmp_path / "usual", positive="type_1")
+    found = compare(binary, usual)["runs"]
+    for run, name in ((binary, "binary"), (usual, "usual")):
+        for metric in ("accuracy", "macro_f1", "predicted_positive_rate"):
+            assert found[name][metric] == pytest.approx(run.metrics["test"]["model"][metric]), (name, metric)
+    assert found["binary"]["predicted_positive_rate"] != found["usual"]["predicted_positive_rate"]
+    shutil.copytree(folds.folder, tmp_path / "copy")
+    path = tmp_path / "copy" / "config.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert "seed: 0" in text
+    path.write_text(text.replace("seed: 0", "seed: 11"), encoding="utf-8")
+    own = folds.metrics["test"]["model"]["macro_f1_interval"]
+    assert compare(folds, tmp_path / "copy", draws=50)["runs"]["folds"]["macro_f1_interval"] == pytest.approx(own, abs=1e-9)
+    assert compare(tmp_path / "copy", folds, draws=50)["runs"]["folds"]["macro_f1_interval"] != pytest.approx(own, abs=1e-9)
+
+
+def test_two_runs_that_were_evaluated_on_one_file_are_compared(run, folds, tmp_path):
+    others = planted_markers(samples=60, features=40, groups=6, seed=3, group_effect=0.4)
+    scores = [evaluate(made, others, output=tmp_path / made.folder.name)["test"]["model"] for made in (run, folds)]
+    found = compare(tmp_path / "whole", tmp_path / "folds", draws=20)
+    assert (found["samples"], found["groups"]) == (60, 6)
+    assert [found["runs"][name]["macro_f1"] for name in ("whole", "folds")] == pytest.approx([each["macro_f1"] for each in scores])
+
+
 def test_other_samples_other_classes_and_the_same_run_are_refused(run, folds, binary, regression):
     samples = run.metrics["test"]["samples"]
     with pytest.raises(
@@ -76,5 +104,8 @@ def test_folders_without_predictions_are_refused(run, tmp_path):
     with pytest.raises(RunError, match=r"predictions\.parquet: the file is not valid Parquet"):
         compare(run, tmp_path)
     pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "predictions.parquet")
+    with pytest.raises(RunError, match=r"there is no config\.yaml here, so the run's threshold is not known — restore it, or"):
+        compare(run, tmp_path)
+    shutil.copy(run.folder / "config.yaml", tmp_path)
     with pytest.raises(DataError, match="the predictions have no column 'sample_id'"):
         compare(run, tmp_path)

@@ -11,6 +11,7 @@ import pytest
 from genoken.core.errors import ConfigError, DataError, RunError
 from genoken.core.files import read_json
 from genoken.workflows.explain import explain
+from genoken.workflows.run import load_run
 from genoken.workflows.train import train
 
 COLUMNS = ["class", "feature_id", "symbol", "rank", "importance", "stability", "method", "correlation"]
@@ -49,13 +50,51 @@ def test_markers_lead(run, cells):
         assert (planted == name).mean() >= 0.6, name
 
 
-def test_own_test_samples_are_explained_without_naming_a_file(run):
-    found = explain(run, top=40)
-    written = pd.read_csv(run.folder / "explanations" / "genes.tsv", sep="\t")
-    # The file's own labels are not used here: what is explained is the predicted class, and this run predicts well.
-    both = found.merge(written, on=["class", "feature_id"])
-    assert len(both) == 120
-    assert both["importance_x"].corr(both["importance_y"]) > 0.9
+def written(run) -> pd.DataFrame:
+    return pd.read_csv(run.folder / "explanations" / "genes.tsv", sep="\t")
+
+
+@pytest.mark.parametrize("name", ["run", "folds", "regression"])
+def test_without_a_file_the_runs_own_explanation_is_made_again(name, request, tmp_path):
+    made = request.getfixturevalue(name)
+    found = explain(made, top=0, output=tmp_path / "genes.tsv")
+    pd.testing.assert_frame_equal(found, written(made), rtol=1e-6, atol=1e-9)
+    assert len(found) == 40 * found["class"].nunique()
+    controls = read_json(tmp_path / "genes-explanations" / "controls.json")
+    assert controls == read_json(made.folder / "explanations" / "controls.json")
+
+
+def test_own_samples_by_group(run, folds, cells):
+    assert set(explain(folds, method="gradient", by="group", top=1)["class"]) == set(cells.obs["donor_id"])
+    split = pd.read_parquet(run.folder / "split.parquet")
+    assert set(explain(run, method="gradient", by="group", top=1)["class"]) == set(split.loc[split["fold_0"] == "test", "group"])
+
+
+def test_the_runs_own_file_is_warned_about_when_it_is_named(run, cells_file, cells, said, tmp_path):
+    explain(run, cells_file, method="gradient", output=tmp_path / "genes.tsv", show=said)
+    note = "The model was trained on samples of this very data; without naming it, only test samples are explained."
+    assert f"warning: {note}" in said.lines
+    assert read_json(tmp_path / "genes-explanations" / "controls.json")["notes"][0] == note
+    explain(run, cells[:30], method="gradient", output=tmp_path / "others.tsv")
+    assert note not in read_json(tmp_path / "others-explanations" / "controls.json")["notes"]
+
+
+def test_an_object_in_memory_is_explained_without_being_named(cells, tiny, lean, tmp_path):
+    adata = cells.copy()
+    run = tiny(adata, tmp_path / "memory")
+    pd.testing.assert_frame_equal(run.explain(method="gradient"), lean.explain(method="gradient"))
+    with pytest.raises(RunError, match=r"an AnnData object that is no longer in memory — pass the data, for example run\.explain"):
+        load_run(run.folder).explain(method="gradient")
+    adata.X[0] = 0
+    with pytest.raises(RunError, match="AnnData: the data changed since the run began"):
+        run.explain(method="gradient")
+
+
+def test_parts_in_memory_are_explained_without_being_named(cells, tiny, tmp_path):
+    parts = {"train": cells[:40].copy(), "val": cells[40:60].copy(), "test": cells[60:].copy()}
+    run = tiny(None, tmp_path / "run", {"split.kind": "auto"}, **parts)
+    found = run.explain(method="gradient", by="group", top=1)
+    assert set(found["class"]) == set(cells.obs["donor_id"][60:])
 
 
 def test_files_are_written(run, cells, tmp_path, said):
@@ -97,22 +136,68 @@ def test_groups_must_be_there(run, binary, cells, tiny, tmp_path):
         explain(ungrouped, adata, method="gradient", by="group")
 
 
-def test_data_that_moved_or_changed_are_not_explained_in_its_place(cells, tiny, lean, tmp_path):
-    with pytest.raises(RunError, match="the run's own data cannot be found — name a file or object to explain"):
-        explain(tiny(cells, tmp_path / "memory"), method="gradient")
+def test_data_that_moved_or_changed_are_not_explained_in_its_place(cells, tiny, tmp_path):
     path = tmp_path / "cells.h5ad"
     cells.write_h5ad(path)
     run = tiny(path, tmp_path / "run")
     cells[:50].copy().write_h5ad(path)
     with pytest.raises(RunError, match=r"cells\.h5ad: the data changed since the run began"):
         explain(run, method="gradient")
-    shutil.rmtree(tmp_path / "run")
+    path.unlink()
+    with pytest.raises(RunError, match="the run's own data cannot be found — name a file or object to explain"):
+        explain(run, method="gradient")
 
 
-def test_an_encoder_without_attention_says_so(cells, tmp_path):
-    settings = {"tokenizer.hvgs": 0, "model.width": 8, "training.epochs": 1, "training.logger": "none", "split.kind": "group"}
-    settings |= {"evaluation.baselines": ["majority"]}
-    run = train(cells, label="cell_type", preset="mlp", settings=settings, output=tmp_path / "run")
-    with pytest.raises(ConfigError, match="no attention to read — use --method integrated_gradients or gradient"):
-        explain(run, cells, method="attention")
-    assert len(explain(run, cells, method="gradient", top=2)) == 6
+def test_a_run_whose_parts_were_changed_or_are_gone_says_so(folds, cells, tmp_path):
+    shutil.copytree(folds.folder, tmp_path / "run")
+    shutil.copy(tmp_path / "run" / "folds" / "0" / "model.safetensors", tmp_path / "run" / "folds" / "1" / "model.safetensors")
+    with pytest.raises(RunError, match=r"folds/1/model\.safetensors: the file is not the one that the run wrote"):
+        explain(tmp_path / "run", method="gradient")
+    (tmp_path / "run" / "folds" / "2" / "target.json").unlink()
+    shutil.copy(folds.folder / "folds" / "1" / "model.safetensors", tmp_path / "run" / "folds" / "1" / "model.safetensors")
+    with pytest.raises(RunError, match=r"it has no folds/2/target\.json"):
+        explain(tmp_path / "run", method="gradient")
+    shutil.rmtree(tmp_path / "run" / "folds")
+    with pytest.raises(RunError, match="the models of the folds are not there any more — name a file"):
+        explain(tmp_path / "run", method="gradient")
+    split = pd.read_parquet(tmp_path / "run" / "split.parquet")
+    split[1:].to_parquet(tmp_path / "run" / "split.parquet")
+    with pytest.raises(RunError, match=r"split\.parquet holds other samples than the data"):
+        explain(tmp_path / "run", method="gradient")
+
+
+BAGS = {
+    "mlp": {"model.encoder": {"kind": "mlp", "layers": 1}},
+    "linear": {"model.encoder": {"kind": "linear"}, "model.head": "linear"},
+}
+
+
+@pytest.fixture(scope="module", params=["mlp", "linear"])
+def bag(request, cells_file, tmp_path_factory):
+    """A run of an encoder without tokens, with everything."""
+    settings = {"tokenizer.hvgs": 0, "model.width": 8, "training.epochs": 4, "training.learning_rate": 0.02}
+    settings |= {"training.logger": "none", "training.batch_size": 16, "split.kind": "group", "evaluation.bootstrap": 50}
+    settings |= {"evaluation.baselines": ["majority"]} | BAGS[request.param]
+    return train(cells_file, label="cell_type", settings=settings, output=tmp_path_factory.mktemp("bags") / request.param)
+
+
+def test_encoders_without_tokens_are_explained_after_training(bag, cells):
+    found = written(bag)
+    assert list(found) == COLUMNS
+    assert len(found) == 3 * 40
+    assert (cells.var.loc[found.loc[found["rank"] <= 4, "feature_id"], "marker_of"] != "").mean() >= 0.75
+    controls = read_json(bag.folder / "explanations" / "controls.json")
+    assert controls["completeness_error"] < 0.01
+    assert controls["attention"] is None
+    assert controls["deletion"]["importance"][-1] < controls["deletion"]["random"][-1]
+    page = (bag.folder / "report.html").read_text(encoding="utf-8")
+    assert "Genes that the model looks at" in page
+    assert found["symbol"][0] in page
+    assert "explanations/ is not in the run folder" not in page
+
+
+def test_encoders_without_attention_refuse_it_by_name(bag):
+    with pytest.raises(ConfigError, match="the method 'attention' needs an encoder with attention layers, and this one has none"):
+        explain(bag, method="attention")
+    assert len(explain(bag, method="gradient", top=2)) == 6
+    assert len(explain(bag, method="ensemble", top=2)) == 6

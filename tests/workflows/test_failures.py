@@ -69,13 +69,15 @@ def test_a_disk_that_fills_up_under_the_weights(cells_file, tiny, resume, tmp_pa
 
     with monkeypatch.context() as patch:
         patch.setattr("genoken.workflows.store.save_file", full)
-        with pytest.raises(RunError, match=r"model\.safetensors: cannot write the weights .*No space left.* — free disk space"):
+        with pytest.raises(RunError, match=r"\.safetensors: cannot write the weights .*No space left.* — free disk space"):
             tiny(cells_file, tmp_path / "run")
     assert list((tmp_path / "run").rglob(".*")) == []
     assert resume(tmp_path / "run").predict(cells_file).notna().all().all()
 
 
-@pytest.mark.parametrize(("step", "advice"), [("fit", "train again"), ("predict", "go on with: genoken train --resume {folder}")])
+@pytest.mark.parametrize(
+    ("step", "advice"), [("fit", "train again"), ("predict_model", "go on with: genoken train --resume {folder}")]
+)
 def test_a_disk_that_fills_up_under_a_library(step, advice, cells_file, tiny, tmp_path, monkeypatch):
     def full(*arguments, **named):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -85,7 +87,7 @@ def test_a_disk_that_fills_up_under_a_library(step, advice, cells_file, tiny, tm
         tiny(cells_file, tmp_path / "run")
     remedy = f"free disk space, then {advice.format(folder=tmp_path / 'run')}"
     assert str(caught.value) == f"{tmp_path / 'run'}: cannot write into the folder (No space left on device) — {remedy}"
-    assert (tmp_path / "run").exists() == (step == "predict")
+    assert (tmp_path / "run").exists() == (step == "predict_model")
 
 
 # --- losses ---

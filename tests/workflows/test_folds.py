@@ -8,10 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genoken.core.components import kind_of
 from genoken.core.config import read_yaml
+from genoken.core.contracts import BaselineProblem
 from genoken.core.files import read_json
+from genoken.interpretation.attributions.gradient import GradientTimesInput
+from genoken.interpretation.subject import Subject
 from genoken.training.module import TrainingModule
 from genoken.workflows import fold
+from genoken.workflows.baselines import read_baselines
+from genoken.workflows.explain import explain
+from genoken.workflows.inputs import read_source
+from genoken.workflows.predict import aligned_dataset
 from genoken.workflows.store import read_model
 from genoken.workflows.train import train
 
@@ -79,11 +87,65 @@ def test_the_final_model_learned_from_all_samples(folds, cells):
     assert (folds.predict(cells)["predicted"] == cells.obs["cell_type"]).mean() > 0.6
 
 
-def test_embeddings_and_explanations_are_of_all_samples_and_say_so(folds, cells):
+def test_saved_baselines_have_seen_what_the_final_model_has(folds, cells):
+    values = aligned_dataset(folds.model, read_source(cells, "auto").samples)[0].prepared
+    codes = np.searchsorted(folds.metrics["classes"], cells.obs["cell_type"].astype(str))
+    words = pd.read_parquet(folds.folder / "split.parquet")["fold_0"].to_numpy()
+    train, val = np.flatnonzero(words != "val"), np.flatnonzero(words == "val")
+    saved = read_baselines(folds.folder, folds.config)
+    assert saved["majority"]["answer"].tolist() == (np.bincount(codes) / 90).tolist()
+    assert len(saved["nearest_neighbors"]["labels"]) == 90
+    problem = BaselineProblem(values[train], values[val], codes[train], codes[val], 3, folds.config.training.seed, refit=True)
+    for baseline in folds.config.evaluation.baselines:
+        expected, found = baseline.fit(problem), saved[kind_of(baseline)]
+        assert set(found) == set(expected)
+        for name, array in expected.items():
+            np.testing.assert_array_equal(found[name], array)
+    assert list((folds.folder / "folds").rglob("*/baselines")) == []
+
+
+def test_embeddings_are_of_all_samples(folds, cells):
     table = pd.read_parquet(folds.folder / "embeddings.parquet")
     assert table["sample_id"].tolist() == list(cells.obs_names)
-    notes = read_json(folds.folder / "explanations" / "controls.json")["notes"]
-    assert notes[0] == "These samples are those that the final model of the cross-validation was trained on."
+
+
+@pytest.fixture(scope="module")
+def varied(cells_file, tiny, tmp_path_factory):
+    """Folds that each choose 15 of 40 genes on their own train split."""
+    return tiny(cells_file, tmp_path_factory.mktemp("folds") / "varied", FOLDS | {"tokenizer.hvgs": 15})
+
+
+def test_each_sample_is_explained_by_the_model_that_never_saw_it(varied, cells):
+    split = pd.read_parquet(varied.folder / "split.parquet")
+    given: dict[tuple[str, str], list[float]] = {}
+    for index in range(3):
+        model = read_model(varied.folder / "folds" / str(index))
+        tested = np.flatnonzero(split[f"fold_{index}"] == "test")
+        dataset, _ = aligned_dataset(model, read_source(cells[tested].copy(), "auto").samples)
+        subject = Subject(model.network, dataset, model.config.objective, model.target)
+        codes = np.array([model.target.classes.index(name) for name in cells.obs["cell_type"].iloc[tested]])
+        scores = GradientTimesInput().attribute(subject, np.arange(len(tested)), codes).scores.toarray()
+        for row, name in zip(scores, cells.obs["cell_type"].iloc[tested], strict=True):
+            for feature, score in zip(model.state.feature_ids, row, strict=True):
+                given.setdefault((name, feature), []).append(score)
+    found = explain(varied, method="gradient", top=0)
+    assert {(row["class"], row["feature_id"]) for _, row in found.iterrows()} == set(given)
+    expected = [np.mean(given[row["class"], row["feature_id"]]) for _, row in found.iterrows()]
+    np.testing.assert_allclose(found["importance"], expected, atol=1e-5)
+    assert {len(scores) for scores in given.values()} == {10, 20, 30}  # some genes are known to one or two of the three models only
+
+
+def test_controls_of_folds(varied, cells, tmp_path):
+    explain(varied, method="gradient", top=0, output=tmp_path / "genes.tsv")
+    controls = read_json(tmp_path / "genes-explanations" / "controls.json")
+    assert -1 <= controls["fold_agreement"] <= 1
+    assert np.isfinite(controls["randomized_weights_correlation"])
+    assert "Each sample is explained by the model of the fold that tested it, which never saw it (3 models)." in controls["notes"]
+    genes = pd.concat([pd.read_parquet(varied.folder / "folds" / str(index) / "vocabulary.parquet") for index in range(3)])
+    counts = genes["feature_id"].value_counts()
+    note = f"{(counts < 3).sum()} of {len(counts)} genes are in the vocabularies of some folds only; "
+    assert any(line.startswith(note) for line in controls["notes"])
+    assert "The deletion curve and the randomized weights rest on 30 of them." in controls["notes"]
 
 
 def test_few_groups_are_cross_validated_without_being_asked(cells, tiny, said, tmp_path):

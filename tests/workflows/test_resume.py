@@ -27,6 +27,9 @@ def assert_same(one: Run, other: Run) -> None:
     assert (one.folder / "model.safetensors").read_bytes() == (other.folder / "model.safetensors").read_bytes()
     metrics = [{name: value for name, value in run.metrics.items() if name != "speed"} for run in (one, other)]
     assert metrics[0] == metrics[1]
+    saved = [{path.name: path.read_bytes() for path in (run.folder / "baselines").glob("*.safetensors")} for run in (one, other)]
+    assert saved[0] == saved[1]
+    assert list(saved[0]) == ["majority.safetensors"]
     tables = [pd.read_parquet(run.folder / "predictions.parquet") for run in (one, other)]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
@@ -46,7 +49,7 @@ def stop_at_step(patch, step):
 PLACES = {
     "in the first epoch": lambda patch: stop_at_step(patch, 3),
     "in the second epoch": lambda patch: stop_at_step(patch, 7),
-    "in the baselines": lambda patch: patch.setattr(fold, "_baselines", interrupt),
+    "in the baselines": lambda patch: patch.setattr(fold, "fit_baselines", interrupt),
     "while scoring": lambda patch: patch.setattr(results, "write_predictions", interrupt),
     "before the manifest": lambda patch: patch.setattr(results, "manifest", interrupt),
     "in the report": lambda patch: patch.setattr(Run, "report", interrupt),

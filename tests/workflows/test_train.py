@@ -57,7 +57,7 @@ def test_every_documented_file_is_there(run, folds):
         if "K" in name:
             assert [path.name for path in sorted((folds.folder / "folds").iterdir())] == ["0", "1", "2"]
         elif "NAME" in name:
-            assert {path.stem for path in (run.folder / "baselines").glob("*.parquet")} >= BASELINES
+            assert {path.stem for path in (run.folder / "baselines").glob(f"*{Path(name).suffix}")} >= BASELINES
         else:
             assert (run.folder / name).exists(), name
             assert (folds.folder / name).exists(), name
@@ -113,7 +113,15 @@ def test_metrics_have_the_documented_keys(made, request):
     assert set(found["speed"]) >= SPEED
     assert {finding["level"] for finding in found["leakage"]["findings"]} <= {"ok", "warning", "error"}
     assert "contrast" not in found
-    assert "macro_f1" in found["ablation"]["without_linear_path"]
+    assert set(found["ablation"]) == {"without_linear_path", "linear_path_alone"}
+    for scores in found["ablation"].values():
+        assert_metrics(scores, CLASSIFICATION)
+    gap, path = found["ablation_difference"], found["ablation"]["linear_path_alone"]
+    assert set(gap) == {"part", "metric", "value", "interval", "unit", "draws"}
+    assert (gap["part"], gap["metric"], gap["draws"]) == ("linear_path_alone", "macro_f1", 50)
+    assert gap["value"] == pytest.approx(test["model"]["macro_f1"] - path["macro_f1"])
+    assert (gap["interval"] is not None) == (path["macro_f1_interval"] is not None) == (made == "folds")
+    assert "its own linear path alone: macro-F1" in found["verdict"] or "the model's own linear path" in found["verdict"]
 
 
 def test_the_tables_of_the_test_have_the_documented_shape(run):
@@ -158,7 +166,8 @@ def test_written_predictions_are_what_the_run_predicts(run, cells):
 
 def test_the_manifest_tells_what_is_there(run, cells_file):
     found = read_json(run.folder / "manifest.json")
-    assert set(found["files"]) == {"config.yaml", "model.safetensors", "tokenizer.json", "target.json", "vocabulary.parquet"}
+    model_files = {"config.yaml", "model.safetensors", "tokenizer.json", "target.json", "vocabulary.parquet"}
+    assert set(found["files"]) == model_files | {f"baselines/{name}.safetensors" for name in BASELINES}
     assert {name: sha256_of_file(run.folder / name) for name in found["files"]} == found["files"]
     assert found["data"] == [
         {"path": str(cells_file.resolve()), "sha256": sha256_of_file(cells_file), "samples": 90, "features": 40}
@@ -219,7 +228,15 @@ def test_embeddings_and_genes_are_as_documented(run, cells):
     assert list(explained) == ["class", "feature_id", "symbol", "rank", "importance", "stability", "method", "correlation"]
     assert {path.stem for path in (run.folder / "explanations").glob("*.rnk")} == {"type_0", "type_1", "type_2"}
     controls = read_json(run.folder / "explanations" / "controls.json")
-    assert set(controls) == {"method", "completeness_error", "deletion", "randomized_weights_correlation", "attention", "notes"}
+    assert set(controls) == {
+        "method",
+        "completeness_error",
+        "deletion",
+        "randomized_weights_correlation",
+        "fold_agreement",
+        "attention",
+        "notes",
+    }
 
 
 def test_every_json_file_is_strict(folds):

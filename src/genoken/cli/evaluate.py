@@ -19,15 +19,22 @@ def command(
         Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for metrics.json and predictions.")
     ] = None,
     min_coverage: MinCoverage = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", metavar=" ", help="Refuse samples whose label is missing or unknown, and empty ones."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score a trained model on another file: the same metrics, intervals and sentence as after training.
+    """Score a trained model and its baselines on another file: the same metrics, intervals and sentences as after training.
 
-    Label and group are the columns that the run was trained with, unless others are named.
+    Label and group are the columns that the run was trained with, unless others are named. Samples with labels that the
+    run does not know are left out with a count.
     """
     from genoken.workflows.evaluate import evaluate
     from genoken.workflows.show import Show
 
-    result = evaluate(run, file, label=label, group=group, output=output, min_coverage=min_coverage, show=Show(quiet=as_json))
+    result = evaluate(
+        run, file, label=label, group=group, output=output, min_coverage=min_coverage, strict=strict, show=Show(quiet=as_json)
+    )
     if as_json:
         write_json(result)

@@ -113,6 +113,8 @@ class TrainingSettings:
     """``C`` of the linear path, as in logistic regression: its ridge penalty is ``|w|^2 / (2 C n)`` with n train samples."""
     summand_loss: NonNegative = 0.5
     """Weight of the losses of encoder and linear path taken alone, beside the loss of their sum."""
+    weigh_summands: bool = True
+    """Whether encoder and linear path are weighed on the validation part once both are learned, which also calibrates their sum."""
     warmup: Fraction = 0.1
     """Share of the steps over which the learning rate rises from 0."""
     schedule: Literal["cosine", "constant"] = "cosine"

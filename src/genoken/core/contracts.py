@@ -209,19 +209,26 @@ class Baseline(abc.ABC):
     """A simple rival, fitted on the same rows and the same features as the model."""
 
     tasks: ClassVar[tuple[Task, ...]]
+    portable: ClassVar[bool] = True
+    """Whether the state is plain numbers, which a run saves to score other files. Otherwise its arrays may hold Python objects: the
+    baseline is then compared within the run that fitted it and nowhere else, because nothing is ever pickled."""
 
     @abc.abstractmethod
-    def fit_predict(self, problem: BaselineProblem) -> np.ndarray:
-        """Fit on train (tuned on validation) and return what :meth:`Objective.predict` returns, for the test rows."""
+    def fit(self, problem: BaselineProblem) -> Mapping[str, np.ndarray]:
+        """Fit on train, tuned on validation, and return all that :meth:`predict` needs."""
+
+    @abc.abstractmethod
+    def predict(self, state: Mapping[str, np.ndarray], values: sp.csr_matrix) -> np.ndarray:
+        """Return what :meth:`Objective.predict` returns, for samples of prepared values (samples, features)."""
 
 
 @dataclass(frozen=True)
 class BaselineProblem:
-    """One fold, as a baseline sees it.
+    """What a baseline is fitted on.
 
     Parameters
     ----------
-    train, val, test
+    train, val
         CSR matrices (samples, features) of prepared values.
     train_labels, val_labels
         Class codes or real targets.
@@ -229,15 +236,18 @@ class BaselineProblem:
         Number of classes; 0 for regression.
     seed
         Seed of the run.
+    refit
+        Whether the baseline, once tuned, is fitted again with the tuned settings on train and validation together, so that it
+        has seen as much as the final model of a cross-validation.
     """
 
     train: sp.csr_matrix
     val: sp.csr_matrix
-    test: sp.csr_matrix
     train_labels: np.ndarray
     val_labels: np.ndarray
     num_classes: int
     seed: int
+    refit: bool = False
 
 
 class Explained(Protocol):
@@ -250,6 +260,10 @@ class Explained(Protocol):
     @property
     def pooling(self) -> str:
         """``cls`` or ``mean``: what stands for the sample."""
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether there is attention to read."""
 
     def passes(self, rows: np.ndarray, max_tokens: int) -> list[np.ndarray]:
         """Cut rows into batches of similar samples; return the positions in ``rows`` that make up each."""

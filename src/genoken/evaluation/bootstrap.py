@@ -75,7 +75,7 @@ def bootstrap(
     groups: np.ndarray | None,
     seed: int,
     draws: int = 1000,
-    threshold: float = 0.5,
+    threshold: float | Mapping[str, float] = 0.5,
     folds: Mapping[str, np.ndarray] | None = None,
 ) -> Bootstrap:
     """Resample groups (or samples) and compute every metric of every predictor on each draw.
@@ -95,7 +95,7 @@ def bootstrap(
     draws
         Number of draws.
     threshold
-        Probability of the positive class from which a binary prediction is positive.
+        Probability of the positive class from which a binary prediction is positive: one for all, or predictor to its own.
     folds
         Predictor to the fold of each sample, when the predictions come from a cross-validation.
 
@@ -112,19 +112,20 @@ def bootstrap(
     unit = "samples" if groups is None else "groups"
     if groups is not None and num_units < LEAST_GROUPS:
         return Bootstrap(unit, num_units, {})
-    scorers: dict[str, WeightedClassification | WeightedRegression] = {}
-    for name, predicted in predictions.items():
-        if task == "classification":
-            scorers[name] = WeightedClassification(
-                np.asarray(truth, dtype=np.int64),
-                predicted,
-                units,
-                num_units,
-                threshold=threshold,
-                folds=None if folds is None else folds[name],
-            )
-        else:
-            scorers[name] = WeightedRegression(np.asarray(truth, np.float64), np.asarray(predicted, np.float64), units, num_units)
+
+    def scorer_of(name: str, predicted: np.ndarray) -> WeightedClassification | WeightedRegression:
+        if task == "regression":
+            return WeightedRegression(np.asarray(truth, np.float64), np.asarray(predicted, np.float64), units, num_units)
+        return WeightedClassification(
+            np.asarray(truth, dtype=np.int64),
+            predicted,
+            units,
+            num_units,
+            threshold=threshold[name] if isinstance(threshold, Mapping) else threshold,
+            folds=None if folds is None else folds[name],
+        )
+
+    scorers = {name: scorer_of(name, predicted) for name, predicted in predictions.items()}
     rng = generator(seed, "bootstrap")
     chunk = max(1, _VALUES_AT_ONCE // max(len(truth), 1))
     pieces: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in scorers}

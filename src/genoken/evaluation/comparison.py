@@ -31,7 +31,13 @@ class _Aligned:
 
 
 def compare_runs(
-    one: pd.DataFrame, other: pd.DataFrame, *, names: tuple[str, str], seed: int = 0, draws: int = 1000, threshold: float = 0.5
+    one: pd.DataFrame,
+    other: pd.DataFrame,
+    *,
+    names: tuple[str, str],
+    seed: int = 0,
+    draws: int = 1000,
+    thresholds: tuple[float, float] = (0.5, 0.5),
 ) -> dict[str, Any]:
     """Compare the predictions of two runs for the same test samples, on the same bootstrap draws.
 
@@ -46,8 +52,8 @@ def compare_runs(
         Seed of the draws.
     draws
         Bootstrap draws.
-    threshold
-        Probability of the positive class from which a binary prediction is positive, for both.
+    thresholds
+        Probability of the positive class from which a binary prediction is positive, of the first and of the second run.
 
     Returns
     -------
@@ -63,6 +69,7 @@ def compare_runs(
     if names[0] == names[1]:
         raise DataError("both runs have the same name", where=names[0], remedy="compare two different runs")
     aligned = _align(one, other, names)
+    threshold = dict(zip(names, thresholds, strict=True))
     resampled = bootstrap(
         aligned.labels,
         aligned.predictions,
@@ -81,7 +88,7 @@ def compare_runs(
             resampled,
             task=aligned.task,
             classes=aligned.classes,
-            threshold=threshold,
+            threshold=threshold[name],
             folds=aligned.folds[name],
         )
         for name, predicted in aligned.predictions.items()

@@ -13,15 +13,17 @@ from genoken.evaluation.calibration import reliability
 from genoken.evaluation.metrics.classification import (
     classification_metrics,
     confusion,
-    curves,
     per_class_table,
     predicted_codes,
     valid_probabilities,
 )
+from genoken.evaluation.metrics.curves import curves
 from genoken.evaluation.metrics.regression import regression_metrics
 
 MODEL = "model"
 """Name of the model among the predictors."""
+ENCODER_ONLY, PATH_ONLY = "without_linear_path", "linear_path_alone"
+"""Predictors that are the model with one of its two summands left out: ablations, not rivals."""
 MAIN_METRIC: dict[Task, str] = {"classification": "macro_f1", "regression": "r2"}
 """Metric that the verdict is about."""
 _METRIC_WORDS = {"macro_f1": "macro-F1", "r2": "R²"}
@@ -58,8 +60,9 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
     """Score the model and its baselines on the same test samples.
 
     The difference is to the best baseline by macro-F1 (R² in regression). It is chosen on the test samples themselves, which favors
-    the baselines: the model has to beat the luckiest of them. Predictions of a cross-validation are pooled over its folds,
-    except that ROC-AUC and average precision rank within folds.
+    the baselines: the model has to beat the luckiest of them. The model's own summands alone, where they are among the predictions,
+    are scored on the same draws but are no baselines; a second sentence of the verdict says what the encoder adds to the linear
+    path. Predictions of a cross-validation are pooled over its folds, except that ROC-AUC and average precision rank within folds.
 
     Parameters
     ----------
@@ -68,7 +71,8 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
     labels
         Class codes or real targets of shape (samples,).
     predictions
-        ``model`` and the baselines' names to probabilities (samples, classes) or values (samples,).
+        ``model``, the baselines' names, and ``without_linear_path`` and ``linear_path_alone`` where the model has two summands,
+        to probabilities (samples, classes) or values (samples,).
     classes
         Class names in code order; of two, the second is the positive one. Empty for regression.
     groups
@@ -87,7 +91,8 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
     Returns
     -------
     dict
-        ``{"test": …, "verdict": sentence}`` as in ``docs/run-folder.md``; ``difference`` is ``None`` without baselines.
+        ``{"test", "verdict", "ablation", "ablation_difference"}`` as in ``docs/run-folder.md``; ``difference`` is ``None`` without
+        baselines, ``ablation`` empty and ``ablation_difference`` ``None`` where the model has no linear path.
     """
     if MODEL not in predictions:
         raise ValueError(f"predictions need the key '{MODEL}'")
@@ -101,13 +106,16 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
         )
         for name, predicted in predictions.items()
     }
-    best = best_baseline({name: found for name, found in scores.items() if name != MODEL}, metric)
+    ablation = {name: scores[name] for name in (ENCODER_ONLY, PATH_ONLY) if name in scores}
+    rivals = {name: found for name, found in scores.items() if name != MODEL and name not in ablation}
+    best = best_baseline(rivals, metric)
     gap = None if best is None else difference(scores, resampled, MODEL, best, metric=metric, draws=draws)
+    path_gap = difference(scores, resampled, MODEL, PATH_ONLY, metric=metric, draws=draws) if PATH_ONLY in scores else None
     test: dict[str, Any] = {
         "samples": len(labels),
         "groups": None if groups is None else resampled.num_units,
         "model": scores[MODEL],
-        "baselines": {name: found for name, found in scores.items() if name != MODEL},
+        "baselines": rivals,
         "difference": None if gap is None else {"baseline": best, **gap},
         "per_class": {},
         "confusion": {},
@@ -115,12 +123,18 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
         "curves": {},
     }
     if task == "classification":
-        test |= _details(labels, predictions, classes, threshold, folds)
-    words = "" if best is None else baseline_words(best, task)
-    sentence = verdict_sentence(
-        model_words, words, scores[MODEL], {} if best is None else scores[best], gap, resampled, metric=metric
-    )
-    return {"test": test, "verdict": sentence}
+        compared = {name: predicted for name, predicted in predictions.items() if name not in ablation}
+        test |= _details(labels, compared, classes, threshold, folds)
+    words, found = ("", {}) if best is None else (baseline_words(best, task), scores[best])
+    sentences = [verdict_sentence(model_words, words, scores[MODEL], found, gap, resampled, metric=metric)]
+    if path_gap is not None:
+        sentences.append(ablation_sentence(scores[MODEL], scores[PATH_ONLY], path_gap, resampled, metric=metric))
+    return {
+        "test": test,
+        "verdict": " ".join(sentences),
+        "ablation": ablation,
+        "ablation_difference": None if path_gap is None else {"part": PATH_ONLY, **path_gap},
+    }
 
 
 def scores_with_intervals(
@@ -196,7 +210,7 @@ def _details(
         details["per_class"][name] = per_class_table(codes, probabilities, classes=classes, threshold=threshold, folds=folds)
         details["confusion"][name] = confusion(codes, predicted, len(classes)).tolist()
         details["calibration"][name] = reliability(codes, probabilities, predicted)
-    details["curves"] = {MODEL: curves(codes, predictions[MODEL], classes=classes)}
+    details["curves"] = {MODEL: curves(codes, predictions[MODEL], classes=classes, folds=folds)}
     return details
 
 
@@ -233,16 +247,51 @@ def verdict_sentence(
             return f"{_capital(model)} has no {word} on these samples, so nothing can be compared."
         against = "no baseline was fitted" if not rival else f"{rival} has none to compare it with"
         return f"{_capital(model)} reaches {word} {model_scores[metric]:.3f}; {against}."
-    numbers = f"{word} {model_scores[metric]:.3f} against {rival_scores[metric]:.3f}, a difference of {_signed(gap['value'])}"
+    numbers = _numbers(model_scores, rival_scores, gap, resampled, metric)
     if gap["interval"] is None:
-        return f"{_without_interval(model, rival, gap['value'])}: {numbers}; {_why_no_interval(resampled)}, so this may be chance."
+        return f"{_without_interval(model, rival, gap['value'])}: {numbers}"
     low, high = gap["interval"]
-    numbers += f" (95 % interval {_signed(low)} to {_signed(high)} over {resampled.num_units:,} {resampled.unit})."
     if low > 0:
         return f"{_capital(model)} beats {rival}: {numbers}"
     if high < 0:
         return f"{_capital(rival)} wins; {model} does not beat it: {numbers}"
     return f"{_capital(model)} cannot be told apart from {rival}: {numbers}"
+
+
+def ablation_sentence(
+    model_scores: Mapping[str, Any], path_scores: Mapping[str, Any], gap: Mapping[str, Any], resampled: Bootstrap, *, metric: str
+) -> str:
+    """Return one plain sentence on whether the encoder adds anything to the model's own linear path.
+
+    Parameters
+    ----------
+    model_scores, path_scores
+        Scores of the whole model and of its linear path alone.
+    gap
+        What :func:`difference` returned for the two.
+    resampled
+        The draws, for their unit and number.
+    metric
+        The metric that the sentence is about.
+    """
+    numbers = _numbers(model_scores, path_scores, gap, resampled, metric)
+    if gap["interval"] is None:
+        return f"{_without_interval('the model', 'its own linear path alone', gap['value'])}: {numbers}"
+    low, high = gap["interval"]
+    if low > 0:
+        return f"The encoder adds to the model's own linear path: {numbers}"
+    if high < 0:
+        return f"The encoder makes the model's own linear path worse: {numbers}"
+    return f"The model cannot be told apart from its own linear path alone: {numbers}"
+
+
+def _numbers(one: Mapping[str, Any], other: Mapping[str, Any], gap: Mapping[str, Any], resampled: Bootstrap, metric: str) -> str:
+    """Return both scores, their difference, and its interval or why there is none; a period at the end."""
+    text = f"{_METRIC_WORDS[metric]} {one[metric]:.3f} against {other[metric]:.3f}, a difference of {_signed(gap['value'])}"
+    if gap["interval"] is None:
+        return f"{text}; {_why_no_interval(resampled)}, so this may be chance."
+    low, high = gap["interval"]
+    return f"{text} (95 % interval {_signed(low)} to {_signed(high)} over {resampled.num_units:,} {resampled.unit})."
 
 
 def _without_interval(model: str, rival: str, value: float) -> str:

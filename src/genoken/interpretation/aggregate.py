@@ -1,19 +1,13 @@
-"""From the scores of tokens to the importance of genes, per class or group."""
+"""From the scores of tokens to the importance of genes, and how numbers of genes go together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
-from genoken.core.random import generator
-
 Aggregate = Literal["mean", "max", "median"]
-COLUMNS = ("class", "feature_id", "symbol", "rank", "importance", "stability", "method", "correlation")
-"""Columns of ``explanations/genes.tsv``."""
 _BLOCK = 1024
 """Features that are dense at once."""
 
@@ -56,19 +50,6 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
-def split_half_stability(scores: sp.csr_matrix, how: Aggregate, rng: np.random.Generator) -> float:
-    """Return the Spearman correlation between the magnitudes of importance in two random halves of the samples.
-
-    Genes that are a token of no sample are left out, because their ties at 0 say nothing. NaN for fewer than 2 samples.
-    """
-    if scores.shape[0] < 2:
-        return float("nan")
-    halves = np.array_split(rng.permutation(scores.shape[0]), 2)
-    seen = np.unique(scores.indices)
-    first, second = (np.abs(gene_importance(scores[half], how))[seen] for half in halves)
-    return spearman(first, second)
-
-
 def value_correlations(values: sp.csr_matrix, targets: np.ndarray) -> np.ndarray:
     """Return the Pearson correlation of each gene's values with each target, absent genes counting 0.
 
@@ -96,73 +77,3 @@ def value_correlations(values: sp.csr_matrix, targets: np.ndarray) -> np.ndarray
     scale = np.sqrt(variance)[:, None] * centered.std(axis=0)
     covariance = np.asarray(values.T @ centered) / count
     return np.clip(np.divide(covariance, scale, out=np.full(scale.shape, np.nan), where=scale > 0), -1.0, 1.0)
-
-
-def gene_table(
-    scores: sp.csr_matrix,
-    members: np.ndarray,
-    names: Sequence[str],
-    correlations: np.ndarray,
-    *,
-    feature_ids: Sequence[str],
-    symbols: Sequence[str],
-    aggregate: Aggregate,
-    method: str,
-    seed: int,
-) -> pd.DataFrame:
-    """Return one row per class and gene, the most important first within each class.
-
-    Parameters
-    ----------
-    scores
-        CSR matrix (samples, features).
-    members
-        Index into ``names`` of each sample, shape (samples,).
-    names
-        Classes or groups, in order; those without samples are left out.
-    correlations
-        The simple control, shape (features, names).
-    feature_ids, symbols
-        Identifier and symbol of each feature.
-    aggregate
-        See :func:`gene_importance`.
-    method
-        Name of the method, for the column.
-    seed
-        Seed of the halves that ``stability`` compares.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns :data:`COLUMNS`. ``rank`` counts from 1 by magnitude, ties by the order of the features.
-    """
-    parts = []
-    for code, name in enumerate(names):
-        own = scores[members == code]
-        if own.shape[0] == 0:
-            continue
-        importance = gene_importance(own, aggregate)
-        order = np.argsort(-np.abs(importance), kind="stable")
-        columns = {
-            "class": [name] * len(order),
-            "feature_id": np.asarray(feature_ids, dtype=object)[order],
-            "symbol": np.asarray(symbols, dtype=object)[order],
-            "rank": np.arange(1, len(order) + 1),
-            "importance": importance[order],
-            "stability": split_half_stability(own, aggregate, generator(seed, "stability", name)),
-            "method": method,
-            "correlation": correlations[order, code],
-        }
-        parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
-
-
-def top_rows(table: pd.DataFrame, top: int) -> pd.DataFrame:
-    """Return the first ``top`` genes of each class, all of them for 0."""
-    return table if top <= 0 else table[table["rank"] <= top].reset_index(drop=True)
-
-
-def leading_genes(table: pd.DataFrame, count: int) -> list[str]:
-    """Return up to ``count`` feature ids, taking the classes' genes in turn by rank, each gene once."""
-    ordered = table[table["importance"] != 0].sort_values("rank", kind="stable")["feature_id"]
-    return list(dict.fromkeys(ordered))[:count]

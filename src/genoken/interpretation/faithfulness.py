@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,11 +22,30 @@ DRAWS = 5
 """Random orders that the ranking is compared with."""
 
 
+@dataclass(frozen=True)
+class Controlled:
+    """Samples of one model on which its attribution is checked.
+
+    Parameters
+    ----------
+    subject
+        The network and its samples.
+    rows
+        The samples.
+    classes
+        Class of interest of each.
+    scores
+        Their attributions, CSR (rows, features of the network).
+    """
+
+    subject: Subject
+    rows: np.ndarray
+    classes: np.ndarray
+    scores: sp.csr_matrix
+
+
 def deletion_curve(
-    subject: Subject,
-    rows: np.ndarray,
-    scores: sp.csr_matrix,
-    classes: np.ndarray,
+    parts: Sequence[Controlled],
     *,
     signed: bool,
     seed: int,
@@ -36,17 +57,12 @@ def deletion_curve(
     A removed gene has value 0, so it is no token where only expressed genes are. In classification the score is the predicted
     probability of the class of interest, mean over samples, and the genes that speak most for the class go first. In regression
     it is ``1 - |change of the prediction|`` in standard deviations of the train target, and the largest magnitudes go first.
+    Samples of different models are altered each under its own, and all count alike.
 
     Parameters
     ----------
-    subject
-        The network and its samples.
-    rows
-        Samples to alter.
-    scores
-        Attributions of these samples, CSR (rows, features).
-    classes
-        Class of interest of each sample.
+    parts
+        Samples to alter, with their models.
     signed
         Whether negative scores speak against the class.
     seed
@@ -62,14 +78,8 @@ def deletion_curve(
         Lists of one number per fraction: ``fractions``, ``importance`` (top genes), ``random`` (mean over draws), ``random_low``
         and ``random_high`` (lowest and highest draw).
     """
-    by_magnitude = subject.target.task == "regression" or not signed
-    values = subject.dataset.prepared[rows]
-    values.eliminate_zeros()
-    orders = [_order_by_scores(values, abs(scores) if by_magnitude else scores)] + [
-        _random_order(values, rows, seed, draw) for draw in range(draws)
-    ]
-    altered = [_remove(values, order, fraction) for order in orders for fraction in fractions]
-    remaining = _remaining(subject, rows, classes, altered).reshape(len(orders), len(fractions))
+    curves = [_curves(part, signed=signed, seed=seed, fractions=fractions, draws=draws) for part in parts]
+    remaining = np.average(curves, axis=0, weights=[len(part.rows) for part in parts])
     random = remaining[1:] if draws else np.full((1, len(fractions)), np.nan)
     return {
         "fractions": list(fractions),
@@ -78,6 +88,18 @@ def deletion_curve(
         "random_low": random.min(axis=0).tolist(),
         "random_high": random.max(axis=0).tolist(),
     }
+
+
+def _curves(part: Controlled, *, signed: bool, seed: int, fractions: tuple[float, ...], draws: int) -> np.ndarray:
+    """Return one model's mean scores by the ranking and by each random order, shape (1 + draws, fractions)."""
+    by_magnitude = part.subject.target.task == "regression" or not signed
+    values = part.subject.dataset.prepared[part.rows]
+    values.eliminate_zeros()
+    orders = [_order_by_scores(values, abs(part.scores) if by_magnitude else part.scores)] + [
+        _random_order(values, part.rows, seed, draw) for draw in range(draws)
+    ]
+    altered = [_remove(values, order, fraction) for order in orders for fraction in fractions]
+    return _remaining(part.subject, part.rows, part.classes, altered).reshape(len(orders), len(fractions))
 
 
 def _order_by_scores(values: sp.csr_matrix, scores: sp.csr_matrix) -> list[np.ndarray]:
@@ -133,32 +155,19 @@ def randomized_copy(network: Network, seed: int) -> Network:
     return randomized
 
 
-def randomized_weights_correlation(
-    subject: Subject,
-    method: Attribution,
-    rows: np.ndarray,
-    scores: sp.csr_matrix,
-    classes: np.ndarray,
-    *,
-    aggregate: Aggregate,
-    seed: int,
-) -> float:
+def randomized_weights_correlation(parts: Sequence[Controlled], method: Attribution, *, aggregate: Aggregate, seed: int) -> float:
     """Return how much the ranking of a network with randomized weights resembles that of the trained one.
 
     The Spearman correlation between the magnitudes of the genes' importances under both, per class, over the genes that are a token
-    of at least one sample of the class; mean over classes. Near 0: the ranking comes from what was learned. Near 1: it comes from
-    the values and the architecture alone.
+    of at least one sample of the class; mean over classes, then over models, weighted by their samples. Near 0: the ranking comes
+    from what was learned. Near 1: it comes from the values and the architecture alone.
 
     Parameters
     ----------
-    subject
-        The trained network and its samples.
+    parts
+        The trained networks and samples of each, with its attributions of them.
     method
         The attribution.
-    rows, classes
-        Samples and the class of interest of each.
-    scores
-        The trained network's attributions of these samples, CSR (rows, features).
     aggregate
         How samples are put together.
     seed
@@ -168,13 +177,21 @@ def randomized_weights_correlation(
     ----------
     Adebayo et al., "Sanity checks for saliency maps" (2018), arXiv:1810.03292.
     """
+    found = [(_randomized_correlation(part, method, aggregate, seed), len(part.rows)) for part in parts]
+    known = [(value, samples) for value, samples in found if not np.isnan(value)]
+    return float(np.average([value for value, _ in known], weights=[samples for _, samples in known])) if known else float("nan")
+
+
+def _randomized_correlation(part: Controlled, method: Attribution, aggregate: Aggregate, seed: int) -> float:
+    """Return the mean correlation over the classes of one model's samples, NaN where none is known."""
+    subject = part.subject
     stranger = Subject(randomized_copy(subject.network, seed), subject.dataset, subject.objective, subject.target)
-    other = method.attribute(stranger, rows, classes).scores
+    other = method.attribute(stranger, part.rows, part.classes).scores
     correlations = []
-    for code in np.unique(classes):
-        own = classes == code
-        seen = np.unique(scores[own].indices)
-        pair = (np.abs(gene_importance(part[own], aggregate))[seen] for part in (scores, other))
+    for code in np.unique(part.classes):
+        own = part.classes == code
+        seen = np.unique(part.scores[own].indices)
+        pair = (np.abs(gene_importance(scores[own], aggregate))[seen] for scores in (part.scores, other))
         correlations.append(spearman(*pair))
     known = [value for value in correlations if not np.isnan(value)]
     return float(np.mean(known)) if known else float("nan")

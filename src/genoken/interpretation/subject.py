@@ -140,7 +140,10 @@ class Subject:
             When the network has no attention.
         """
         if not self.has_attention:
-            raise ConfigError("this network has no attention to read", remedy="use --method integrated_gradients or gradient")
+            raise ConfigError(
+                "the method 'attention' needs an encoder with attention layers, and this one has none",
+                remedy="use --method integrated_gradients, gradient or ensemble",
+            )
         found: list[Tensor] = []
         batch = self.batch(np.array([row]))
         with self._evaluating(), self.network.reading_attention(lambda layer, sample, weights: found.append(weights.mean(dim=0))):

@@ -44,7 +44,8 @@ class Outputs:
 class Network(nn.Module):
     """From packed tokens to outputs.
 
-    ``outputs = head(pool(encoder(embedding(tokens)))) + linear_path(values)``; the linear path is absent unless it is set.
+    ``outputs = a head(pool(encoder(embedding(tokens)))) + b linear_path(values)``; the linear path is absent unless it is set.
+    ``a`` and ``b`` are 1 while the weights are learned, and chosen on the validation part afterwards.
 
     Parameters
     ----------
@@ -57,6 +58,8 @@ class Network(nn.Module):
     start
         Start values from the train split.
     """
+
+    summand_weights: Tensor
 
     def __init__(self, settings: ModelSettings, layout: Layout, head: HeadSpec, start: EmbeddingStart) -> None:
         super().__init__()
@@ -74,6 +77,8 @@ class Network(nn.Module):
         self.head = build_head(settings.head, settings.width, head, settings.head_dropout)
         uses_path = settings.linear_path and self.takes == "tokens"
         self.linear_path = FeatureBag(layout, head.outputs, start, zero_start=True) if uses_path else None
+        if uses_path:
+            self.register_buffer("summand_weights", torch.ones(2))
 
     def forward(self, batch: Batch) -> Outputs:
         """Return outputs and pooled states of a batch."""
@@ -82,7 +87,9 @@ class Network(nn.Module):
         if self.linear_path is None:
             return Outputs(outputs=outputs, states=states)
         summands = (outputs, self.linear_path(batch))
-        total = {"both": summands[0] + summands[1], "encoder": summands[0], "linear_path": summands[1]}[self.summands]
+        if self.summands != "both":
+            return Outputs(outputs=summands[0 if self.summands == "encoder" else 1], states=states, summands=summands)
+        total = self.summand_weights[0] * summands[0] + self.summand_weights[1] * summands[1]
         return Outputs(outputs=total, states=states, summands=summands)
 
     @contextmanager

@@ -107,7 +107,8 @@ def curves(per_class: Mapping[str, Mapping[str, Any]], classes: Sequence[str], s
         Plot(
             "roc",
             "ROC",
-            "Each line is one class against the rest; the closer to the top left corner, the better, and the diagonal is guessing.",
+            "Each line is one class against the rest, averaged over the folds where there are several; the closer to the top "
+            "left corner, the better, and the diagonal is guessing.",
             roc,
         ),
         Plot(

@@ -85,10 +85,11 @@ def genes(run: RunFolder) -> Section | Missing:
 
 
 def control_findings(controls: dict[str, Any]) -> list[Finding]:
-    """Return the controls of an explanation as findings: completeness, randomized weights, deletion, notes.
+    """Return the controls of an explanation as findings: completeness, randomized weights, folds, deletion, notes.
 
     Thresholds: a completeness error above 1 % and a correlation above 0.5 with the importances of a model with randomized weights
-    are warnings; so is a deletion curve that does not fall faster than that of random genes on average.
+    are warnings; so are an agreement between folds below 0.3, and a deletion curve that does not fall faster than that of random
+    genes on average.
     """
     result = []
     error = controls.get("completeness_error")
@@ -109,6 +110,13 @@ def control_findings(controls: dict[str, Any]) -> list[Finding]:
             "comes from what was learned."
         )
         result.append(Finding(level, f"Randomized weights: correlation {number(correlation, 2)}", detail))
+    agreement = controls.get("fold_agreement")
+    if is_number(agreement):
+        detail = (
+            "Correlation of the importances that two folds' models give to their own test samples, mean over pairs of folds; low: "
+            "the ranking depends on which samples were trained on."
+        )
+        result.append(Finding("ok" if agreement >= 0.3 else "warning", f"Agreement between folds {number(agreement, 2)}", detail))
     curve = section(controls, "deletion")
     if curve.get("importance") and curve.get("random"):
         gap = sum(random - ranked for ranked, random in zip(curve["importance"], curve["random"], strict=True)) / len(

@@ -130,19 +130,39 @@ def scores(run: RunFolder) -> Section:
     floors = section(run.test, "floors")
     if floors:
         blocks += [Heading("Trivial floors"), tables.pairs(floors, ("Guess", "Loss"))]
-    without = section(section(run.metrics, "ablation"), "without_linear_path")
-    if without:
-        blocks += [Heading("Ablation: without the linear path"), tables.ablation(run.predictors["model"], without)]
-    path = section(section(run.metrics, "ablation"), "linear_path_alone")
-    if path:
-        names = [name for name in metric_names(path) if is_number(path.get(name))]
-        shown = ", ".join(f"{metric(name).title} {number(path[name])}" for name in names)
-        blocks.append(Paragraph(f"The linear path alone, without the encoder: {shown}."))
+    blocks += _ablation(run)
     blocks += _by_group(run)
     if not run.is_regression and run.predictions is not None:
         blocks += _mistakes(run, run.predictions)
     intro = "Model and baselines were trained and scored on the same samples." if len(run.predictors) > 1 else ""
     return Section("scores", "Scores", intro, tuple(blocks))
+
+
+def _ablation(run: RunFolder) -> list[Block]:
+    """Return the scores of the model's two summands alone, and what the encoder adds to the linear path."""
+    found = section(run.metrics, "ablation")
+    parts = {name: section(found, name) for name in found}
+    if not parts:
+        return []
+    blocks: list[Block] = [
+        Heading("Ablation: the encoder and the linear path, each alone"),
+        tables.scores({"model": run.predictors["model"]} | parts),
+    ]
+    gap = section(run.metrics, "ablation_difference")
+    if is_number(gap.get("value")):
+        bounds = gap.get("interval")
+        text = f"95 % interval {signed(bounds[0])} to {signed(bounds[1])}" if interval(bounds) and bounds else "no interval"
+        title = metric(str(gap.get("metric"))).title
+        blocks.append(Paragraph(f"{title}, model − its linear path alone: {signed(gap['value'])} ({text}). {_addition(bounds)}"))
+    return blocks
+
+
+def _addition(bounds: Any) -> str:
+    if not interval(bounds):
+        return "Too few test groups to say whether this is chance."
+    if bounds[0] <= 0 <= bounds[1]:
+        return "The interval includes zero: the encoder cannot be said to add anything."
+    return "The encoder adds to the linear path." if bounds[0] > 0 else "The encoder makes the linear path worse."
 
 
 def _mistakes(run: RunFolder, predictions: pd.DataFrame) -> list[Block]:

@@ -21,7 +21,6 @@ from genoken.reporting.wording import (
     predictor,
     predictor_in_text,
     shorten,
-    signed,
 )
 
 
@@ -56,27 +55,6 @@ def _best(values: Sequence[Any], higher_is_better: bool | None) -> float | None:
     if len(numbers) < 2 or higher_is_better is None:
         return None
     return max(numbers) if higher_is_better else min(numbers)
-
-
-def ablation(model: Mapping[str, Any], without: Mapping[str, Any]) -> Table:
-    """Return each metric of the full model, of the model without its linear path, and their difference."""
-    rows = []
-    for name in metric_names(without):
-        full, part = model.get(name), without.get(name)
-        gap = full - part if is_number(full) and is_number(part) else None
-        rows.append((Cell(metric(name).title), Cell(number(full)), Cell(number(part)), Cell(signed(gap))))
-    columns = (
-        Column("Metric"),
-        Column("Full model", numeric=True),
-        Column("Without linear path", numeric=True),
-        Column("Difference", numeric=True),
-    )
-    return Table(
-        columns,
-        tuple(rows),
-        "If both columns are alike, the linear path does not carry the result; if the second collapses, attention "
-        "adds little to it.",
-    )
 
 
 def per_class(scores_by_class: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> Table:

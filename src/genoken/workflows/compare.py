@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from genoken.core.config import RunConfig, build, read_yaml
 from genoken.core.errors import RunError
 from genoken.evaluation.comparison import compare_runs
 from genoken.workflows.run import Run
@@ -16,10 +17,14 @@ from genoken.workflows.show import Show
 def compare(run_a: Run | str | Path, run_b: Run | str | Path, *, draws: int = 1000, show: Show | None = None) -> dict[str, Any]:
     """Compare the test predictions of two runs, with a paired interval of the difference.
 
+    Each run's probabilities are turned into classes at the ``evaluation.threshold`` of its own ``config.yaml``, as in its own test;
+    the draws take the seed of the first run's.
+
     Parameters
     ----------
     run_a, run_b
-        Runs or their folders; they must have been tested on the same samples.
+        Runs or their folders, or folders that :func:`genoken.workflows.evaluate.evaluate` wrote; they must have been tested on the
+        same samples.
     draws
         Bootstrap draws of groups, or of samples where there are no groups.
     show
@@ -34,13 +39,23 @@ def compare(run_a: Run | str | Path, run_b: Run | str | Path, *, draws: int = 10
     ------
     DataError
         When the runs were not tested on the same samples.
+    RunError
+        When a folder has no predictions or no ``config.yaml``.
     """
     show = show or Show(quiet=True)
     folders = [run.folder if isinstance(run, Run) else Path(run) for run in (run_a, run_b)]
     names = [folder.name for folder in folders]
     if names[0] == names[1]:
         names = [str(folder) for folder in folders]
-    found = compare_runs(_predictions(folders[0]), _predictions(folders[1]), names=(names[0], names[1]), draws=draws)
+    tables = [_predictions(folder) for folder in folders]
+    first, second = (_config(folder) for folder in folders)
+    found = compare_runs(
+        *tables,
+        names=(names[0], names[1]),
+        seed=first.training.seed,
+        draws=draws,
+        thresholds=(first.evaluation.threshold, second.evaluation.threshold),
+    )
     metrics = ("macro_f1", "accuracy", "roc_auc") if found["task"] == "classification" else ("r2", "pearson", "mae")
     rows = [[name, *[_cell(scores, metric) for metric in metrics]] for name, scores in found["runs"].items()]
     show.table(f"{found['samples']:,} test samples of both runs", ["run", *metrics], rows)
@@ -57,6 +72,17 @@ def _predictions(folder: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise RunError("the file is not valid Parquet", where=str(path), remedy="restore it, or train again") from error
+
+
+def _config(folder: Path) -> RunConfig:
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise RunError(
+            "there is no config.yaml here, so the run's threshold is not known",
+            where=str(folder),
+            remedy="restore it, or evaluate the run again",
+        )
+    return build(RunConfig, read_yaml(path), where=str(path))
 
 
 def _cell(scores: dict[str, Any], metric: str) -> str:

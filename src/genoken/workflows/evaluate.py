@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from genoken.core.errors import DataError, suggestion
-from genoken.core.files import prepare_output_folder, read_json, write_json
-from genoken.evaluation.verdict import evaluate_predictions
-from genoken.training.fit import predict as predict_dataset
+from genoken.core.config import dump_yaml
+from genoken.core.files import prepare_output_folder, write_json, write_text
+from genoken.data.dataset import TokenDataset
+from genoken.evaluation.verdict import baseline_words, evaluate_predictions
 from genoken.workflows import results
+from genoken.workflows.baselines import predict_saved
 from genoken.workflows.inputs import Source, Study, build_study, read_source
 from genoken.workflows.predict import aligned_dataset
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.show import Show
+from genoken.workflows.state import was_trained_on
+from genoken.workflows.summands import predict_model, predict_summands
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -31,9 +33,13 @@ def evaluate(
     group: str = "",
     output: str | Path | None = None,
     min_coverage: float | None = None,
+    strict: bool = False,
     show: Show | None = None,
 ) -> dict[str, Any]:
-    """Predict the labels of other samples and score them, with the same metrics and intervals as the run's own test.
+    """Predict the labels of other samples and score them beside the run's baselines, as in the run's own test.
+
+    The baselines are those that the run saved, applied to the same prepared values as the model; a run that saved none is compared
+    with its most frequent class, or train mean, alone.
 
     Parameters
     ----------
@@ -46,9 +52,13 @@ def evaluate(
     group
         Column of groups for the intervals; by default the run's, where the file has it.
     output
-        New folder for ``metrics.json`` and ``predictions.parquet``; by default nothing is written.
+        New folder for ``metrics.json``, ``predictions.parquet``, ``baselines/NAME.parquet`` and the run's ``config.yaml``; by
+        default nothing is written.
     min_coverage
         Smallest share of the model's genes, from 0 to 1, that the file must hold; by default the run's ``data.min_coverage``.
+    strict
+        Refuse samples without a label, without values, or with a label that the run does not know, instead of leaving them out with
+        a count.
     show
         Where tables go; by default nowhere.
 
@@ -60,57 +70,79 @@ def evaluate(
     Raises
     ------
     DataError
-        When labels are missing or are none of the run's classes.
+        When no sample has a label that the run knows, or, with ``strict``, when one has none.
     RunError
-        When the run or the output folder cannot be used.
+        When the run, a baseline that it saved, or the output folder cannot be used.
     """
     run, show = as_run(run), show or Show(quiet=True)
     if output is not None and Path(output).exists():
         prepare_output_folder(Path(output), overwrite=False)  # one that is occupied is refused before any work
     source = read_source(data, run.config.data.source)
-    table = source.samples.table
-    settings = replace(
-        run.config.data,
-        label=label or run.model.target.label,
-        group=group or (run.config.data.group if run.config.data.group in table else ""),
-        task=run.model.target.task,
-        positive="",
-        limit_samples=0,
-    )
-    study = _coded(build_study(source.samples, settings, seed=run.config.training.seed, guess_group=True), run)
+    study = _study(run, source, label=label, group=group, strict=strict)
     for note in study.notes:
         show.line(f"  {note}.")
     dataset, coverage = aligned_dataset(run.model, study.samples, min_coverage)
     show.line(f"{study.samples.origin}: {coverage}.")
-    training = run.config.training
-    predicted, _ = predict_dataset(
-        run.model.network, dataset, run.config.objective, run.model.target,
-        batch_size=training.eval_batch_size or 4 * training.batch_size, precision=training.precision, attention=training.attention,
-    )  # fmt: skip
-    seen = _was_trained_on(run, source)
+    predictions = _predictions(run, dataset, show)
+    seen = was_trained_on(run.folder, source.files)
     if seen:
         show.warning("the run was trained on this very file, so these scores are no test")
-    metrics = _score(run, study, predicted, seen_in_training=seen)
+    metrics = _score(run, study, predictions, seen_in_training=seen)
     results.show_verdict(show, metrics)
     if output is not None:
         folder = prepare_output_folder(Path(output), overwrite=False)
-        pooled = results.Pooled(np.arange(len(predicted)), np.zeros(len(predicted), dtype=int), {"model": predicted})
+        num_samples = len(study.labels)
+        pooled = results.Pooled(np.arange(num_samples), np.zeros(num_samples, dtype=int), predictions)
         results.write_predictions(folder, study, pooled, run.config.evaluation.threshold)
+        write_text(folder / "config.yaml", dump_yaml(run.config))  # the threshold and the seed, for `genoken compare`
         write_json(folder / "metrics.json", metrics)
         show.line(f"Wrote {folder}.")
     return metrics
 
 
-def _was_trained_on(run: Run, source: Source) -> bool:
-    known = {entry["sha256"] for entry in read_json(run.folder / "manifest.json").get("data", [])}
-    return any(entry["sha256"] in known for entry in source.files)
+def _study(run: Run, source: Source, *, label: str, group: str, strict: bool) -> Study:
+    data, target = run.config.data, run.model.target
+    settings = replace(
+        data,
+        label=label or target.label,
+        group=group or (data.group if data.group in source.samples.table else ""),
+        task=target.task,
+        positive=run.metrics.get("positive") or "",
+        limit_samples=0,
+        strict=strict or data.strict,
+    )
+    return build_study(source.samples, settings, seed=run.config.training.seed, guess_group=True, target=target)
 
 
-def _score(run: Run, study: Study, predicted: np.ndarray, *, seen_in_training: bool) -> dict[str, Any]:
+def _predictions(run: Run, dataset: TokenDataset, show: Show) -> dict[str, np.ndarray]:
+    """Return what the model, each of its summands alone, and the baselines predict for the same prepared values."""
+    model = run.model
+    found = {"model": predict_model(model.network, dataset, model.config, model.target)}
+    found |= predict_summands(model.network, dataset, model.config, model.target)
+    return found | _baselines(run, dataset, show)
+
+
+def _baselines(run: Run, dataset: TokenDataset, show: Show) -> dict[str, np.ndarray]:
+    found = predict_saved(run.folder, run.config, dataset.prepared, len(run.model.target.classes))
+    unsaved = [name for name in run.metrics.get("test", {}).get("baselines", {}) if name not in found]
+    if found:
+        if unsaved:
+            show.line(f"  Not compared here, because the run could not save them: {_words(run, unsaved)}.")
+        return found
+    floor = _majority(run, dataset.prepared.shape[0])
+    show.line(f"  The run holds no saved baselines, so only {_words(run, list(floor))} is compared.")
+    return floor
+
+
+def _words(run: Run, names: list[str]) -> str:
+    return ", ".join(baseline_words(name, run.model.target.task) for name in names)
+
+
+def _score(run: Run, study: Study, predictions: dict[str, np.ndarray], *, seen_in_training: bool) -> dict[str, Any]:
     scored = evaluate_predictions(
         task=study.task,
         labels=study.labels,
-        predictions={"model": predicted, **_majority(run, study)},
+        predictions=predictions,
         classes=run.model.target.classes,
         groups=study.groups,
         seed=run.config.training.seed,
@@ -130,42 +162,14 @@ def _score(run: Run, study: Study, predicted: np.ndarray, *, seen_in_training: b
             "leaky": seen_in_training,
             "note": f"all samples of {study.samples.origin}",
         },
-        "verdict": scored["verdict"],
-        "test": scored["test"],
+        **scored,
     }
 
 
-def _coded(study: Study, run: Run) -> Study:
-    """Return the study with its labels in the run's own codes.
-
-    Raises
-    ------
-    DataError
-        When a label is none of the run's classes.
-    """
-    classes = run.model.target.classes
-    if not classes:
-        return study
-    names = study.named_labels().astype(str)
-    wanted = run.metrics.get("positive")
-    if wanted:
-        names = np.where(names == wanted, wanted, classes[0])
-    unknown = sorted(set(names) - set(classes))
-    if unknown:
-        count = int(np.isin(names, unknown).sum())
-        raise DataError(
-            f"{count:,} samples have labels that the run does not know, for example '{unknown[0]}'",
-            where=study.samples.origin,
-            remedy=suggestion(unknown[0], classes, "the run's classes"),
-        )
-    codes = pd.Categorical(names, categories=list(classes)).codes.astype(np.int64)
-    return replace(study, labels=codes, classes=classes)
-
-
-def _majority(run: Run, study: Study) -> dict[str, np.ndarray]:
-    """Return what the train split's most frequent class (or mean) alone predicts: the floor for other data."""
+def _majority(run: Run, num_samples: int) -> dict[str, np.ndarray]:
+    """Return what the train split's most frequent class (or mean) alone predicts: the floor of a run without saved baselines."""
     target = run.model.target
     if target.classes:
         shares = np.asarray(target.class_counts, dtype=np.float64)
-        return {"majority": np.tile(shares / shares.sum(), (len(study.labels), 1))}
-    return {"majority": np.full(len(study.labels), target.center)}
+        return {"majority": np.tile(shares / shares.sum(), (num_samples, 1))}
+    return {"majority": np.full(num_samples, target.center)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,13 +14,17 @@ from genoken.core.components import kinds
 from genoken.core.errors import ConfigError, RunError, suggestion
 from genoken.core.samples import Samples
 from genoken.data.check import require_column
-from genoken.interpretation.explain import explain_subject, export_explanation
+from genoken.interpretation.draw import Part
+from genoken.interpretation.explain import Explanation, explain_parts, export_explanation
 from genoken.interpretation.subject import Subject
-from genoken.workflows.inputs import read_inputs, read_source
+from genoken.workflows.assemble import task_of_objective
+from genoken.workflows.inputs import Study, build_study, read_inputs, read_source
 from genoken.workflows.predict import TABLE_SUFFIXES, aligned_dataset, checked_output, write_table
+from genoken.workflows.results import dataset_of
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.show import Show
-from genoken.workflows.state import check_data, read_state
+from genoken.workflows.state import check_data, read_state, was_trained_on
+from genoken.workflows.store import FittedModel, fold_place, read_model, verify_hashes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -43,13 +49,14 @@ def explain(
     run
         A finished run or its folder.
     data
-        Samples to explain; by default the file that the run was trained on, its test samples (all, after a cross-validation).
+        Samples to explain by the run's model. By default the test samples of what the run was trained on, each explained by the
+        model of the fold that tested it: what ``explanations/`` of the run holds, for the same method.
     method
         ``attention``, ``integrated_gradients``, ``gradient`` or ``ensemble``.
     aggregate
         How the samples of a class or group are put together.
     by
-        ``class``: per predicted class; ``group``: per group.
+        ``class``: per class, the label's in the run's own samples and the predicted one in others; ``group``: per group.
     top
         Genes per class or group.
     output
@@ -72,49 +79,147 @@ def explain(
     run, show = as_run(run), show or Show(quiet=True)
     if method not in kinds("attributions"):
         raise ConfigError(f"there is no method '{method}'", remedy=suggestion(method, kinds("attributions"), "methods"))
+    if by == "group" and not run.config.data.group:
+        raise ConfigError("the run has no group column", where=str(run.folder), remedy="use --by class")
     path = checked_output(output, TABLE_SUFFIXES)
-    samples = _own_test_samples(run) if data is None else read_source(data, run.config.data.source).samples
-    groups = _groups(run, samples) if by == "group" else None
-    dataset, coverage = aligned_dataset(run.model, samples, min_coverage)
-    show.line(f"{samples.origin}: {coverage}.")
-    subject = Subject(run.model.network, dataset, run.config.objective, run.model.target)
+    notes: list[str] = []
+    if data is None:
+        parts = _own_parts(run, by_group=by == "group", show=show)
+    else:
+        source = read_source(data, run.config.data.source)
+        parts = [_given_part(run, source.samples, by_group=by == "group", min_coverage=min_coverage, show=show)]
+        if was_trained_on(run.folder, source.files):
+            notes.append("The model was trained on samples of this very data; without naming it, only test samples are explained.")
+            show.warning(notes[0])
     with show.bar("Explaining", total=1.0) as bar:
-        explanation = explain_subject(
-            subject,
-            rows=np.arange(len(dataset)),
-            method=method,
-            aggregate=aggregate,
-            groups=groups,
-            top=top,
-            symbols=run.model.symbols,
-            seed=run.config.training.seed,
-            on_progress=bar.to,
+        explanation = explain_parts(
+            parts, method=method, aggregate=aggregate, top=top, seed=run.config.training.seed, on_progress=bar.to
         )
     if path is not None:
-        export_explanation(explanation, path.parent / f"{path.stem}-explanations")
-        write_table(path, explanation.genes.set_index("class"))
-        show.line(f"Wrote {path} and {path.parent / f'{path.stem}-explanations'}.")
+        _write(_noted(explanation, notes), path, show)
     return explanation.genes
 
 
-def _groups(run: Run, samples: Samples) -> np.ndarray:
-    column = run.config.data.group
-    if not column:
-        raise ConfigError("the run has no group column", where=str(run.folder), remedy="use --by class")
-    return require_column(samples.table, column, samples.origin).astype(str).to_numpy()
+def write_explanations(folder: Path, study: Study, folds: np.ndarray, models: Sequence[FittedModel], *, show: Show) -> None:
+    """Explain each fold's model on that fold's test samples, which it never saw, and write ``explanations/``.
 
-
-def _own_test_samples(run: Run) -> Samples:
-    """Read the files that the run was trained on again, and return the samples whose states it exported."""
-    state = read_state(run.folder)
-    inputs = state["inputs"]
-    if not inputs or not all(path and Path(path).is_file() for path in inputs.values()):
-        raise RunError(
-            "the run's own data cannot be found",
-            where=str(run.folder),
-            remedy="name a file or object to explain; the explanation made after training is in explanations/genes.tsv",
+    Parameters
+    ----------
+    folder
+        The run folder.
+    study
+        All samples.
+    folds
+        ``train``, ``val``, ``test`` or ``unused``, of shape (folds, samples).
+    models
+        The model of each fold.
+    show
+        Where progress goes.
+    """
+    with show.bar("Explaining", total=1.0) as bar:
+        explanation = explain_parts(
+            _fold_parts(models, study, folds, by_group=False), seed=models[0].config.training.seed, on_progress=bar.to
         )
-    source = read_inputs(inputs, run.config.data)
+    export_explanation(explanation, folder / "explanations")
+
+
+def _fold_parts(models: Sequence[FittedModel], study: Study, folds: np.ndarray, *, by_group: bool) -> list[Part]:
+    """Return each fold's model with the samples that it was tested on."""
+    parts = []
+    for model, words in zip(models, folds, strict=True):
+        rows = np.flatnonzero(words == "test")
+        subject = Subject(model.network, dataset_of(model, study, rows), model.config.objective, model.target)
+        groups = study.groups[rows] if by_group and study.groups is not None else None
+        parts.append(Part(subject, np.arange(len(rows)), model.symbols, groups))
+    return parts
+
+
+def _own_parts(run: Run, *, by_group: bool, show: Show) -> list[Part]:
+    """Return what :func:`write_explanations` explained after training."""
+    study = _own_study(run)
+    folds = _own_folds(run, study)
+    tested = f"{int((folds == 'test').sum()):,} test samples"
+    how = f", each explained by the model of its fold ({len(folds)} folds)" if len(folds) > 1 else ""
+    show.line(f"{study.samples.origin}: {tested}{how}.")
+    return _fold_parts(_fold_models(run, len(folds)), study, folds, by_group=by_group)
+
+
+def _own_study(run: Run) -> Study:
+    """Read what the run was trained on again."""
+    state = read_state(run.folder)
+    source = read_inputs(_own_inputs(run, state["inputs"]), run.config.data)
     check_data(source.files, state["data"])
-    tested = set(pd.read_parquet(run.folder / "embeddings.parquet", columns=["sample_id"])["sample_id"])
-    return source.samples.take(np.array([name in tested for name in source.samples.table.index.astype(str)]))
+    return build_study(source.samples, task_of_objective(run.config), seed=run.config.training.seed, guess_group=True)
+
+
+def _own_inputs(run: Run, paths: dict[str, str]) -> dict[str, Any]:
+    """Return the files and objects that the run was trained on.
+
+    Raises
+    ------
+    RunError
+        When one is not there any more.
+    """
+    inputs = {part: path or run.objects.get(part) for part, path in paths.items()}
+    remedy = "the explanation made after training is in explanations/genes.tsv"
+    if any(value is None for value in inputs.values()):
+        raise RunError(
+            "the run was made from an AnnData object that is no longer in memory",
+            where=str(run.folder),
+            remedy=f"pass the data, for example run.explain(adata); {remedy}",
+        )
+    if not inputs or not all(Path(path).is_file() for path in paths.values() if path):
+        raise RunError(
+            "the run's own data cannot be found", where=str(run.folder), remedy=f"name a file or object to explain; {remedy}"
+        )
+    return inputs
+
+
+def _own_folds(run: Run, study: Study) -> np.ndarray:
+    """Return the words of ``split.parquet``, shape (folds, samples)."""
+    table = pd.read_parquet(run.folder / "split.parquet")
+    if list(table["sample_id"]) != list(study.samples.table.index.astype(str)):
+        raise RunError(
+            "split.parquet holds other samples than the data",
+            where=str(run.folder),
+            remedy="restore it as it was written, or name a file to explain",
+        )
+    return table[[name for name in table if str(name).startswith("fold_")]].to_numpy().T
+
+
+def _fold_models(run: Run, count: int) -> list[FittedModel]:
+    """Return the model of each fold."""
+    if count == 1:
+        return [run.model]
+    places = [fold_place(index) for index in range(count)]
+    if not all((run.folder / place).is_dir() for place in places):
+        raise RunError(
+            "the models of the folds are not there any more",
+            where=str(run.folder / "folds"),
+            remedy="name a file to explain with the final model",
+        )
+    for place in places:
+        verify_hashes(run.folder, place)
+    return [read_model(run.folder / place) for place in places]
+
+
+def _given_part(run: Run, samples: Samples, *, by_group: bool, min_coverage: float | None, show: Show) -> Part:
+    """Return the run's model with other samples."""
+    groups = None
+    if by_group:
+        groups = require_column(samples.table, run.config.data.group, samples.origin).astype(str).to_numpy()
+    dataset, coverage = aligned_dataset(run.model, samples, min_coverage)
+    show.line(f"{samples.origin}: {coverage}.")
+    subject = Subject(run.model.network, dataset, run.config.objective, run.model.target)
+    return Part(subject, np.arange(len(dataset)), run.model.symbols, groups)
+
+
+def _noted(explanation: Explanation, notes: list[str]) -> Explanation:
+    return replace(explanation, controls=explanation.controls | {"notes": [*notes, *explanation.controls["notes"]]})
+
+
+def _write(explanation: Explanation, path: Path, show: Show) -> None:
+    folder = path.parent / f"{path.stem}-explanations"
+    export_explanation(explanation, folder)
+    write_table(path, explanation.genes.set_index("class"))
+    show.line(f"Wrote {path} and {folder}.")

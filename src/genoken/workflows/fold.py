@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
-from genoken.core.components import kind_of
 from genoken.core.config import RunConfig, component_from_dict
-from genoken.core.contracts import BaselineProblem
 from genoken.core.errors import TrainingError
 from genoken.core.files import atomic_path, read_json, write_json
-from genoken.training.fit import Fit, fit, predict
+from genoken.training.fit import Fit, fit
 from genoken.training.precision import choose_device, matmul_flops_per_second
 from genoken.training.processes import is_first_process
+from genoken.training.summands import weigh_summands
 from genoken.training.task import SupervisedTask
 from genoken.workflows.assemble import Prepared, ValidationScorer, prepare_fold
+from genoken.workflows.baselines import fit_baselines, predict_baselines, write_baselines
 from genoken.workflows.inputs import Study
 from genoken.workflows.store import FittedModel, read_model, write_model
+from genoken.workflows.summands import predict_model, predict_summands
 
 OUTPUTS = "outputs.parquet"
 FACTS = "fit.json"
-ENCODER_ONLY, PATH_ONLY = "without_linear_path", "linear_path_alone"
-"""Predictors that are the model with one of its two summands left out; nothing is trained again for them."""
 
 EpochReader = Callable[[dict[str, float]], None]
 
@@ -56,7 +56,15 @@ class FoldResult:
     failure: TrainingError | None = None
 
 
-def fit_fold(config: RunConfig, study: Study, words: np.ndarray, folder: Path, *, on_epoch: EpochReader | None) -> FoldResult:
+def fit_fold(
+    config: RunConfig,
+    study: Study,
+    words: np.ndarray,
+    folder: Path,
+    *,
+    on_epoch: EpochReader | None,
+    save_baselines: bool = False,
+) -> FoldResult:
     """Fit one fold and write it into ``folder``; a fold that is already there whole is read instead.
 
     Where several processes train together, only the first predicts the test samples and writes.
@@ -71,6 +79,8 @@ def fit_fold(config: RunConfig, study: Study, words: np.ndarray, folder: Path, *
         Receives the model's files, ``history.csv``, ``outputs.parquet``, ``fit.json`` and ``checkpoints/``.
     on_epoch
         Called with each epoch's row.
+    save_baselines
+        Whether ``folder`` also receives ``baselines/NAME.safetensors``: in a run of one split its model is the run's.
     """
     if (folder / FACTS).is_file():
         return _read(folder, study, words)
@@ -80,13 +90,19 @@ def fit_fold(config: RunConfig, study: Study, words: np.ndarray, folder: Path, *
     predictions: dict[str, np.ndarray] = {}
     facts: dict[str, Any] = {}
     if is_first_process():
+        if config.training.weigh_summands:
+            weigh_summands(fitted.network, prepared.dataset(rows["val"]), config.objective, prepared.model.target)
         predictions, facts = _predictions(config, prepared, fitted, rows["test"])
-        predictions |= _baselines(config, prepared, rows)
+        baselines = fit_baselines(config, prepared, rows["train"], rows["val"])
+        if save_baselines:
+            write_baselines(folder, config, baselines)
+        predictions |= predict_baselines(config, baselines, prepared.values[rows["test"]])
     for rival in config.evaluation.rivals:
         predictions[_rival_name(rival)] = _rival(config, rival, study, rows, folder)
     facts |= {"best_epoch": fitted.best_epoch, "failure": str(fitted.failure) if fitted.failure else None}
     facts["matmul_flops_per_second"] = matmul_flops_per_second(choose_device(), fitted.precision.dtype)
     facts["planned_epochs"] = fitted.planned_epochs
+    facts["summand_weights"] = fitted.network.summand_weights.tolist() if fitted.network.linear_path is not None else None
     facts["precision"] = {"used": fitted.precision.name, "reason": fitted.precision.reason}
     facts["attention"] = {"backend": fitted.backend.backend, "reason": fitted.backend.reason}
     result = FoldResult(prepared.model, predictions, pd.DataFrame(fitted.history), facts, fitted.failure)
@@ -104,18 +120,23 @@ def fit_final(
     folder: Path,
     *,
     planned_epochs: int,
+    summand_weights: Sequence[float] | None,
     on_epoch: EpochReader | None,
 ) -> Fit:
     """Fit the final model of a cross-validation on all its samples, for as many epochs as the folds needed, and write it.
 
     ``val`` is part of ``rows``: its scores only go into the history, they choose nothing. The learning rate takes the course of
-    ``planned_epochs``. The settings that are written are the run's own.
+    ``planned_epochs``, and encoder and linear path weigh what they did in the folds. The settings that are written are the run's
+    own. The baselines beside it are tuned on ``val`` while it is held out, then fitted on all rows, and written too.
     """
     prepared = prepare_fold(config, study, rows)
     planned = replace(config, training=replace(config.training, epochs=planned_epochs))
     fitted = _fit(planned, prepared, rows, val, folder, on_epoch=on_epoch, stop_after=epochs)
+    if summand_weights is not None:
+        fitted.network.summand_weights.copy_(torch.tensor(summand_weights))
     if is_first_process():
         write_model(folder, prepared.model)
+        write_baselines(folder, config, fit_baselines(config, prepared, np.setdiff1d(rows, val), val, refit=True))
     return fitted
 
 
@@ -157,43 +178,11 @@ def _predictions(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     import time
 
-    dataset = prepared.dataset(test)
-    batch_size = config.training.eval_batch_size or 4 * config.training.batch_size
-
-    def of_network() -> np.ndarray:
-        predicted, _ = predict(
-            fitted.network,
-            dataset,
-            config.objective,
-            prepared.model.target,
-            batch_size=batch_size,
-            precision=config.training.precision,
-            attention=config.training.attention,
-        )
-        return predicted
-
+    dataset, target = prepared.dataset(test), prepared.model.target
     began = time.perf_counter()
-    predictions = {"model": of_network()}
+    predictions = {"model": predict_model(fitted.network, dataset, config, target)}
     facts = {"predict_samples_per_second": len(test) / max(time.perf_counter() - began, 1e-9)}
-    if fitted.network.linear_path is not None:
-        with fitted.network.only("encoder"):
-            predictions[ENCODER_ONLY] = of_network()
-        with fitted.network.only("linear_path"):
-            predictions[PATH_ONLY] = of_network()
-    return predictions, facts
-
-
-def _baselines(config: RunConfig, prepared: Prepared, rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    problem = BaselineProblem(
-        train=prepared.values[rows["train"]],
-        val=prepared.values[rows["val"]],
-        test=prepared.values[rows["test"]],
-        train_labels=prepared.labels[rows["train"]],
-        val_labels=prepared.labels[rows["val"]],
-        num_classes=len(prepared.model.target.classes),
-        seed=config.training.seed,
-    )
-    return {kind_of(baseline): baseline.fit_predict(problem) for baseline in config.evaluation.baselines}
+    return predictions | predict_summands(fitted.network, dataset, config, target), facts
 
 
 def _rival_name(rival: str) -> str:

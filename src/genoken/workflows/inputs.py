@@ -13,7 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from genoken.core.config import DataSettings
-from genoken.core.contracts import Task
+from genoken.core.contracts import TargetState, Task
 from genoken.core.errors import ConfigError, DataError, suggestion
 from genoken.core.files import sha256_of_file
 from genoken.core.random import generator
@@ -191,7 +191,9 @@ def _columns(values: sp.csr_matrix, columns: np.ndarray) -> sp.csr_matrix:
     return result
 
 
-def build_study(samples: Samples, settings: DataSettings, *, seed: int, guess_group: bool) -> Study:
+def build_study(
+    samples: Samples, settings: DataSettings, *, seed: int, guess_group: bool, target: TargetState | None = None
+) -> Study:
     """Take target and groups from the sample table; leave out, and count, samples that have no target or no values.
 
     Parameters
@@ -204,6 +206,9 @@ def build_study(samples: Samples, settings: DataSettings, *, seed: int, guess_gr
         Seed of the draw that ``limit_samples`` makes.
     guess_group
         Whether a column with a usual name is taken when no group column is named.
+    target
+        What a run learned about its label, when its samples are to be scored: labels are then coded as its classes, those that it
+        does not know are left out, and counted, like missing ones, and a label need not vary.
 
     Raises
     ------
@@ -218,11 +223,17 @@ def build_study(samples: Samples, settings: DataSettings, *, seed: int, guess_gr
     task: Task = guess_task(column) if settings.task == "auto" else settings.task
     if task == "classification":
         column = classes_of(column)  # whole numbers that a missing value made real are the same classes in every file
-    samples, column, notes = _usable(samples, column, settings)
-    if task == "classification":
-        labels, classes, positive = _class_codes(column, settings.positive, samples.origin)
+    if target is not None and target.classes:
+        column = _as_known(column, target.classes, settings.positive)
+    samples, column, notes = _usable(samples, column, settings, () if target is None else target.classes)
+    classes: tuple[str, ...] = ()
+    positive = ""
+    if task == "regression":
+        labels = _numbers(column, samples.origin, may_be_constant=target is not None)
+    elif target is not None:
+        labels, classes, positive = _codes_in(column, target.classes), target.classes, settings.positive
     else:
-        labels, classes, positive = _numbers(column, samples.origin), (), ""
+        labels, classes, positive = _class_codes(column, settings.positive, samples.origin)
     if settings.group == settings.label:
         raise ConfigError(f"'{settings.label}' is both label and group", where=samples.origin, remedy="choose another --group")
     others = samples.table.drop(columns=settings.label)
@@ -238,21 +249,50 @@ def build_study(samples: Samples, settings: DataSettings, *, seed: int, guess_gr
     return study
 
 
-def _usable(samples: Samples, column: pd.Series, settings: DataSettings) -> tuple[Samples, pd.Series, list[str]]:
+def _as_known(column: pd.Series, classes: tuple[str, ...], positive: str) -> pd.Series:
+    """Return class names with all that are not ``positive`` under the one name that a run of one class against the rest has."""
+    rest = _rest(positive)
+    return column.where(column.isna() | (column == positive), rest) if positive and rest in classes else column
+
+
+def _rest(positive: str) -> str:
+    return f"not {positive}"
+
+
+def _usable(
+    samples: Samples, column: pd.Series, settings: DataSettings, known: tuple[str, ...]
+) -> tuple[Samples, pd.Series, list[str]]:
+    """Leave out samples without a label, without values, or, where classes are known, with another label."""
     missing = column.isna().to_numpy()
     empty = np.diff(samples.values.indptr) == 0
+    foreign = ~missing & ~column.isin(known).to_numpy() if known else np.zeros_like(missing)
     notes = []
-    for flags, words in ((missing, f"no value in '{settings.label}'"), (empty & ~missing, "no values above zero")):
+    for flags, words in (
+        (missing, f"no value in '{settings.label}'"),
+        (foreign, _foreign_words(column[foreign], known)),
+        (empty & ~missing & ~foreign, "no values above zero"),
+    ):
         count = int(flags.sum())
         said = f"{count:,} {'sample has' if count == 1 else 'samples have'} {words}"
         if count and settings.strict:
             raise DataError(said, where=samples.origin, remedy="remove them, or run without --strict")
         if count:
             notes.append(f"{said} and {'is' if count == 1 else 'are'} left out")
-    keep = np.flatnonzero(~(missing | empty))
+    keep = np.flatnonzero(~(missing | foreign | empty))
     if len(keep) == 0:
         raise DataError("no sample is left", where=samples.origin, remedy="; ".join(notes))
     return samples.take(keep), column.iloc[keep], notes
+
+
+def _foreign_words(column: pd.Series, known: tuple[str, ...]) -> str:
+    if column.empty:
+        return ""
+    name = min(column)
+    return f"a label that the run does not know, for example '{name}' ({suggestion(name, known, 'its classes')})"
+
+
+def _codes_in(column: pd.Series, classes: tuple[str, ...]) -> np.ndarray:
+    return pd.Categorical(column, categories=list(classes)).codes.astype(np.int64)
 
 
 def _class_codes(column: pd.Series, positive: str, where: str) -> tuple[np.ndarray, tuple[str, ...], str]:
@@ -266,13 +306,12 @@ def _class_codes(column: pd.Series, positive: str, where: str) -> tuple[np.ndarr
                 f"'{positive}' is not a class of '{column.name}'", where=where, remedy=suggestion(positive, found, "classes")
             )
         others = [name for name in found if name != positive]
-        classes: tuple[str, ...] = (others[0] if len(others) == 1 else f"not {positive}", positive)
+        classes: tuple[str, ...] = (others[0] if len(others) == 1 else _rest(positive), positive)
         return (names == positive).astype(np.int64), classes, positive
-    codes = {name: code for code, name in enumerate(found)}
-    return np.array([codes[name] for name in names], dtype=np.int64), found, ""
+    return _codes_in(column, found), found, ""
 
 
-def _numbers(column: pd.Series, where: str) -> np.ndarray:
+def _numbers(column: pd.Series, where: str, *, may_be_constant: bool = False) -> np.ndarray:
     numbers = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(dtype=np.float64)
     bad = ~np.isfinite(numbers)
     if bad.any():
@@ -282,7 +321,7 @@ def _numbers(column: pd.Series, where: str) -> np.ndarray:
             where=where,
             remedy="mend the column, or use --set data.task=classification",
         )
-    if numbers.std() == 0:
+    if numbers.std() == 0 and not may_be_constant:
         raise DataError(f"'{column.name}' has the same value everywhere", where=where, remedy="choose another --label")
     return numbers
 

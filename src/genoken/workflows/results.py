@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,16 @@ from genoken.core.random import seed_for
 from genoken.data._check_values import row_hashes
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation.leakage import audit_split
-from genoken.evaluation.metrics.classification import classification_metrics
-from genoken.evaluation.metrics.regression import regression_metrics
-from genoken.evaluation.verdict import baseline_words
+from genoken.evaluation.verdict import ENCODER_ONLY, PATH_ONLY, baseline_words
 from genoken.training.fit import predict
+from genoken.workflows.baselines import saved_files
 from genoken.workflows.inputs import Study
 from genoken.workflows.show import Show
 from genoken.workflows.store import MODEL_FILES, FittedModel, column_positions, hardware, library_versions
 
-ABLATIONS = ("without_linear_path", "linear_path_alone")
 NUM_COMPONENTS = 50
 """Principal components that are exported beside the model's states."""
-_PART_WORDS = {"without_linear_path": "  its encoder alone", "linear_path_alone": "  its linear path alone"}
+_PART_WORDS = {ENCODER_ONLY: "  its encoder alone", PATH_ONLY: "  its linear path alone"}
 _SHOWN = {
     "classification": {
         "macro_f1": "macro-F1",
@@ -162,22 +160,6 @@ def write_predictions(folder: Path, study: Study, pooled: Pooled, threshold: flo
         _write_parquet(path, prediction_table(ids, predicted, study.classes, threshold, extra))
 
 
-def ablation(study: Study, pooled: Pooled, threshold: float) -> dict[str, dict[str, float | None]]:
-    """Return the scores of the model with one of its two summands left out; empty where it has no linear path."""
-    labels = study.labels[pooled.rows]
-    found = {}
-    for name in ABLATIONS:
-        if name not in pooled.predictions:
-            continue
-        if study.classes:
-            found[name] = classification_metrics(
-                labels, pooled.predictions[name], classes=study.classes, threshold=threshold, folds=pooled.folds
-            )
-        else:
-            found[name] = regression_metrics(labels, pooled.predictions[name])
-    return found
-
-
 def model_words(config: RunConfig) -> str:
     """Return what the verdict calls the model."""
     kind = kind_of(config.model.encoder)
@@ -290,7 +272,7 @@ def manifest(
             "attention": facts["attention"],
             "precision": facts["precision"],
         },
-        "files": {name: sha256_of_file(folder / name) for name in MODEL_FILES},
+        "files": {name: sha256_of_file(folder / name) for name in (*MODEL_FILES, *saved_files(folder, model.config))},
         "speed": dict(speed),
         "peak_memory_mb_by_epoch": history["peak_memory_mb"].tolist(),
     }
@@ -337,17 +319,25 @@ def show_verdict(show: Show, metrics: Mapping[str, Any]) -> None:
     """Show the table of the model and its baselines, and the verdict."""
     task, test = metrics["task"], metrics["test"]
     columns = _SHOWN[task]
-    rows = []
-    for name, scores in [("model", test["model"]), *test["baselines"].items()]:
-        words = "this model" if name == "model" else baseline_words(name, task)
-        rows.append([words, *[_cell(scores, metric, with_interval=index == 0) for index, metric in enumerate(columns)]])
-        if name == "model":
-            for part, scores_of_part in metrics.get("ablation", {}).items():
-                rows.append([_PART_WORDS[part], *[_cell(scores_of_part, metric, with_interval=False) for metric in columns]])
+    rows = [_score_row("this model", test["model"], columns)]
+    rows += [_score_row(_PART_WORDS[part], scores, columns) for part, scores in metrics["ablation"].items()]
+    if gap := metrics["ablation_difference"]:
+        shown = [_difference_cell(gap) if metric == gap["metric"] else "" for metric in columns]
+        rows.append(["  model minus its linear path alone", *shown])
+    rows += [_score_row(baseline_words(name, task), scores, columns) for name, scores in test["baselines"].items()]
     groups = f" in {test['groups']} groups" if test["groups"] else ""
     show.table(f"Test: {test['samples']:,} samples{groups}, 95 % intervals in brackets", ["", *columns.values()], rows)
     show.line()
     show.strong(metrics["verdict"])
+
+
+def _score_row(words: str, scores: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:
+    return [words, *[_cell(scores, metric, with_interval=index == 0) for index, metric in enumerate(metrics)]]
+
+
+def _difference_cell(gap: Mapping[str, Any]) -> str:
+    value, interval = gap["value"], gap["interval"]
+    return f"{value:+.3f} [{interval[0]:+.3f}, {interval[1]:+.3f}]" if interval else f"{value:+.3f}"
 
 
 def _cell(scores: Mapping[str, Any], metric: str, *, with_interval: bool) -> str:
@@ -355,24 +345,3 @@ def _cell(scores: Mapping[str, Any], metric: str, *, with_interval: bool) -> str
     if value is None:
         return "-"
     return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]" if interval and with_interval else f"{value:.3f}"
-
-
-def write_explanations(
-    folder: Path, study: Study, model: FittedModel, rows: np.ndarray, *, seed: int, seen_in_training: bool, show: Show
-) -> None:
-    """Explain the model on these rows and write ``explanations/``; encoders without tokens are left out.
-
-    ``seen_in_training`` says that the model was trained on these rows, which is then noted among the controls.
-    """
-    from genoken.interpretation.explain import explain_subject, export_explanation
-    from genoken.interpretation.subject import Subject
-
-    if model.network.takes != "tokens":
-        return
-    subject = Subject(model.network, dataset_of(model, study, rows), model.config.objective, model.target)
-    with show.bar("Explaining", total=1.0) as bar:
-        explanation = explain_subject(subject, rows=np.arange(len(rows)), symbols=model.symbols, seed=seed, on_progress=bar.to)
-    if seen_in_training:
-        note = "These samples are those that the final model of the cross-validation was trained on."
-        explanation = replace(explanation, controls=explanation.controls | {"notes": [note, *explanation.controls["notes"]]})
-    export_explanation(explanation, folder / "explanations")

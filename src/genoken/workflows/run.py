@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,9 @@ class Run:
     ----------
     folder
         Where it is.
+    objects
+        The AnnData objects that it was made from, under ``data`` or ``train``, ``val`` and ``test``, as far as they are still in
+        memory: :func:`genoken.train` leaves them here.
 
     Examples
     --------
@@ -30,8 +34,9 @@ class Run:
     >>> table = run.predict(new_cells)
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, objects: Mapping[str, AnnData] | None = None) -> None:
         self.folder = Path(folder)
+        self.objects: Mapping[str, AnnData] = dict(objects or {})
 
     def __repr__(self) -> str:
         """Return folder and verdict."""
@@ -86,7 +91,11 @@ class Run:
         by: Literal["class", "group"] = "class",
         top: int = 50,
     ) -> pd.DataFrame:
-        """Return the genes that the model's outputs rest on most; without ``data``, in the test samples of the run's own file."""
+        """Return the genes that the model's outputs rest on most.
+
+        Without ``data``, in the test samples of what the run was trained on, each explained by the model of the fold that tested
+        it.
+        """
         from genoken.workflows.explain import explain
 
         return explain(self, data, method=method, aggregate=aggregate, by=by, top=top)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -80,15 +81,24 @@ def write_model(folder: Path, model: FittedModel) -> None:
         },
     )
     weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.network.state_dict().items()}
-    with atomic_path(folder / "model.safetensors") as temporary:
+    # One entry only: the format writes several in random order, and equal weights would not be equal files.
+    write_tensors(folder / "model.safetensors", weights, metadata={"format": "pt"})
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file atomically.
+
+    Raises
+    ------
+    RunError
+        When the disk is full or the folder cannot be written.
+    """
+    with atomic_path(path) as temporary:
         try:
-            # One entry only: the format writes several in random order, and equal weights would not be equal files.
-            save_file(weights, temporary, metadata={"format": "pt"})
+            save_file(dict(tensors), temporary, metadata=metadata)
         except SafetensorError as error:  # the format's own name for what would be an OSError
             raise RunError(
-                f"cannot write the weights ({error})",
-                where=str(folder / "model.safetensors"),
-                remedy="free disk space or choose another folder",
+                f"cannot write the weights ({error})", where=str(path), remedy="free disk space or choose another folder"
             ) from error
 
 
@@ -149,8 +159,28 @@ def _target(path: Path) -> TargetState:
         raise RunError("the file does not describe a target", where=str(path)) from error
 
 
-def verify_hashes(folder: Path) -> None:
-    """Check the model's files against the manifest.
+def fold_hashes(folder: Path, num_folds: int) -> dict[str, str]:
+    """Return the hash of each file of the folds' models, by its path within the run folder; none for a single fold."""
+    if num_folds == 1:
+        return {}
+    names = [f"{fold_place(index)}{name}" for index in range(num_folds) for name in MODEL_FILES]
+    return {name: sha256_of_file(folder / name) for name in names}
+
+
+def fold_place(index: int) -> str:
+    """Return where a fold of a cross-validation stands within the run folder, with a slash at the end."""
+    return f"folds/{index}/"
+
+
+def verify_hashes(folder: Path, place: str = "") -> None:
+    """Check a model's files against the manifest.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    place
+        Where the model stands within it, with a slash at the end; empty for the final model.
 
     Raises
     ------
@@ -161,16 +191,27 @@ def verify_hashes(folder: Path) -> None:
     if not (folder / "manifest.json").is_file():
         raise _not_finished(folder, "manifest.json")
     expected = _json_object(folder / "manifest.json").get("files")
-    for name in MODEL_FILES:
+    for name in (f"{place}{file}" for file in MODEL_FILES):
         path = folder / name
         if not path.is_file():
             raise _not_finished(folder, name)
-        if not isinstance(expected, dict) or sha256_of_file(path) != expected.get(name):
-            raise RunError(
-                "the file is not the one that the run wrote (its hash differs from manifest.json)",
-                where=str(path),
-                remedy="restore it, or train again",
-            )
+        check_hash(path, expected.get(name) if isinstance(expected, dict) else None)
+
+
+def check_hash(path: Path, expected: Any) -> None:
+    """Check a file against its hash in the manifest.
+
+    Raises
+    ------
+    RunError
+        When it is not the one that was written.
+    """
+    if sha256_of_file(path) != expected:
+        raise RunError(
+            "the file is not the one that the run wrote (its hash differs from manifest.json)",
+            where=str(path),
+            remedy="restore it, or train again",
+        )
 
 
 def _not_finished(folder: Path, missing: str) -> RunError:

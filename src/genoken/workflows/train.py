@@ -25,12 +25,13 @@ from genoken.training.optim import num_epochs
 from genoken.training.processes import is_first_process, is_one_of_several, wait_for_all
 from genoken.workflows import results
 from genoken.workflows.assemble import resolve_config, settle_kinds, task_of_objective
-from genoken.workflows.fold import ENCODER_ONLY, FACTS, PATH_ONLY, FoldResult, fit_final, fit_fold
+from genoken.workflows.explain import write_explanations
+from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
 from genoken.workflows.inputs import Source, Study, build_study, examine, read_inputs
 from genoken.workflows.run import Run, load_run
 from genoken.workflows.show import Show
 from genoken.workflows.state import STATE, begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
-from genoken.workflows.store import read_model
+from genoken.workflows.store import fold_hashes, fold_place, read_model
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -130,7 +131,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         overwrite=overwrite,
     )
     try:
-        return _work(_Job(resolved, source, study, folds, folder, show))
+        return _holding(_work(_Job(resolved, source, study, folds, folder, show)), inputs)
     except GenokenError:
         discard_unless_trained(folder)
         raise
@@ -211,7 +212,13 @@ def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
     if not is_first_process():
         return _follow(_Job(config, source, study, folds, folder, Show(quiet=True)))
     show.line(f"Going on with the run in {folder}.")
-    return _work(_Job(config, source, study, folds, folder, show))
+    return _holding(_work(_Job(config, source, study, folds, folder, show)), inputs)
+
+
+def _holding(run: Run, inputs: Mapping[str, Any]) -> Run:
+    """Return the run with the AnnData objects that it was made from, so that it can explain itself without being given them."""
+    run.objects = {part: value for part, value in inputs.items() if not _path(value)}
+    return run
 
 
 def _follow(job: _Job) -> Run:
@@ -248,21 +255,14 @@ def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Ru
     embedded = _embedded_rows(job)
     results.write_embeddings(job.folder, job.study, final.model, pooled, embedded)
     results.write_gene_embeddings(job.folder, final.model)
-    results.write_explanations(
-        job.folder,
-        job.study,
-        final.model,
-        embedded,
-        seed=job.config.training.seed,
-        seen_in_training=len(job.folds) > 1,
-        show=job.show,
-    )
+    write_explanations(job.folder, job.study, job.folds, [found.model for found in fitted], show=job.show)
     history = pd.concat([found.history.assign(fold=index) for index, found in enumerate(fitted)])
     num_devices = job.config.training.devices * job.config.training.nodes
     speed = results.speed_of(history, [found.facts for found in fitted], num_devices=num_devices)
     results.write_history(job.folder, history)
     write_json(job.folder / "metrics.json", metrics | {"speed": speed})
     manifest = results.manifest(job.folder, final.model, final.facts, history, speed, files=job.source.files)
+    manifest["files"] |= fold_hashes(job.folder, len(job.folds))
     command = read_state(job.folder)["command"]
     write_json(job.folder / "manifest.json", manifest | {"command": command, "created": _now()})
     return load_run(job.folder)
@@ -294,7 +294,7 @@ def _announce(job: _Job) -> None:
 
 
 def _fold_folder(job: _Job, index: int) -> Path:
-    return job.folder if len(job.folds) == 1 else job.folder / "folds" / str(index)
+    return job.folder if len(job.folds) == 1 else job.folder / fold_place(index)
 
 
 def _fold(job: _Job, index: int) -> FoldResult:
@@ -304,7 +304,12 @@ def _fold(job: _Job, index: int) -> FoldResult:
     batches = math.ceil(int((job.folds[index] == "train").sum()) / job.config.training.batch_size)
     with job.show.bar(name, total=num_epochs(job.config.training, batches)) as bar:
         found = fit_fold(
-            job.config, job.study, job.folds[index], folder, on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row))
+            job.config,
+            job.study,
+            job.folds[index],
+            folder,
+            on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)),
+            save_baselines=len(job.folds) == 1,
         )
     best = found.history.iloc[int(found.facts["best_epoch"])]
     done, note = "was done" if is_there else "done", results.epoch_note(best)
@@ -327,6 +332,7 @@ def _fit_final(job: _Job, fitted: list[FoldResult]) -> Fit | None:
     epochs = int(np.median([found.facts["best_epoch"] for found in fitted])) + 1
     # The learning rate takes the course that it took in the folds, although there are more samples and so more steps per epoch.
     planned = int(np.median([found.facts["planned_epochs"] for found in fitted]))
+    weights = [found.facts["summand_weights"] for found in fitted]
     rows = np.flatnonzero((job.folds != "unused").any(axis=0))
     val = np.flatnonzero(job.folds[0] == "val")
     with job.show.bar("Final model", total=epochs) as bar:
@@ -338,6 +344,7 @@ def _fit_final(job: _Job, fitted: list[FoldResult]) -> Fit | None:
             epochs,
             job.folder,
             planned_epochs=planned,
+            summand_weights=None if weights[0] is None else np.mean(weights, axis=0),
             on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)),
         )
     job.show.line(f"Final model: fitted on all {len(rows):,} samples for {epochs} epochs (the folds' median)")
@@ -357,19 +364,19 @@ def _score(job: _Job, fitted: list[FoldResult]) -> tuple[dict[str, Any], results
         "split": results.split_summary(job.config, job.study, job.folds),
         "verdict": scored["verdict"],
         "test": scored["test"],
-        "ablation": results.ablation(job.study, pooled, job.config.evaluation.threshold),
+        "ablation": scored["ablation"],
+        "ablation_difference": scored["ablation_difference"],
         "leakage": {"findings": results.audit(job.study, job.folds)},
     }
     return metrics, pooled
 
 
 def _evaluate(job: _Job, pooled: results.Pooled) -> dict[str, Any]:
-    rivals = {name: values for name, values in pooled.predictions.items() if name not in (ENCODER_ONLY, PATH_ONLY)}
     groups = None if job.study.groups is None else job.study.groups[pooled.rows]
     return evaluate_predictions(
         task=job.study.task,
         labels=job.study.labels[pooled.rows],
-        predictions=rivals,
+        predictions=pooled.predictions,
         classes=job.study.classes,
         groups=groups,
         folds=pooled.folds,

@@ -30,13 +30,14 @@ def test_evaluate(call, recorded):
         "group": "",
         "output": None,
         "min_coverage": None,
+        "strict": False,
     }
     assert show.quiet is False
 
 
 def test_evaluate_as_json(call, recorded):
     calls = recorded("evaluate", METRICS)
-    answer = call("evaluate", "runs/x", "b.h5ad", "--label", "y", "--group", "donor", "-o", "out", "--json")
+    answer = call("evaluate", "runs/x", "b.h5ad", "--label", "y", "--group", "donor", "-o", "out", "--strict", "--json")
     arguments, show = arguments_of(calls)
     assert arguments == {
         "arguments": (Path("runs/x"), Path("b.h5ad")),
@@ -44,6 +45,7 @@ def test_evaluate_as_json(call, recorded):
         "group": "donor",
         "output": Path("out"),
         "min_coverage": None,
+        "strict": True,
     }
     assert show.quiet is True
     assert json.loads(answer.out) == {"verdict": "a sentence", "test": {"model": {"accuracy": 0.5, "roc_auc": None}}}

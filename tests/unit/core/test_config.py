@@ -32,7 +32,7 @@ MEMBERS = {
     "tokenizers": ("Tokenizer", "fit layout prepare encode", ("continuous", "rank")),
     "encoders": ("Encoder", "build", ("transformer", "mlp")),
     "objectives": ("Objective", "fit head prepare loss predict", ("classify", "regress")),
-    "baselines": ("Baseline", "fit_predict", ("majority", "linear", "pca_linear", "nearest_neighbors")),
+    "baselines": ("Baseline", "fit predict", ("majority", "linear", "pca_linear", "nearest_neighbors")),
 }
 OPTIONS = {
     "auto": "folds: int = 0",

@@ -92,6 +92,29 @@ def test_runs_that_cannot_be_compared_are_refused(change, message):
         compare_runs(predictions(0.9, 0), change(predictions(0.8, 1)), names=("a", "b"), draws=10)
 
 
+def test_each_run_has_its_own_threshold():
+    one, other = predictions(0.9, 0), predictions(0.9, 0)
+    found = compare_runs(one, other, names=("a", "b"), draws=40, thresholds=(0.5, 0.9))["runs"]
+    truth = (one["label"] == "T cell").to_numpy()
+    for name, threshold in (("a", 0.5), ("b", 0.9)):
+        called = one["probability_T cell"].to_numpy() >= threshold
+        assert found[name]["accuracy"] == pytest.approx((called == truth).mean())
+        assert (
+            found[name]["predicted_positive_rate_interval"][1]
+            >= called.mean()
+            >= found[name]["predicted_positive_rate_interval"][0]
+        )
+    assert found["b"]["predicted_positive_rate"] == 0
+
+
+def test_the_seed_decides_the_draws():
+    def interval(seed):
+        tables = predictions(0.9, 0), predictions(0.7, 1)
+        return compare_runs(*tables, names=("a", "b"), draws=40, seed=seed)["difference"]["interval"]
+
+    assert interval(3) == interval(3) != interval(4)
+
+
 def test_labels_that_are_no_class_are_refused():
     tables = [predictions(0.9, seed).assign(label="monocyte") for seed in (0, 1)]
     with pytest.raises(DataError, match="'monocyte' is none of the predicted classes"):

@@ -172,6 +172,85 @@ def test_baselines_have_plain_names():
     assert baseline_words("random_forest", "classification") == "random forest"
 
 
+def with_summands(path, encoder, model=0.8, **options):
+    codes = np.resize([0, 1, 2], 360)
+    predictions = {
+        "model": noisy(codes, model, 1),
+        "without_linear_path": noisy(codes, encoder, 3),
+        "linear_path_alone": noisy(codes, path, 4),
+        "linear": noisy(codes, 0.6, 2),
+    }
+    return evaluate(model, 0.6, predictions=predictions, **options)
+
+
+def test_an_ablation_is_scored_on_the_same_draws_but_is_no_baseline():
+    found = with_summands(path=0.99, encoder=0.98)
+    assert list(found["test"]["baselines"]) == ["linear"]
+    assert found["test"]["difference"]["baseline"] == "linear"
+    assert set(found["test"]["confusion"]) == set(found["test"]["per_class"]) == {"model", "linear"}
+    assert set(found["ablation"]) == {"without_linear_path", "linear_path_alone"}
+    assert set(found["ablation"]["linear_path_alone"]) == set(found["test"]["model"])
+    low, high = found["ablation"]["linear_path_alone"]["macro_f1_interval"]
+    assert low <= found["ablation"]["linear_path_alone"]["macro_f1"] <= high
+    gap = found["ablation_difference"]
+    assert (gap["part"], gap["metric"], gap["unit"], gap["draws"]) == ("linear_path_alone", "macro_f1", "groups", 200)
+    path = found["ablation"]["linear_path_alone"]["macro_f1"]
+    assert gap["value"] == pytest.approx(found["test"]["model"]["macro_f1"] - path)
+    assert gap["interval"][0] < gap["value"] < gap["interval"][1]
+    # On the same draws: as a baseline the path would have had the very same interval of the difference.
+    codes = np.resize([0, 1, 2], 360)
+    as_rival = evaluate(0.8, 0.8, predictions={"model": noisy(codes, 0.8, 1), "linear": noisy(codes, 0.99, 4)})
+    assert as_rival["test"]["difference"]["interval"] == gap["interval"]
+
+
+def test_a_second_sentence_says_what_the_encoder_adds():
+    added = with_summands(path=0.5, encoder=0.7)
+    value, (low, high) = added["ablation_difference"]["value"], added["ablation_difference"]["interval"]
+    model, path = added["test"]["model"]["macro_f1"], added["ablation"]["linear_path_alone"]["macro_f1"]
+    assert low > 0
+    assert added["verdict"].startswith("The transformer beats logistic regression: ")
+    assert added["verdict"].endswith(
+        f"over 12 groups). The encoder adds to the model's own linear path: macro-F1 {model:.3f} against {path:.3f}, "
+        f"a difference of +{value:.3f} (95 % interval +{low:.3f} to +{high:.3f} over 12 groups)."
+    )
+    worse = with_summands(path=0.97, encoder=0.7)
+    assert worse["ablation_difference"]["interval"][1] < 0
+    assert " The encoder makes the model's own linear path worse: macro-F1 0." in worse["verdict"]
+    tied = with_summands(path=0.84, encoder=0.7)
+    assert tied["ablation_difference"]["interval"][0] < 0 < tied["ablation_difference"]["interval"][1]
+    assert " The model cannot be told apart from its own linear path alone: macro-F1 0." in tied["verdict"]
+    few = with_summands(path=0.5, encoder=0.7, num_groups=4)
+    assert few["ablation_difference"]["interval"] is None
+    assert " The model scores higher than its own linear path alone: macro-F1 0." in few["verdict"]
+    assert few["verdict"].endswith("no interval is given from fewer than 5 groups (here 4), so this may be chance.")
+
+
+def test_a_model_without_summands_has_no_ablation():
+    found = evaluate(0.9, 0.8)
+    assert (found["ablation"], found["ablation_difference"]) == ({}, None)
+    assert found["verdict"].count(" groups).") == 1
+
+
+def test_one_class_alone_is_scored_without_what_needs_two():
+    predictions = {"model": noisy(np.zeros(360, dtype=int), 0.9, 1), "linear": noisy(np.zeros(360, dtype=int), 0.7, 2)}
+    found = evaluate(0.9, 0.7, labels=np.zeros(360, dtype=int), predictions=predictions)
+    scores = found["test"]["model"]
+    assert scores["accuracy"] == (predictions["model"].argmax(axis=1) == 0).mean()
+    assert [name for name, value in scores.items() if value is None] == [
+        "roc_auc", "roc_auc_interval", "average_precision", "average_precision_interval", "mcc", "mcc_interval",
+    ]  # fmt: skip
+    assert found["test"]["curves"] == {"model": {}}
+    json.dumps(to_json(found), allow_nan=False)
+
+
+def test_the_curve_that_is_drawn_has_the_area_that_is_printed():
+    test = evaluate(0.8, 0.8, folds=np.resize([0, 1, 2, 3, 4], 360))["test"]
+    for name in CLASSES:
+        roc = test["curves"]["model"][name]["roc"]
+        area = np.trapezoid(roc["true_positive_rate"], roc["false_positive_rate"])
+        assert area == pytest.approx(test["per_class"]["model"][name]["roc_auc"], abs=1e-9)
+
+
 def test_the_model_must_be_there():
     with pytest.raises(ValueError, match="'model'"):
         evaluate(0.9, 0.9, predictions={"linear": np.full((360, 3), 1 / 3)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,11 @@ import torch
 from genoken.core.config import EmbeddingSettings, ModelSettings
 from genoken.core.contracts import TokenizerState
 from genoken.data.dataset import TokenDataset
+from genoken.interpretation.draw import Part
+from genoken.interpretation.explain import Explanation, explain_parts
 from genoken.interpretation.subject import Subject
 from genoken.models.embeddings import EmbeddingStart
+from genoken.models.encoders.linear import LinearEncoder
 from genoken.models.encoders.mlp import MlpEncoder
 from genoken.models.encoders.transformer import TransformerEncoder
 from genoken.models.network import seeded_network
@@ -35,6 +39,11 @@ VALUES = np.array(
 )
 DEVIATION = np.array([0.5, 1.0, 2.0, 0.8, 1.6, 0.4, 1.0])
 MEAN = np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4])
+ENCODERS = {
+    "transformer": TransformerEncoder(layers=2, heads=3, feed_forward=16),
+    "mlp": MlpEncoder(layers=1),
+    "linear": LinearEncoder(),
+}
 
 
 def build_subject(
@@ -46,11 +55,12 @@ def build_subject(
     combine: str = "affine",
     values: np.ndarray = VALUES,
     labels: np.ndarray | None = None,
+    feature_ids: tuple[str, ...] = (),
     seed: int = 3,
 ) -> Subject:
     """Return a subject with random weights in every part; ``classes=0`` makes it a regression."""
     tokenizer = ContinuousTokenizer(hvgs=0, tokens=tokens)
-    state = TokenizerState(feature_ids=tuple(f"G{index}" for index in range(values.shape[1])))
+    state = TokenizerState(feature_ids=feature_ids or tuple(f"G{index}" for index in range(values.shape[1])))
     if classes:
         objective = ClassifyObjective()
         target = objective.fit(np.arange(12) % classes, "kind", tuple(f"class {index}" for index in range(classes)))
@@ -60,7 +70,8 @@ def build_subject(
     settings = ModelSettings(
         width=12,
         embedding=EmbeddingSettings(combine=combine, init="random"),
-        encoder=TransformerEncoder(layers=2, heads=3, feed_forward=16) if encoder == "transformer" else MlpEncoder(layers=1),
+        encoder=ENCODERS[encoder],
+        head="linear" if encoder == "linear" else "mlp",
         pooling=pooling,
     )
     start = EmbeddingStart(
@@ -98,6 +109,30 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture
 def subject_of() -> Callable[..., Subject]:
     return build_subject
+
+
+@pytest.fixture
+def explain_subject() -> Callable[..., Explanation]:
+    """A function that explains a single model."""
+
+    def explain(
+        subject: Subject, *, rows: np.ndarray, symbols: tuple[str, ...], groups: np.ndarray | None = None, **named: Any
+    ) -> Explanation:
+        return explain_parts([Part(subject, rows, symbols, groups)], **named)
+
+    return explain
+
+
+@pytest.fixture
+def two_folds() -> Callable[[], list[Part]]:
+    """Two models with random weights, of which the second does not know G6 and knows Z; samples 0 to 2 and 3 to 5."""
+
+    def parts() -> list[Part]:
+        labels, names = np.array([2, 0, 0, 0, 0, 2]), ("G5", "Z", "G0", "G1", "G2", "G3", "G4")
+        first, second = build_subject(labels=labels), build_subject(labels=labels, feature_ids=names, seed=5)
+        return [Part(first, np.arange(3), tuple("ABCDEFG")), Part(second, np.arange(3, 6), tuple("FZABCDE"))]
+
+    return parts
 
 
 @pytest.fixture

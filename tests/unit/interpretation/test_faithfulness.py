@@ -7,7 +7,7 @@ import torch
 
 from genoken.interpretation.attributions.attention import AttentionToGenes
 from genoken.interpretation.attributions.gradient import GradientTimesInput
-from genoken.interpretation.faithfulness import deletion_curve, randomized_copy, randomized_weights_correlation
+from genoken.interpretation.faithfulness import Controlled, deletion_curve, randomized_copy, randomized_weights_correlation
 
 ROWS, CLASSES = np.arange(5), np.array([2, 0, 1, 1, 0])
 
@@ -22,7 +22,9 @@ def test_deletion_by_hand(subject_of):
     values = subject.dataset.prepared.toarray()[:2]
     # Row 0 expresses genes 0, 2, 4, 5 and row 1 genes 1, 3, 6; gene 1 of row 0 is not expressed, whatever its score.
     scores = sp.csr_matrix(np.array([[0.1, 9.0, -5.0, 0, 2.0, 1.0, 0], [0, -1.0, 0, 3.0, 0, 0, 0.5]]))
-    found = deletion_curve(subject, ROWS[:2], scores, CLASSES[:2], signed=True, seed=0, fractions=(0.0, 0.25, 0.5, 1.0), draws=2)
+    found = deletion_curve(
+        [Controlled(subject, ROWS[:2], CLASSES[:2], scores)], signed=True, seed=0, fractions=(0.0, 0.25, 0.5, 1.0), draws=2
+    )
     expected = []
     for first, second in (([], []), ([4], [3]), ([4, 5], [3, 6]), ([0, 2, 4, 5], [1, 3, 6])):
         altered = values.copy()
@@ -37,7 +39,7 @@ def test_deletion_by_hand(subject_of):
 def test_scores_without_a_sign_go_by_magnitude(subject_of):
     subject = subject_of()
     scores = sp.csr_matrix(np.array([[0.1, 0.0, -5.0, 0, 2.0, 1.0, 0]]))
-    found = deletion_curve(subject, ROWS[:1], scores, CLASSES[:1], signed=False, seed=0, fractions=(0.25,), draws=1)
+    found = deletion_curve([Controlled(subject, ROWS[:1], CLASSES[:1], scores)], signed=False, seed=0, fractions=(0.25,), draws=1)
     altered = subject.dataset.prepared.toarray()[:1]
     altered[0, 2] = 0.0
     assert found["importance"] == pytest.approx([probability(subject, altered, CLASSES[:1])])
@@ -46,9 +48,9 @@ def test_scores_without_a_sign_go_by_magnitude(subject_of):
 def test_random_curves_are_means_and_bounds_of_draws_and_repeatable(subject_of):
     subject = subject_of()
     scores = GradientTimesInput().attribute(subject, ROWS, CLASSES).scores
-    curve = deletion_curve(subject, ROWS, scores, CLASSES, signed=True, seed=4)
-    assert curve == deletion_curve(subject, ROWS, scores, CLASSES, signed=True, seed=4)
-    assert curve["random"] != deletion_curve(subject, ROWS, scores, CLASSES, signed=True, seed=5)["random"]
+    curve = deletion_curve([Controlled(subject, ROWS, CLASSES, scores)], signed=True, seed=4)
+    assert curve == deletion_curve([Controlled(subject, ROWS, CLASSES, scores)], signed=True, seed=4)
+    assert curve["random"] != deletion_curve([Controlled(subject, ROWS, CLASSES, scores)], signed=True, seed=5)["random"]
     low, mean, high = (np.array(curve[name]) for name in ("random_low", "random", "random_high"))
     assert np.all((low <= mean) & (mean <= high))
     assert curve["random_low"][-1] < curve["random_high"][-1]
@@ -58,16 +60,16 @@ def test_random_curves_are_means_and_bounds_of_draws_and_repeatable(subject_of):
 def test_a_row_is_treated_alike_whatever_the_others_are(subject_of):
     subject = subject_of()
     scores = GradientTimesInput().attribute(subject, ROWS, CLASSES).scores
-    parts = [(ROWS[[row]], scores[row], CLASSES[[row]]) for row in range(5)]
-    curves = [deletion_curve(subject, *part, signed=True, seed=1, draws=1)["random"] for part in parts]
-    together = deletion_curve(subject, ROWS, scores, CLASSES, signed=True, seed=1, draws=1)["random"]
+    parts = [Controlled(subject, ROWS[[row]], CLASSES[[row]], scores[row]) for row in range(5)]
+    curves = [deletion_curve([part], signed=True, seed=1, draws=1)["random"] for part in parts]
+    together = deletion_curve([Controlled(subject, ROWS, CLASSES, scores)], signed=True, seed=1, draws=1)["random"]
     assert np.allclose(together, np.mean(curves, axis=0), atol=1e-6)
 
 
 def test_deletion_in_regression_starts_at_one_and_measures_the_change(subject_of):
     subject = subject_of(classes=0)
     scores = GradientTimesInput().attribute(subject, ROWS, CLASSES).scores
-    curve = deletion_curve(subject, ROWS, scores, CLASSES, signed=True, seed=0, fractions=(0.0, 1.0))
+    curve = deletion_curve([Controlled(subject, ROWS, CLASSES, scores)], signed=True, seed=0, fractions=(0.0, 1.0))
     silent = subject.with_values(sp.csr_matrix((5, 7), dtype=np.float32)).predictions(ROWS)
     assert curve["importance"][0] == pytest.approx(1.0, abs=1e-6)
     assert curve["importance"][1] == pytest.approx(1.0 - np.abs(silent - subject.predictions(ROWS)).mean(), abs=1e-6)
@@ -99,7 +101,9 @@ def test_a_ranking_by_values_alone_resembles_that_of_randomized_weights(subject_
     correlations = {}
     for method in (AttentionToGenes(), GradientTimesInput()):
         scores = method.attribute(subject, rows, classes).scores
-        correlations[method] = randomized_weights_correlation(subject, method, rows, scores, classes, aggregate="mean", seed=0)
+        correlations[method] = randomized_weights_correlation(
+            [Controlled(subject, rows, classes, scores)], method, aggregate="mean", seed=0
+        )
     assert correlations[AttentionToGenes()] == pytest.approx(1.0)
     assert correlations[GradientTimesInput()] < 0.95
 
@@ -110,6 +114,8 @@ def test_correlation_is_the_mean_over_classes(subject_of):
     parts = []
     for code in (0, 1, 2):
         own = np.flatnonzero(code == CLASSES)
-        parts.append(randomized_weights_correlation(subject, method, own, scores[own], CLASSES[own], aggregate="mean", seed=3))
-    whole = randomized_weights_correlation(subject, method, ROWS, scores, CLASSES, aggregate="mean", seed=3)
+        parts.append(
+            randomized_weights_correlation([Controlled(subject, own, CLASSES[own], scores[own])], method, aggregate="mean", seed=3)
+        )
+    whole = randomized_weights_correlation([Controlled(subject, ROWS, CLASSES, scores)], method, aggregate="mean", seed=3)
     assert whole == pytest.approx(np.mean(parts))

@@ -112,7 +112,7 @@ def test_attention_is_that_of_the_weights(subject_of):
 def test_networks_without_attention_say_so(subject_of):
     subject = subject_of(encoder="mlp")
     assert not subject.has_attention
-    with pytest.raises(ConfigError, match="no attention"):
+    with pytest.raises(ConfigError, match="the method 'attention' needs an encoder with attention layers"):
         subject.attention(0)
 
 

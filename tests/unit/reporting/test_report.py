@@ -170,6 +170,7 @@ def test_null_everywhere_it_may_be(minimal_run: Path) -> None:
         "split": None,
         "leakage": None,
         "ablation": None,
+        "ablation_difference": None,
         "contrast": None,
         "speed": None,
     }

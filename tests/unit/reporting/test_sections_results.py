@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from genoken.reporting import sections_results
-from genoken.reporting.blocks import Heading, Missing, Panel, Section, Table
+from genoken.reporting.blocks import Heading, Missing, Panel, Paragraph, Section, Table
 from genoken.reporting.load import RunFolder, load_run_folder
 
 
@@ -80,12 +80,46 @@ def test_headline_chart_holds_the_scores(evil_run: Path) -> None:
 def test_scores_section_of_a_complete_run(evil_run: Path) -> None:
     part = sections_results.scores(load_run_folder(evil_run))
     assert [block.text for block in part.blocks if isinstance(block, Heading)] == [
-        "Ablation: without the linear path",
+        "Ablation: the encoder and the linear path, each alone",
         "Where model and baseline disagree",
     ]
     assert [plot.key for block in part.blocks if isinstance(block, Panel) for plot in block.plots] == ["all-scores", "per-group"]
     counted = [block for block in part.blocks if isinstance(block, Table) and block.columns[0].name == "Case"]
     assert sum(int(row[1].text) for row in counted[0].rows) == 12
+
+
+def test_the_summands_are_shown_with_their_intervals(evil_run: Path) -> None:
+    run = load_run_folder(evil_run)
+    blocks = sections_results.scores(run).blocks
+    heading = next(index for index, block in enumerate(blocks) if isinstance(block, Heading))
+    table = blocks[heading + 1]
+    assert isinstance(table, Table)
+    place = [column.name for column in table.columns].index("Macro F1")
+    assert [row[0].text for row in table.rows] == ["Model", "Encoder alone", "Linear path alone"]
+    assert [(row[place].text, row[place].note) for row in table.rows[1:]] == [
+        ("0.520", "0.410 to 0.600"),
+        ("0.610", "0.500 to 0.700"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        (
+            [-0.01, 0.05],
+            "(95 % interval −0.010 to +0.050). The interval includes zero: the encoder cannot be said to add anything.",
+        ),
+        ([0.01, 0.05], "(95 % interval +0.010 to +0.050). The encoder adds to the linear path."),
+        ([-0.05, -0.01], "(95 % interval −0.050 to −0.010). The encoder makes the linear path worse."),
+        (None, "(no interval). Too few test groups to say whether this is chance."),
+    ],
+)
+def test_what_the_encoder_adds_is_said_as_its_interval_says(evil_run: Path, bounds: list[float] | None, text: str) -> None:
+    run = load_run_folder(evil_run)
+    gap = run.metrics["ablation_difference"] | {"interval": bounds}
+    shown = sections_results.scores(dataclasses.replace(run, metrics=run.metrics | {"ablation_difference": gap})).blocks
+    paragraphs = [block.text for block in shown if isinstance(block, Paragraph)]
+    assert paragraphs == [f"Macro F1, model − its linear path alone: +0.020 {text}"]
 
 
 def test_floors_are_shown(minimal_run: Path) -> None:

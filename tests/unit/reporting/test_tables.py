@@ -30,15 +30,6 @@ def test_scores_of_a_lone_model_have_no_best() -> None:
     assert not table.rows[0][1].strong
 
 
-def test_ablation_differences() -> None:
-    table = tables.ablation({"macro_f1": 0.75, "accuracy": 0.5}, {"accuracy": 0.75, "macro_f1": 0.5, "mcc": None})
-    assert texts(table) == [
-        ["Accuracy", "0.500", "0.750", "−0.250"],
-        ["Macro F1", "0.750", "0.500", "+0.250"],
-        ["Matthews correlation", "–", "–", "–"],
-    ]
-
-
 def test_per_class() -> None:
     table = tables.per_class({"a": {"f1": 0.5, "recall": None, "support": 3, "predicted_rate": 0.25}}, ["a", "absent"])
     assert [column.name for column in table.columns] == ["Class", "Samples", "F1", "Recall", "Predicted"]

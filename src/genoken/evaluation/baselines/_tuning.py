@@ -1,10 +1,11 @@
-"""What tuning on validation needs: scores, a column for every class, and something to validate on."""
+"""What tuning on validation needs: something to validate on, scores, a column for every class; and what is fitted after it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from genoken.core.contracts import BaselineProblem
 
@@ -14,6 +15,13 @@ def with_validation(problem: BaselineProblem) -> BaselineProblem:
     if problem.val.shape[0]:
         return problem
     return replace(problem, val=problem.train, val_labels=problem.train_labels)
+
+
+def final_part(problem: BaselineProblem) -> tuple[sp.csr_matrix, np.ndarray]:
+    """Return the values and labels that the tuned baseline is fitted on: train, and validation too where a refit is asked for."""
+    if not problem.refit or not problem.val.shape[0]:
+        return problem.train, problem.train_labels
+    return sp.vstack([problem.train, problem.val]).tocsr(), np.concatenate([problem.train_labels, problem.val_labels])
 
 
 def all_columns(probabilities: np.ndarray, present: np.ndarray, num_classes: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from genoken.core.components import settings
@@ -11,11 +12,15 @@ from genoken.evaluation.baselines._seed import sklearn_seed
 
 if TYPE_CHECKING:
     import numpy as np
+    import scipy.sparse as sp
 
 
 @settings
 class BoostingBaseline(Baseline):
-    """Histogram gradient boosting; the number of trees is chosen on validation. Slow with many classes, so not a default."""
+    """Histogram gradient boosting; the number of trees is chosen on validation. Slow with many classes, so not a default.
+
+    scikit-learn offers no way to its trees but private ones, so they are not saved with a run.
+    """
 
     num_features: int = 500
     """Features of highest variance in train that the trees see."""
@@ -25,22 +30,39 @@ class BoostingBaseline(Baseline):
     """Shrinkage of each round."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
+    portable: ClassVar[bool] = False
 
-    def fit_predict(self, problem: BaselineProblem) -> np.ndarray:
-        """Return test probabilities (samples, classes) or values (samples,) after as many rounds as were best on validation."""
+    def fit(self, problem: BaselineProblem) -> Mapping[str, np.ndarray]:
+        """Return the ``model`` (a Python object), how many ``rounds`` were best on validation, and the ``columns`` it sees."""
         import numpy as np
 
+        values, labels = _tuning.final_part(problem)
         problem = _tuning.with_validation(problem)
+        known = {"num_classes": np.asarray(problem.num_classes)}
         if problem.num_classes and len(np.unique(problem.train_labels)) == 1:
-            only = np.unique(problem.train_labels)
-            return _tuning.all_columns(np.ones((problem.test.shape[0], 1)), only, problem.num_classes)
+            return known | {"only_class": problem.train_labels[:1]}
         columns = _most_variable(problem.train, self.num_features)
-        train, val, test = (part[:, columns].toarray() for part in (problem.train, problem.val, problem.test))
-        model = self._model(problem).fit(train, problem.train_labels)
+        model = self._model(problem).fit(problem.train[:, columns].toarray(), problem.train_labels)
         score = _tuning.score_classes if problem.num_classes else _tuning.score_values
-        scores = [score(problem.val_labels, found) for found in _stages(model, val, problem.num_classes)]
+        staged = _stages(model, problem.val[:, columns].toarray(), problem.num_classes)
+        scores = [score(problem.val_labels, found) for found in staged]
         best = max(range(len(scores)), key=lambda stage: scores[stage])
-        return next(found for stage, found in enumerate(_stages(model, test, problem.num_classes)) if stage == best)
+        if values is not problem.train:
+            columns = _most_variable(values, self.num_features)
+            model = self._model(problem).fit(values[:, columns].toarray(), labels)
+        held = np.empty((), dtype=object)
+        held[()] = model
+        return known | {"model": held, "rounds": np.asarray(best + 1), "columns": columns}
+
+    def predict(self, state: Mapping[str, np.ndarray], values: sp.csr_matrix) -> np.ndarray:
+        """Return probabilities (samples, classes) or values (samples,) after as many rounds as were best on validation."""
+        import numpy as np
+
+        num_classes = int(state["num_classes"])
+        if "only_class" in state:
+            return _tuning.all_columns(np.ones((values.shape[0], 1)), state["only_class"], num_classes)
+        staged = _stages(state["model"].item(), values[:, state["columns"]].toarray(), num_classes)
+        return next(found for stage, found in enumerate(staged, start=1) if stage == state["rounds"])
 
     def _model(self, problem: BaselineProblem) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor

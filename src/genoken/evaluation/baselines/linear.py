@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from genoken.core.components import settings
 from genoken.core.contracts import Baseline, BaselineProblem, Task
 from genoken.evaluation.baselines import _linear
-from genoken.evaluation.baselines._tuning import with_validation
+from genoken.evaluation.baselines._tuning import final_part, with_validation
 
 if TYPE_CHECKING:
     import numpy as np
+    import scipy.sparse as sp
 
 
 @settings
@@ -22,12 +24,15 @@ class LinearBaseline(Baseline):
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
 
-    def fit_predict(self, problem: BaselineProblem) -> np.ndarray:
-        """Return test probabilities (samples, classes) or values (samples,) of the model that was best on validation."""
+    def fit(self, problem: BaselineProblem) -> Mapping[str, np.ndarray]:
+        """Return ``weights`` and ``intercept`` of the model that was best on validation."""
+        final, final_labels = final_part(problem)
         problem = with_validation(problem)
-        parts = (problem.train, problem.val, problem.test)
-        if problem.num_classes:
-            return _linear.linear_probabilities(
-                parts, problem.train_labels, problem.val_labels, problem.num_classes, self.penalties
-            )
-        return _linear.linear_values(parts, problem.train_labels, problem.val_labels, self.penalties)
+        linear = _linear.LinearProblem(
+            problem.train, problem.val, problem.train_labels, problem.val_labels, final, final_labels, problem.num_classes
+        )
+        return _linear.fit_linear(linear, self.penalties)
+
+    def predict(self, state: Mapping[str, np.ndarray], values: sp.csr_matrix) -> np.ndarray:
+        """Return probabilities (samples, classes) or values (samples,)."""
+        return _linear.predict_linear(state, values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from genoken.core.components import settings
@@ -9,6 +10,7 @@ from genoken.core.contracts import Baseline, BaselineProblem, Task
 
 if TYPE_CHECKING:
     import numpy as np
+    import scipy.sparse as sp
 
 
 @settings
@@ -17,12 +19,21 @@ class MajorityBaseline(Baseline):
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
 
-    def fit_predict(self, problem: BaselineProblem) -> np.ndarray:
-        """Return the train frequencies of the classes (samples, classes), or the train mean (samples,), for the test rows."""
+    def fit(self, problem: BaselineProblem) -> Mapping[str, np.ndarray]:
+        """Return the one ``answer``: the frequencies of the classes, of shape (classes,), or the mean, of shape ()."""
         import numpy as np
 
-        num_test = problem.test.shape[0]
+        from genoken.evaluation.baselines._tuning import final_part
+
+        _, labels = final_part(problem)
         if not problem.num_classes:
-            return np.full(num_test, problem.train_labels.mean())
-        counts = np.bincount(problem.train_labels, minlength=problem.num_classes)
-        return np.tile(counts / counts.sum(), (num_test, 1))
+            return {"answer": np.asarray(labels.mean())}
+        counts = np.bincount(labels, minlength=problem.num_classes)
+        return {"answer": counts / counts.sum()}
+
+    def predict(self, state: Mapping[str, np.ndarray], values: sp.csr_matrix) -> np.ndarray:
+        """Return the answer for each sample: (samples, classes) or (samples,)."""
+        import numpy as np
+
+        answer = state["answer"]
+        return np.broadcast_to(answer, (values.shape[0], *answer.shape)).copy()

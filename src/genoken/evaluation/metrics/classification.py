@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn import metrics as sk
 
@@ -11,7 +9,6 @@ from genoken.evaluation.calibration import calibration_error
 
 CONFUSION_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "mcc")
 """Metrics that the confusion matrix decides."""
-_MOST_CURVE_POINTS = 200
 _SUM_TOLERANCE = 1e-3
 
 
@@ -58,8 +55,8 @@ def classification_metrics(
     against the rest, averaged over the classes that have both positives and negatives); ``brier`` (two classes: mean of
     :math:`(p_1 - y)^2`; more: mean over samples of :math:`\sum_c (p_c - y_c)^2`, which for two classes would be twice that);
     ``log_loss`` (natural logarithm; probabilities below 2.2e-16 count as that); ``ece`` (see
-    :mod:`genoken.evaluation.calibration`); ``predicted_positive_rate`` (two classes only). A value that is not defined, such as
-    the ROC-AUC of one class, is ``None``.
+    :mod:`genoken.evaluation.calibration`); ``predicted_positive_rate`` (two classes only). A value that is not defined is
+    ``None``: with a single class in the truth there is no ROC-AUC, average precision or MCC.
 
     Parameters
     ----------
@@ -99,7 +96,7 @@ def classification_metrics(
         "macro_f1": float(sk.f1_score(codes, predicted, average="macro", zero_division=0)),
         "roc_auc": ranking["roc_auc"],
         "average_precision": ranking["average_precision"],
-        "mcc": float(sk.matthews_corrcoef(codes, predicted)),
+        "mcc": float(sk.matthews_corrcoef(codes, predicted)) if np.ptp(codes) > 0 else None,
         "brier": float(np.mean(squared_errors(codes, probabilities))),
         "log_loss": float(np.mean(log_losses(codes, probabilities))),
         "ece": calibration_error(codes, probabilities, predicted),
@@ -193,7 +190,7 @@ def metrics_of_confusion(matrices: np.ndarray) -> dict[str, np.ndarray]:
     With n samples, :math:`t_c` of class c, :math:`p_c` predicted as c and :math:`h_c` of both: accuracy :math:`\sum_c h_c / n`;
     balanced accuracy: mean of :math:`h_c / t_c` over :math:`t_c > 0`; macro-F1: mean of :math:`2 h_c / (t_c + p_c)` over
     :math:`t_c + p_c > 0`; MCC: :math:`(n \sum_c h_c - \sum_c t_c p_c) / \sqrt{(n^2 - \sum_c p_c^2)(n^2 - \sum_c t_c^2)}`, 0 when
-    the denominator is 0.
+    a single class is predicted, NaN when the truth holds a single class.
 
     Parameters
     ----------
@@ -209,13 +206,14 @@ def metrics_of_confusion(matrices: np.ndarray) -> dict[str, np.ndarray]:
     total = matrices.sum(axis=(1, 2))
     true, predicted = matrices.sum(axis=2), matrices.sum(axis=1)
     hits = np.diagonal(matrices, axis1=1, axis2=2)
-    denominator = np.sqrt((total**2 - (predicted**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1)))
+    truth_spread = total**2 - (true**2).sum(axis=1)
+    denominator = np.sqrt((total**2 - (predicted**2).sum(axis=1)) * truth_spread)
     numerator = total * hits.sum(axis=1) - (true * predicted).sum(axis=1)
     return {
         "accuracy": hits.sum(axis=1) / total,
         "balanced_accuracy": _mean_of_ratios(hits, true),
         "macro_f1": _mean_of_ratios(2 * hits, true + predicted),
-        "mcc": np.divide(numerator, denominator, out=np.zeros_like(total), where=denominator > 0),
+        "mcc": np.divide(numerator, denominator, out=np.where(truth_spread > 0, 0.0, np.nan), where=denominator > 0),
     }
 
 
@@ -228,7 +226,7 @@ def _mean_of_ratios(numerators: np.ndarray, denominators: np.ndarray) -> np.ndar
 def _check_against_confusion(result: dict[str, float | None], matrix: np.ndarray) -> None:
     for name, values in metrics_of_confusion(matrix[None]).items():
         value = result[name]
-        if value is None or abs(value - float(values[0])) > 1e-9:
+        if not np.isclose(np.nan if value is None else value, values[0], rtol=0, atol=1e-9, equal_nan=True):
             raise AssertionError(f"{name} is {value}, but the confusion matrix says {values[0]}")
 
 
@@ -271,44 +269,3 @@ def per_class_table(
             "predicted_rate": predicted / len(codes),
         }
     return table
-
-
-def curves(codes: np.ndarray, probabilities: np.ndarray, *, classes: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """Return the ROC and precision-recall curve of each class against the rest; of two classes, of the positive one only.
-
-    Predictions of a cross-validation are pooled over its folds, unlike in ``roc_auc`` and ``average_precision``.
-
-    Parameters
-    ----------
-    codes, probabilities, classes
-        As for :func:`classification_metrics`.
-
-    Returns
-    -------
-    dict
-        Class name to ``{"roc": {"false_positive_rate", "true_positive_rate"}, "pr": {"recall", "precision"}}``, each a list of at
-        most 200 numbers in order of rising false positive rate or recall. Classes without positives or negatives have none.
-    """
-    codes = np.asarray(codes, dtype=np.int64)
-    probabilities = valid_probabilities(probabilities, len(codes), len(classes))
-    found: dict[str, dict[str, Any]] = {}
-    for code in ranked_classes(codes, len(classes)):
-        false_rate, true_rate, _ = sk.roc_curve(codes == code, probabilities[:, code])
-        precision, recall, _ = sk.precision_recall_curve(codes == code, probabilities[:, code])
-        false_rate, true_rate = _thinned(false_rate, true_rate)
-        recall, precision = _thinned(recall[::-1], precision[::-1])
-        found[classes[code]] = {
-            "roc": {"false_positive_rate": false_rate, "true_positive_rate": true_rate},
-            "pr": {"recall": recall, "precision": precision},
-        }
-    return found
-
-
-def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:
-    """Return at most 200 points of a curve, spread evenly along its length, both ends among them."""
-    if len(x) > _MOST_CURVE_POINTS:
-        length = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
-        kept = np.unique(np.searchsorted(length, np.linspace(0, length[-1], _MOST_CURVE_POINTS - 1)))
-        kept = np.unique(np.append(kept, len(x) - 1))
-        x, y = x[kept], y[kept]
-    return x.tolist(), y.tolist()

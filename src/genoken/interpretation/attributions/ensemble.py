@@ -17,12 +17,13 @@ class RankEnsemble(Attribution):
     """The mean over methods of a token's rank by magnitude within its sample, from 0 (lowest) to 1 (highest).
 
     Ranks make scores of different scales comparable; the sign is lost. Tied tokens share their mean rank. The completeness error is
-    that of the members that have one (the largest).
+    that of the members that have one (the largest). Attention takes part where the encoder has any.
     """
 
     signed: ClassVar[bool] = False
     note: ClassVar[str] = (
-        "Mean rank by magnitude over several methods: the sign is lost, and a token is compared within its sample only."
+        "Mean rank by magnitude over several methods (attention among them where the encoder has any): the sign is lost, "
+        "and a token is compared within its sample only."
     )
 
     members: tuple[str, ...] = ("integrated_gradients", "gradient", "attention")
@@ -34,13 +35,15 @@ class RankEnsemble(Attribution):
         Raises
         ------
         ConfigError
-            When there are no members, or one of them is an ensemble or unknown.
+            When there are no members, one of them is an ensemble or unknown, or attention is the only one and there is none.
         """
         if not self.members or "ensemble" in self.members:
             raise ConfigError(
                 "an ensemble needs members that are no ensembles", remedy="for example integrated_gradients, attention"
             )
-        found = [resolve("attributions", kind)().attribute(subject, rows, classes) for kind in self.members]
+        others = tuple(kind for kind in self.members if kind != "attention")
+        members = others if others and not subject.has_attention else self.members
+        found = [resolve("attributions", kind)().attribute(subject, rows, classes) for kind in members]
         ranks = [ranks_within_samples(part.scores) for part in found]
         scores = found[0].scores.copy()
         scores.data = np.mean([part.data for part in ranks], axis=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -15,14 +17,14 @@ def interaction():
     values = rng.integers(0, 2, (600, 4)).astype(np.float32)
     codes = (values[:, 0] != values[:, 1]).astype(int)
     matrix = sp.csr_matrix(values + rng.normal(0, 0.05, values.shape))
-    return BaselineProblem(matrix[:300], matrix[300:400], matrix[400:], codes[:300], codes[300:400], 2, 0), codes[400:]
+    return BaselineProblem(matrix[:300], matrix[300:400], codes[:300], codes[300:400], 2, 0), matrix[400:], codes[400:]
 
 
-def test_sees_an_interaction_that_a_linear_model_does_not():
-    problem, codes = interaction()
-    found = BoostingBaseline(max_trees=60).fit_predict(problem)
+def test_sees_an_interaction_that_a_linear_model_does_not(predicted):
+    problem, test, codes = interaction()
+    found = predicted(BoostingBaseline(max_trees=60), problem, test)
     assert (found.argmax(axis=1) == codes).mean() > 0.9
-    assert (LinearBaseline(penalties=(1.0,)).fit_predict(problem).argmax(axis=1) == codes).mean() < 0.7
+    assert (predicted(LinearBaseline(penalties=(1.0,)), problem, test).argmax(axis=1) == codes).mean() < 0.7
 
 
 def test_uses_the_features_of_highest_variance():
@@ -30,11 +32,15 @@ def test_uses_the_features_of_highest_variance():
     assert _most_variable(sp.csr_matrix(values), 2).tolist() == [1, 2]
 
 
-def test_validation_chooses_the_number_of_rounds():
-    problem, _ = interaction()
-    opposite = BaselineProblem(
-        problem.train, problem.val, problem.test, problem.train_labels, 1 - problem.val_labels, problem.num_classes, problem.seed
-    )
-    sure = BoostingBaseline(max_trees=20).fit_predict(problem).max(axis=1).mean()
-    unsure = BoostingBaseline(max_trees=20).fit_predict(opposite).max(axis=1).mean()
+def test_validation_chooses_the_number_of_rounds(predicted):
+    problem, test, _ = interaction()
+    opposite = replace(problem, val_labels=1 - problem.val_labels)
+    sure = predicted(BoostingBaseline(max_trees=20), problem, test).max(axis=1).mean()
+    unsure = predicted(BoostingBaseline(max_trees=20), opposite, test).max(axis=1).mean()
     assert unsure < sure
+
+
+def test_it_is_not_saved_because_its_trees_are_no_numbers():
+    problem, _, _ = interaction()
+    assert not BoostingBaseline.portable
+    assert BoostingBaseline(max_trees=2).fit(problem)["model"].dtype == object

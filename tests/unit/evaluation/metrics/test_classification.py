@@ -10,7 +10,6 @@ from genoken.evaluation.metrics import classification
 from genoken.evaluation.metrics.classification import (
     classification_metrics,
     confusion,
-    curves,
     metrics_of_confusion,
     per_class_table,
     predicted_codes,
@@ -84,7 +83,13 @@ def test_a_class_that_is_absent_is_left_out_and_one_class_has_no_ranking():
     alone = classification_metrics(np.zeros(5, dtype=int), probabilities[:5], classes=("a", "b", "c", "d"))
     assert alone["roc_auc"] is None
     assert alone["average_precision"] is None
-    assert alone["mcc"] == 0.0
+    assert alone["mcc"] is None
+    assert alone["balanced_accuracy"] == alone["accuracy"] == (probabilities[:5].argmax(axis=1) == 0).mean()
+
+
+def test_mcc_of_one_true_class_is_not_defined_and_of_one_predicted_class_is_zero():
+    found = metrics_of_confusion(np.array([[[3, 1], [0, 0]], [[3, 0], [1, 0]], [[2, 0], [0, 2]]]))
+    np.testing.assert_array_equal(found["mcc"], [np.nan, 0.0, 1.0])
 
 
 def test_ranking_within_folds_does_not_compare_scores_of_different_models():
@@ -150,29 +155,6 @@ def test_per_class_table_by_hand_and_by_scikit_learn():
     assert table["c"]["support"] == 0
     assert table["c"]["recall"] is None
     assert table["c"]["roc_auc"] is None
-
-
-def test_curves_are_thinned_but_keep_ends_and_area():
-    codes, probabilities = random_problem(2, num_samples=5000)
-    found = curves(codes, probabilities, classes=("no", "yes"))
-    assert list(found) == ["yes"]
-    roc, pr = found["yes"]["roc"], found["yes"]["pr"]
-    assert len(roc["false_positive_rate"]) <= 200
-    assert (roc["false_positive_rate"][0], roc["true_positive_rate"][0]) == (0.0, 0.0)
-    assert (roc["false_positive_rate"][-1], roc["true_positive_rate"][-1]) == (1.0, 1.0)
-    area = np.trapezoid(roc["true_positive_rate"], roc["false_positive_rate"])
-    assert area == pytest.approx(sk.roc_auc_score(codes, probabilities[:, 1]), abs=0.003)
-    assert (pr["recall"][0], pr["precision"][0], pr["recall"][-1]) == (0.0, 1.0, 1.0)
-    assert len(pr["recall"]) == len(pr["precision"]) <= 200
-    assert pr["recall"] == sorted(pr["recall"])
-
-
-def test_short_curves_are_left_as_they_are():
-    found = curves(np.array([0, 1, 0, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.7, 0.3]]), classes=("no", "yes"))
-    assert found["yes"]["roc"] == {
-        "false_positive_rate": [0.0, 0.0, 0.5, 0.5, 1.0],
-        "true_positive_rate": [0.0, 0.5, 0.5, 1.0, 1.0],
-    }
 
 
 @pytest.mark.parametrize(

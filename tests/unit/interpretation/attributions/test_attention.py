@@ -56,5 +56,5 @@ def test_says_that_it_ignores_the_linear_path(subject_of):
 
 
 def test_networks_without_attention_are_refused(subject_of):
-    with pytest.raises(ConfigError, match="no attention"):
+    with pytest.raises(ConfigError, match="the method 'attention' needs an encoder with attention layers"):
         AttentionToGenes().attribute(subject_of(encoder="mlp"), ROWS, CLASSES)

@@ -33,6 +33,16 @@ def test_is_the_mean_rank_of_its_members(subject_of):
     assert found.scores.data.max() <= 1
 
 
+def test_attention_is_left_out_where_there_is_none(subject_of):
+    subject = subject_of(encoder="mlp")
+    found = RankEnsemble().attribute(subject, ROWS, CLASSES)
+    expected = RankEnsemble(members=("integrated_gradients", "gradient")).attribute(subject, ROWS, CLASSES)
+    assert np.array_equal(found.scores.toarray(), expected.scores.toarray())
+    assert found.scores.toarray()[:5].max(axis=1).min() > 0.5
+    with pytest.raises(ConfigError, match="the method 'attention' needs"):
+        RankEnsemble(members=("attention",)).attribute(subject, ROWS, CLASSES)
+
+
 def test_members_can_be_chosen(subject_of):
     subject = subject_of(encoder="mlp")
     found = RankEnsemble(members=("gradient",)).attribute(subject, ROWS, CLASSES)

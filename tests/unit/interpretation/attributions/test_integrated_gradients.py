@@ -116,6 +116,23 @@ def test_with_all_genes_as_tokens_zeros_score_zero(subject_of):
     assert np.all(scores.toarray()[subject.dataset.prepared.toarray() != 0] != 0)
 
 
+def test_a_linear_encoder_is_attributed_by_its_weights(subject_of):
+    subject = subject_of(encoder="linear")
+    with torch.no_grad():
+        for parameter in subject.network.parameters():
+            parameter.zero_()
+        subject.network.embedding.weight[:, 0] = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
+        subject.network.embedding.bias[0] = 9.0
+        list(subject.network.head.modules())[-1].weight[:, 0] = torch.tensor([1.0, -2.0, 0.5])
+    found = IntegratedGradients().attribute(subject, ROWS[:2], np.array([1, 0]))
+    # Values over deviations times weights: 1 / 0.5 * 0.1, 2 / 2 * 0.3, 0.5 / 1.6 * 0.5, 3 / 0.4 * 0.6 for class 1, times -2; and
+    # 1.5 / 1 * 0.2, 0.7 / 0.8 * 0.4, 2.5 / 1 * 0.7 for class 0, times 1.
+    expected = [[-0.4, 0, -0.6, 0, -0.3125, -9.0, 0], [0, 0.3, 0, 0.35, 0, 0, 1.75]]
+    assert np.allclose(found.scores.toarray(), expected, atol=1e-5)
+    assert np.allclose(found.changes, [10.3125, 2.4], atol=1e-5)
+    assert found.completeness_error < 1e-6
+
+
 def test_encoders_without_tokens_are_explained_too(subject_of):
     subject = subject_of(encoder="mlp")
     found = IntegratedGradients(steps=64).attribute(subject, ROWS, CLASSES)

@@ -164,17 +164,25 @@ class TokenObjective(abc.ABC):
 
     segment: ClassVar[Literal["features", "phenotypes"]]
     """Which tokens it hides."""
+    weight: float
+    """Weight of its mean loss beside those of other objectives."""
+
+    @abc.abstractmethod
+    def draw(self, seed: int, epoch: int, num_epochs: int) -> MaskDraw:
+        """Return the draw of masks for one epoch of training, or for evaluation (``epoch`` -1)."""
 
     @abc.abstractmethod
     def head(self, layout: Layout) -> HeadSpec:
         """Return what the model must output at each target."""
 
     @abc.abstractmethod
-    def hide(self, batch: Batch, layout: Layout, draw: MaskDraw) -> Batch:
+    def hide(self, batch: Batch, layout: Layout, draw: MaskDraw, statistics: FeatureStatistics | None = None) -> Batch:
         """Return the batch with some tokens hidden, and its targets written.
 
         Written are ``targets["KIND.places"]``, int64 indices into the batch's tokens, ascending, and ``targets["KIND.labels"]``,
-        one per place, where ``KIND`` is the objective's kind.
+        one per place, where ``KIND`` is the objective's kind. Targets of other objectives are kept and their tokens left alone, so
+        that objectives may be applied one after the other. The batch is in host memory. ``statistics`` are used by those objectives
+        that standardize.
         """
 
     @abc.abstractmethod
@@ -203,6 +211,26 @@ class MaskDraw:
     seed: int
     epoch: int
     probability: float
+
+
+@dataclass(frozen=True)
+class FeatureStatistics:
+    """Moments of each feature's values in the train split, in the units of the value channel.
+
+    Parameters
+    ----------
+    mean
+        Shape (features,).
+    deviation
+        Shape (features,), above zero; a feature that hardly varies wants a floor, lest it is blown up.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.mean.shape != self.deviation.shape or not (self.deviation > 0).all():
+            raise ValueError("one mean and one deviation above zero for each feature")
 
 
 class Baseline(abc.ABC):

@@ -68,6 +68,9 @@ class Layout:
         Number of phenotype tokens behind the CLS token of each sample; their identities follow those of the features.
     has_end
         Whether every sample ends with a separator.
+    phenotype_bounds
+        The known categories of phenotype ``i`` are the entries ``phenotype_bounds[i]`` to ``phenotype_bounds[i + 1] - 1`` of the
+        phenotype channel; the entry ``FIRST_CATEGORY``, before all of them, is a value that is unknown or missing.
     """
 
     channels: tuple[Channel, ...]
@@ -77,6 +80,7 @@ class Layout:
     max_tokens: int
     num_phenotypes: int = 0
     has_end: bool = False
+    phenotype_bounds: tuple[int, ...] = ()
 
     @property
     def first_phenotype(self) -> int:

@@ -110,9 +110,7 @@ class TokenDataModule(lightning.LightningDataModule):
 
     def val_dataloader(self) -> BatchLoader:
         """Return the validation loader; every process goes through the whole part."""
-        rows = np.arange(len(self.val_part))
-        size = self.settings.eval_batch_size or 4 * self.settings.batch_size
-        batches = [rows[start : start + size] for start in range(0, len(rows), size)]
+        batches = self.task.validation_plan(len(self.val_part), self.settings.eval_batch_size or 4 * self.settings.batch_size)
 
         def make(chosen: np.ndarray, epoch: int) -> Batch:
             return self.task.validation_batch(self.val_part, chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,16 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from genoken.core.batch import Batch
-from genoken.core.contracts import MaskDraw, TokenObjective
+from genoken.core.contracts import FeatureStatistics, TokenObjective
 from genoken.core.layout import Layout
 from genoken.data.dataset import TokenDataset
-from genoken.training.task import StepLoss
+from genoken.training.task import StepLoss, consecutive
 
 if TYPE_CHECKING:
     from genoken.models.token_network import TokenNetwork
 
 EVALUATION = -1
 """Epoch whose masks evaluation uses."""
+SHOWN = ("cross_entropy", "correct", "top5", "squared_error", "negative_log_likelihood")
+"""Measures of each target whose mean the history holds."""
 _SAMPLES_COUNTED = 512
 """Train samples on which the expected number of targets is counted."""
 
@@ -49,6 +52,8 @@ class MaskedTask:
         Epochs over which the rate of hiding takes its course.
     seed
         Seed of the run.
+    statistics
+        Moments of the train values, for objectives that standardize.
     """
 
     def __init__(
@@ -60,8 +65,9 @@ class MaskedTask:
         num_held_out: int,
         num_epochs: int,
         seed: int,
+        statistics: FeatureStatistics | None = None,
     ) -> None:
-        self.objectives, self.layout = dict(objectives), layout
+        self.objectives, self.layout, self.statistics = dict(objectives), layout, statistics
         self.num_held_out, self.num_epochs, self.seed = num_held_out, num_epochs, seed
         self.expected = self._count_targets(train)
         self.start_validation()
@@ -80,15 +86,15 @@ class MaskedTask:
         """Return a batch hidden by the fixed draw of evaluation."""
         return self._hidden(part.batch(rows), EVALUATION)
 
+    def validation_plan(self, num_samples: int, size: int) -> list[np.ndarray]:
+        """Return batches of ``size``, none of which holds both held-out and train samples."""
+        return consecutive(0, self.num_held_out, size) + consecutive(self.num_held_out, num_samples, size)
+
     def _hidden(self, batch: Batch, epoch: int) -> Batch:
         for objective in self.objectives.values():
-            batch = objective.hide(batch, self.layout, self._draw(objective, epoch))
+            draw = objective.draw(self.seed, epoch, self.num_epochs)
+            batch = objective.hide(batch, self.layout, draw, self.statistics)
         return batch
-
-    def _draw(self, objective: TokenObjective, epoch: int) -> MaskDraw:
-        if epoch == EVALUATION:
-            return MaskDraw(self.seed, EVALUATION, objective.probability)
-        return MaskDraw(self.seed, 0 if objective.static else epoch, objective.probability_at(epoch, self.num_epochs))
 
     def training_loss(self, network: nn.Module, batch: Batch) -> StepLoss:
         """Return the weighed loss of a training step."""
@@ -107,33 +113,29 @@ class MaskedTask:
         self._sums: dict[str, list[float]] = {}
 
     def validate(self, network: nn.Module, batch: Batch) -> None:
-        """Collect the loss and each objective's measures, held-out and train samples apart."""
+        """Collect the losses and each objective's measures, held-out and train samples apart."""
         outputs = network(batch)
-        held_out = batch.rows < self.num_held_out
-        sample_of_token = torch.repeat_interleave(torch.arange(batch.num_samples), torch.tensor(batch.lengths)).to(held_out.device)
+        part = "" if int(batch.rows[0]) < self.num_held_out else "train_part_"
         for name, objective in self.objectives.items():
-            of_held_out = held_out[sample_of_token[batch.targets[f"{name}.places"]]]
+            term = objective.loss(outputs[name], batch, self.layout)
+            self._add(f"{part}{name}_loss", float(term.total), term.count)
             for measure, values in objective.measure(outputs[name], batch, self.layout).items():
-                if values.is_floating_point() or values.dtype == torch.bool:
-                    self._add(f"{name}.{measure}", values[of_held_out].float())
-                    self._add(f"train_part.{name}.{measure}", values[~of_held_out].float())
+                if measure in SHOWN:
+                    self._add(f"{part}{name}_{measure}", float(values.float().sum()), len(values))
 
-    def _add(self, name: str, values: Tensor) -> None:
+    def _add(self, name: str, total: float, count: int) -> None:
         sums = self._sums.setdefault(name, [0.0, 0.0])
-        sums[0] += float(values.sum())
-        sums[1] += len(values)
+        sums[0] += total
+        sums[1] += count
 
     def validation_metrics(self) -> dict[str, float]:
-        """Return the means of all measures over targets, and ``loss``: the weighed mean of what each objective minimizes."""
-        means = {name: total / count if count else float("nan") for name, (total, count) in self._sums.items()}
-        found = {"loss": self._weighed_mean(means, ""), "objective": self._weighed_mean(means, "")}
-        found["train_part_loss"] = self._weighed_mean(means, "train_part.")
-        return found | {name.replace(".", "_"): mean for name, mean in means.items()}
-
-    def _weighed_mean(self, means: Mapping[str, float], prefix: str) -> float:
-        return sum(
-            objective.weight * means.get(f"{prefix}{name}.loss", float("nan")) for name, objective in self.objectives.items()
+        """Return the means of all measures over targets; ``loss`` is the weighed mean of what the objectives minimize."""
+        means = {name: total / count if count else math.nan for name, (total, count) in self._sums.items()}
+        loss, of_train = (
+            sum(objective.weight * means.get(f"{part}{name}_loss", math.nan) for name, objective in self.objectives.items())
+            for part in ("", "train_part_")
         )
+        return {"loss": loss, "objective": loss, "train_part_loss": of_train, **means}
 
 
 def measured(network: TokenNetwork, task: MaskedTask, part: TokenDataset, *, batch_size: int) -> dict[str, dict[str, np.ndarray]]:

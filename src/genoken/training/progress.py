@@ -56,7 +56,7 @@ class History(lightning.Callback):
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             "train_loss": sums.loss / max(sums.targets, 1),
-            **{f"val_{name}": value for name, value in module.validation_metrics.items()},
+            **{_column(name): value for name, value in module.validation_metrics.items()},
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "seconds": time.perf_counter() - self._began,
             "samples_per_second": sums.samples / seconds,
@@ -127,6 +127,11 @@ class Checkpoints(lightning.Callback):
         if trainer.is_global_zero:
             for old in sorted(self.folder.glob("step-*"))[: -self.keep]:
                 trainer.strategy.remove_checkpoint(old)
+
+
+def _column(metric: str) -> str:
+    """Return the history's name of a validation metric; those that are taken on train samples say so themselves."""
+    return metric if metric.startswith("train_part_") else f"val_{metric}"
 
 
 def _seconds_waited(trainer: lightning.Trainer) -> float:

@@ -40,6 +40,12 @@ class StepLoss:
     count: int
 
 
+def consecutive(first: int, last: int, size: int) -> list[np.ndarray]:
+    """Return the rows from ``first`` to before ``last`` in batches of ``size``."""
+    rows = np.arange(first, last)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
 class Task(Protocol):
     """What a network is trained for."""
 
@@ -48,6 +54,9 @@ class Task(Protocol):
 
     def validation_batch(self, part: TokenDataset, rows: np.ndarray) -> Batch:
         """Return a batch of validation with its targets, the same in every epoch."""
+
+    def validation_plan(self, num_samples: int, size: int) -> list[np.ndarray]:
+        """Return the rows of each batch of a validation part of ``num_samples`` samples, in order."""
 
     def training_loss(self, network: nn.Module, batch: Batch) -> StepLoss:
         """Return the loss of a training step."""
@@ -107,6 +116,10 @@ class SupervisedTask:
     def validation_batch(self, part: TokenDataset, rows: np.ndarray) -> Batch:
         """Return all tokens of these rows with their targets."""
         return self._with_targets(part.batch(rows), part, rows)
+
+    def validation_plan(self, num_samples: int, size: int) -> list[np.ndarray]:
+        """Return consecutive batches of ``size``."""
+        return consecutive(0, num_samples, size)
 
     def _with_targets(self, batch: Batch, part: TokenDataset, rows: np.ndarray) -> Batch:
         assert part.labels is not None  # noqa: S101

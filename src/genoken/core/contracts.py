@@ -26,6 +26,8 @@ class Reader(abc.ABC):
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     """File name endings that this reader takes, lower case, with the dot."""
+    folder_files: ClassVar[tuple[str, ...]] = ()
+    """Names of files by which a folder that this reader takes is known: it holds one of them."""
 
     @abc.abstractmethod
     def read(self, path: Path) -> Samples:
@@ -173,8 +175,8 @@ class TokenObjective(abc.ABC):
     def hide(self, batch: Batch, layout: Layout, draw: MaskDraw) -> Batch:
         """Return the batch with some tokens hidden, and its targets written.
 
-        Written are ``targets["KIND.places"]``, int64 indices into the batch's tokens, ascending, and ``targets["KIND.labels"]``, one
-        per place, where ``KIND`` is the objective's kind.
+        Written are ``targets["KIND.places"]``, int64 indices into the batch's tokens, ascending, and ``targets["KIND.labels"]``,
+        one per place, where ``KIND`` is the objective's kind.
         """
 
     @abc.abstractmethod

@@ -21,6 +21,7 @@ SYMBOL_COLUMNS = (
     "gene_names",
     "gene_short_name",
     "hgnc_symbol",
+    "pr_gene_symbol",
 )
 """Names, lower case, under which feature tables keep the readable gene name."""
 MARGIN = 0.01

@@ -19,6 +19,7 @@ _KINDS = {
     "counts": "counts",
     "normalized": "normalized values, not logarithms",
     "log": "log-normalized values",
+    "real": "real values of a dense panel",
     "scaled": "scaled values (z-scores)",
     "unknown": "values of unknown kind",
 }
@@ -30,7 +31,7 @@ def value_findings(samples: Samples, matrices: Sequence[Mapping[str, Any]]) -> l
     used = next((matrix for matrix in matrices if matrix["used"]), None)
     evidence = str(used["evidence"]) if used else ""
     name = str(used["name"]) if used else samples.origin
-    level: Level = "ok" if samples.value_kind in ("counts", "log", "normalized") else "warning"
+    level: Level = "ok" if samples.value_kind in ("counts", "log", "normalized", "real") else "warning"
     findings = [
         Finding(level, f"{name} holds {_KINDS[samples.value_kind]}", evidence, "" if level == "ok" else "use counts if you can")
     ]

@@ -76,7 +76,8 @@ def explain(
     samples = _own_test_samples(run) if data is None else read_source(data, run.config.data.source).samples
     groups = _groups(run, samples) if by == "group" else None
     dataset, coverage = aligned_dataset(run.model, samples, min_coverage)
-    show.line(f"{samples.origin}: {coverage}.")
+    for note in (*samples.notes, f"{samples.origin}: {coverage}"):
+        show.line(f"{note}.")
     subject = Subject(run.model.network, dataset, run.config.objective, run.model.target)
     with show.bar("Explaining", total=1.0) as bar:
         explanation = explain_subject(
@@ -108,7 +109,7 @@ def _own_test_samples(run: Run) -> Samples:
     """Read the files that the run was trained on again, and return the samples whose states it exported."""
     state = read_state(run.folder)
     inputs = state["inputs"]
-    if not inputs or not all(path and Path(path).is_file() for path in inputs.values()):
+    if not inputs or not all(path and Path(path).exists() for path in inputs.values()):
         raise RunError(
             "the run's own data cannot be found",
             where=str(run.folder),

@@ -144,7 +144,7 @@ def duplicate_findings(samples: Samples, labels: pd.Series | None, groups: pd.Se
 def identifier_findings(samples: Samples) -> tuple[Identifiers, list[Finding]]:
     """Return what the feature ids are, with the species from the sample table where it is given there."""
     found = identify(samples.features.index)
-    named = _named_species(samples.table)
+    named = named_species(samples.table)
     findings = []
     if named and found.type == "ensembl" and found.species not in ("unknown", named):
         detail = f"the ids are of {found.species}, the sample table says {named}"
@@ -173,7 +173,7 @@ def identifier_findings(samples: Samples) -> tuple[Identifiers, list[Finding]]:
     return found, findings
 
 
-def _named_species(table: pd.DataFrame) -> str:
+def named_species(table: pd.DataFrame) -> str:
     """Return the species that an ``organism`` or ``species`` column gives for all samples, or nothing."""
     for name in table:
         if str(name).lower() in ("organism", "species"):

@@ -115,7 +115,7 @@ def samples_from_anndata(adata: AnnData, source: str = "auto", origin: str = "An
 
 def list_matrices(adata: AnnData, source: str = "auto") -> list[MatrixInfo]:
     """Describe X, raw and all layers, and mark the one that ``source`` leads to (none, when it leads nowhere)."""
-    states = _states(adata)
+    states = _states(adata, "AnnData")
     try:
         used = choose_matrix(states, source, "AnnData")
     except DataError:
@@ -140,7 +140,7 @@ def inspect_anndata(adata: AnnData, source: str = "auto", origin: str = "AnnData
     """
     if not adata.n_obs:
         raise DataError("there are no samples in it", where=origin)
-    states = {name: _as_panel(state) if panel else state for name, state in _states(adata).items()}
+    states = {name: _as_panel(state) if panel else state for name, state in _states(adata, origin).items()}
     if not states:
         raise DataError("it holds no matrix: X, raw and layers are all empty", where=origin)
     problems: list[DataError] = []
@@ -193,12 +193,12 @@ def _negative_error(values: sp.csr_matrix, kind: ValueKind, where: str) -> DataE
     )
 
 
-def _states(adata: AnnData) -> dict[str, MatrixState]:
+def _states(adata: AnnData, origin: str) -> dict[str, MatrixState]:
     """Describe every matrix that holds real numbers."""
     names = ["X"] if adata.X is not None else []
     names += ["raw"] if adata.raw is not None and adata.raw.X is not None else []
     names += [f"layers/{name}" for name in adata.layers]
-    return {name: describe_matrix(matrix, name) for name in names if _holds_numbers(matrix := _matrix(adata, name))}
+    return {name: describe_matrix(matrix, f"{origin}:{name}") for name in names if _holds_numbers(matrix := _matrix(adata, name))}
 
 
 def _holds_numbers(matrix: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -57,9 +58,11 @@ def _store(path: Path) -> Iterator[Any]:
             raise missing_file_error(path)
         raise DataError("this is a file, not a zarr store", where=str(path), remedy=_WRITE_ZARR)
     refuse_by_first_bytes(path, ".zarr.zip")
+    if not zipfile.is_zipfile(path):
+        raise DataError("the zip file is cut off, or is none", where=str(path), remedy=_COPY_AGAIN)
     from zarr.storage import ZipStore
 
-    with reading(path, _COPY_AGAIN), ZipStore(path, mode="r") as store:
+    with ZipStore(path, mode="r") as store:
         yield store
 
 

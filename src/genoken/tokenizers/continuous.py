@@ -56,7 +56,9 @@ class ContinuousTokenizer(Tokenizer):
         if train.value_kind == "real":
             columns = _features.varying_features(train, self.hvgs)
         else:
-            columns = _features.variable_features(train, normalized, self.hvgs) if self.hvgs else _features.expressed_features(train)
+            columns = (
+                _features.variable_features(train, normalized, self.hvgs) if self.hvgs else _features.expressed_features(train)
+            )
         chosen = normalized[:, columns]
         mean, deviation = _features.feature_moments(chosen)
         expressed_mean, expressed_deviation = _features.expressed_moments(chosen)

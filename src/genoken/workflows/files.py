@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -106,7 +107,7 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
 def _reader(path: Path, source: str, *, strict: bool) -> AnnDataReader:
     """Return the reader that a file's ending names, or that knows the content of a folder."""
     readers: list[type[AnnDataReader]] = [resolve("readers", kind) for kind in kinds("readers")]
-    if not path.exists():
+    if not _exists(str(path)):
         raise missing_file_error(path)
     name = path.name.lower()
     fitting = [reader for reader in readers if name.endswith(tuple(reader.suffixes))]
@@ -166,13 +167,17 @@ def expand_files(patterns: Sequence[str | Path]) -> list[Path]:
     return paths
 
 
+def _exists(name: str) -> bool:
+    return os.path.exists(name)  # noqa: PTH110 - pathlib's raises when a pattern is too long for a name
+
+
 def _expanded(pattern: str) -> Iterator[Path]:
-    if Path(pattern).exists():
+    if _exists(pattern):
         yield Path(pattern)
         return
     for name in _without_braces(pattern):
         path = Path(name)
-        if path.exists():
+        if _exists(name):
             yield path
         elif glob.has_magic(name):
             found = sorted(glob.glob(name, recursive=True), key=natural_key)  # noqa: PTH207 - pathlib's has no absolute patterns

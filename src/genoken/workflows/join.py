@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ import scipy.sparse as sp
 from genoken.core.errors import DataError
 from genoken.core.matrix import LOG_MAXIMUM
 from genoken.core.samples import Samples
-from genoken.data._check_values import identifier_findings
+from genoken.data._check_values import identifier_findings, named_species
 from genoken.tokenizers._features import gather_columns
 from genoken.vocabulary.align import align, symbols_of
 from genoken.vocabulary.genes import Identifiers, normalize
@@ -21,8 +22,6 @@ from genoken.vocabulary.genes import Identifiers, normalize
 Shared = Literal["first", "common", "union"]
 """Which genes joined files keep: those of the first file, those that every file has, or all."""
 _MOST_NAMED = 3
-_CAPITALS = "human"
-"""What symbols in capitals are guessed to be, though several species write them so."""
 _OWN_SYMBOLS = frozenset({"mouse", "rat", "zebrafish", "worm", "fly"})
 """Species whose symbols cannot be taken for those in capitals."""
 
@@ -70,7 +69,7 @@ def join_samples(
     """
     _refuse_mixed_values(parts, names)
     identifiers = [identifier_findings(samples)[0] for samples in parts]
-    _refuse_mixed_species(identifiers, names)
+    _refuse_mixed_species(parts, identifiers, names)
     joint = _union(parts, names, identifiers) if shared == "union" else _of_first(parts, names, identifiers, min_coverage)
     if shared == "common":
         everywhere = np.all([found >= 0 for found in joint.columns], axis=0)
@@ -107,23 +106,22 @@ def _kind(samples: Samples) -> str:
     )
 
 
-def _refuse_mixed_species(identifiers: Sequence[Identifiers], names: Sequence[str]) -> None:
-    for place, found in enumerate(identifiers):
-        for earlier in range(place):
-            if _differ(identifiers[earlier], found):
-                raise DataError(
-                    f"the files are of different species: {names[earlier]} of {identifiers[earlier].species}, "
-                    f"{names[place]} of {found.species}",
-                    where=names[place],
-                    remedy="leave one out, or give it the ids of the other species' orthologs",
-                )
-
-
-def _differ(one: Identifiers, other: Identifiers) -> bool:
-    if one.species == other.species or "unknown" in (one.species, other.species):
-        return False
-    guessed = {found.species for found in (one, other) if found.type == "symbol" and found.species == _CAPITALS}
-    return not guessed or one.species in _OWN_SYMBOLS or other.species in _OWN_SYMBOLS
+def _refuse_mixed_species(parts: Sequence[Samples], identifiers: Sequence[Identifiers], names: Sequence[str]) -> None:
+    # Symbols in capitals are called human, but pig, cow and others write them so as well.
+    guessed = [
+        found.type == "symbol" and found.species == "human" and not named_species(samples.table)
+        for samples, found in zip(parts, identifiers, strict=True)
+    ]
+    for earlier, later in combinations(range(len(parts)), 2):
+        species = identifiers[earlier].species, identifiers[later].species
+        if len(set(species) - {"unknown"}) < 2:
+            continue
+        if not (guessed[earlier] or guessed[later]) or _OWN_SYMBOLS & set(species):
+            raise DataError(
+                f"the files are of different species: {names[earlier]} of {species[0]}, {names[later]} of {species[1]}",
+                where=names[later],
+                remedy="leave one out, or give it the ids of the other species' orthologs",
+            )
 
 
 def _mixed_types(one: Identifiers, other: Identifiers) -> bool:

@@ -71,7 +71,7 @@ def test_samples_with_missing_values_are_left_out_with_a_count(read, word):
     np.testing.assert_array_equal(found.values.toarray(), VALUES[[0, 2]])
     assert list(found.table.index) == ["s1", "s3"]
     assert found.notes == ("1 sample has missing values and is left out",)
-    with pytest.raises(DataError, match="1 sample has missing values — .*without --strict"):
+    with pytest.raises(DataError, match=r"1 sample has missing values — .*without --strict"):
         read(OLD.replace("5e0", word), strict=True)
 
 

@@ -32,7 +32,9 @@ def path(tmp_path):
     return tmp_path / "panel.gctx"
 
 
-@pytest.mark.parametrize("matrix", [VALUES, VALUES.T, VALUES.astype(np.float64)], ids=["samples first", "features first", "float64"])
+@pytest.mark.parametrize(
+    "matrix", [VALUES, VALUES.T, VALUES.astype(np.float64)], ids=["samples first", "features first", "float64"]
+)
 def test_a_file_is_read_whichever_way_round(path, matrix):
     found = GctxReader().read(write(path, matrix, cell_id=[b"A375", b"PC3", b"A375"], dose=[1.5, 2.0, 3.0]))
     np.testing.assert_array_equal(found.values.toarray(), VALUES)
@@ -59,7 +61,7 @@ def test_text_is_utf8_or_else_latin1_and_666_is_missing(path):
         "same": [4, 5, 6],
     }
     columns["latin"] = [text.encode("latin-1") for text in columns["latin"]]
-    found = GctxReader().read(write(path, utf8="µM é -666".split(), **columns)).table
+    found = GctxReader().read(write(path, utf8=["µM", "é", "-666"], **columns)).table
     assert found["latin"].tolist()[:2] == ["10 µM", "1 µM"]
     assert found["utf8"].tolist()[:2] == ["µM", "é"]
     assert found["latin"].isna().tolist() == found["utf8"].isna().tolist() == [False, False, True]
@@ -77,7 +79,9 @@ def test_samples_with_missing_values_are_left_out_with_a_count(path):
     np.testing.assert_array_equal(found.values.toarray(), VALUES[[1]])
     assert found.table["cell_id"].tolist() == ["b"]
     assert found.notes == ("2 samples have missing values and are left out",)
-    with pytest.raises(DataError, match=r"panel.gctx: 2 samples have missing values; most often in feature 16 — .*without --strict"):
+    with pytest.raises(
+        DataError, match=r"panel.gctx: 2 samples have missing values; most often in feature 16 — .*without --strict"
+    ):
         GctxReader(strict=True).read(path)
 
 

@@ -31,7 +31,13 @@ _ARGUMENTS = ("label", "group", "positive", "train", "val", "test", "preset", "c
 
 @takes_flags
 def command(
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="An .h5ad file.", show_default=False)], given: Given
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="An .h5ad, .zarr, .gctx or .gct file, or one of 10x (.h5 or folder).", show_default=False
+        ),
+    ],
+    given: Given,
 ) -> None:
     """Train on a file, compare with simple baselines, write a report.
 

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from genoken.core import _yaml
 from genoken.core.components import component_to_dict, resolve, settings
-from genoken.core.contracts import Baseline, Encoder, Objective, Split, Tokenizer
+from genoken.core.contracts import Baseline, Encoder, Objective, Split, Tokenizer, TokenObjective
 from genoken.core.errors import ConfigError, suggestion
 
 
@@ -193,6 +193,48 @@ class RunConfig:
     """How the weights are found."""
     evaluation: EvaluationSettings = dataclasses.field(default_factory=EvaluationSettings)
     """What the model is held against."""
+
+
+@settings
+class PretrainDataSettings:
+    """Which values and columns, and what is held out."""
+
+    source: str = "auto"
+    """``auto``, ``X``, ``raw`` or ``layers/NAME``: where the values are."""
+    group: str = ""
+    """Column of ``obs`` whose values are held out whole, such as a donor or a compound; empty: single samples are."""
+    test: Fraction = 0.2
+    """Share of the samples that are held out to be reported on; 0 where other files are named for that."""
+    val: Fraction = 0.05
+    """Share of the remaining samples that choose the best weights."""
+    phenotypes: tuple[str, ...] = ()
+    """Columns of ``obs`` that become tokens in front of the features."""
+    phenotype_map: str = ""
+    """JSON file ``{column: [values]}`` that fixes the phenotypes' values; empty: those of the train samples."""
+    min_coverage: Fraction = 0.5
+    """Smallest share of the first file's features that every other file must hold."""
+    shared: Literal["first", "common", "union"] = "first"
+    """Which features of several files are kept: those of the first file, those of all files, or all."""
+    limit_samples: int = 0
+    """Use at most this many samples, drawn by the seed; 0 for all."""
+    strict: bool = False
+    """Refuse samples with missing values instead of leaving them out with a count."""
+
+
+@settings
+class PretrainConfig:
+    """Everything that decides a pretraining run."""
+
+    data: PretrainDataSettings = dataclasses.field(default_factory=PretrainDataSettings)
+    """Which values and columns, and what is held out."""
+    tokenizer: Annotated[Tokenizer, _Family("tokenizers")] = None  # type: ignore[assignment]
+    """How a sample becomes tokens."""
+    model: ModelSettings = dataclasses.field(default_factory=ModelSettings)
+    """The network; its head and linear path are for supervised runs and not used."""
+    objectives: tuple[Annotated[TokenObjective, _Family("objectives")], ...] = ()
+    """What is hidden and asked for; empty: features where tokens have no value, values where they have one, and phenotypes."""
+    training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
+    """How the weights are found."""
 
 
 _DEFAULT_KINDS = {"split": "auto", "tokenizer": "continuous", "objective": "classify", "model.encoder": "transformer"}

@@ -26,6 +26,8 @@ class Reader(abc.ABC):
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     """File name endings that this reader takes, lower case, with the dot."""
+    folder_files: ClassVar[tuple[str, ...]] = ()
+    """Names of files by which a folder that this reader takes is known: it holds one of them."""
 
     @abc.abstractmethod
     def read(self, path: Path) -> Samples:

@@ -19,6 +19,7 @@ _KINDS = {
     "counts": "counts",
     "normalized": "normalized values, not logarithms",
     "log": "log-normalized values",
+    "real": "real values of a dense panel",
     "scaled": "scaled values (z-scores)",
     "unknown": "values of unknown kind",
 }
@@ -30,7 +31,7 @@ def value_findings(samples: Samples, matrices: Sequence[Mapping[str, Any]]) -> l
     used = next((matrix for matrix in matrices if matrix["used"]), None)
     evidence = str(used["evidence"]) if used else ""
     name = str(used["name"]) if used else samples.origin
-    level: Level = "ok" if samples.value_kind in ("counts", "log", "normalized") else "warning"
+    level: Level = "ok" if samples.value_kind in ("counts", "log", "normalized", "real") else "warning"
     findings = [
         Finding(level, f"{name} holds {_KINDS[samples.value_kind]}", evidence, "" if level == "ok" else "use counts if you can")
     ]
@@ -143,7 +144,7 @@ def duplicate_findings(samples: Samples, labels: pd.Series | None, groups: pd.Se
 def identifier_findings(samples: Samples) -> tuple[Identifiers, list[Finding]]:
     """Return what the feature ids are, with the species from the sample table where it is given there."""
     found = identify(samples.features.index)
-    named = _named_species(samples.table)
+    named = named_species(samples.table)
     findings = []
     if named and found.type == "ensembl" and found.species not in ("unknown", named):
         detail = f"the ids are of {found.species}, the sample table says {named}"
@@ -172,7 +173,7 @@ def identifier_findings(samples: Samples) -> tuple[Identifiers, list[Finding]]:
     return found, findings
 
 
-def _named_species(table: pd.DataFrame) -> str:
+def named_species(table: pd.DataFrame) -> str:
     """Return the species that an ``organism`` or ``species`` column gives for all samples, or nothing."""
     for name in table:
         if str(name).lower() in ("organism", "species"):

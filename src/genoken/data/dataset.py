@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,7 +11,10 @@ import torch
 
 from genoken.core.batch import Batch
 from genoken.core.contracts import Tokenizer, TokenizerState
+from genoken.core.layout import Layout
+from genoken.data.phenotype_tokens import add_phenotypes, extend_layout
 from genoken.data.token_dropout import visible_tokens
+from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,18 @@ class TokenDataset:
         CSR matrix (samples, vocabulary) from :meth:`genoken.core.contracts.Tokenizer.prepare`.
     labels
         Class codes or real targets, shape (samples,); ``None`` when predicting.
+    phenotypes
+        Which phenotypes stand in front of the features; ``None`` for none.
+    phenotype_codes
+        Their entries in each sample, int64 of shape (samples, phenotypes), see :meth:`PhenotypeVocabulary.codes`.
     """
 
     tokenizer: Tokenizer
     state: TokenizerState
     prepared: sp.csr_matrix
     labels: np.ndarray | None = None
+    phenotypes: PhenotypeVocabulary | None = None
+    phenotype_codes: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -38,11 +48,30 @@ class TokenDataset:
 
     def lengths(self) -> np.ndarray:
         """Return the number of tokens of each sample, CLS included, int64."""
-        return self.tokenizer.lengths(self.prepared, self.state)
+        own = self.tokenizer.lengths(self.prepared, self.state)
+        return own if self.phenotypes is None else own + len(self.phenotypes.columns) + 1
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the samples' tokens consist of."""
+        layout = self.tokenizer.layout(self.state)
+        return layout if self.phenotypes is None else extend_layout(layout, self.phenotypes, end=True)
+
+    def take(self, rows: np.ndarray) -> TokenDataset:
+        """Return the samples of these rows."""
+        return replace(
+            self,
+            prepared=self.prepared[rows],
+            labels=None if self.labels is None else self.labels[rows],
+            phenotype_codes=None if self.phenotype_codes is None else self.phenotype_codes[rows],
+        )
 
     def batch(self, rows: np.ndarray) -> Batch:
         """Return the packed tokens of these rows as a batch without targets."""
-        return Batch.from_tokens(self.tokenizer.encode(self.prepared, rows, self.state), rows)
+        tokens = self.tokenizer.encode(self.prepared, rows, self.state)
+        if self.phenotype_codes is not None:
+            tokens = add_phenotypes(tokens, self.phenotype_codes[rows], self.layout)
+        return Batch.from_tokens(tokens, rows)
 
     def training_batch(self, rows: np.ndarray, *, token_dropout: float, seed: int, epoch: int) -> Batch:
         """Return the batch of a training step, with some tokens hidden from the encoder when ``token_dropout`` is above 0."""

@@ -54,7 +54,7 @@ class Subject:
     @property
     def layout(self) -> Layout:
         """What the tokenizer emits."""
-        return self.dataset.tokenizer.layout(self.dataset.state)
+        return self.dataset.layout
 
     @property
     def pooling(self) -> str:

@@ -83,6 +83,30 @@ def variable_features(samples: Samples, normalized: sp.csr_matrix, count: int) -
     return np.sort(candidates[ranked])
 
 
+def varying_features(samples: Samples, count: int) -> np.ndarray:
+    """Return the sorted columns of the features with the largest standard deviations, ties by the lower column.
+
+    Parameters
+    ----------
+    samples
+        The train split of a dense panel.
+    count
+        How many features to take; 0 for all that vary.
+
+    Raises
+    ------
+    DataError
+        When none varies.
+    """
+    deviations = feature_moments(samples.values)[1]
+    # Rounding gives constant features a deviation too; their range is 0 exactly.
+    candidates = np.flatnonzero((samples.values.max(axis=0) - samples.values.min(axis=0)).toarray().ravel())
+    if len(candidates) == 0:
+        raise DataError("no feature varies in the train split", where=samples.origin, remedy="look at the file with genoken check")
+    ranked = candidates[np.argsort(-deviations[candidates], kind="stable")]
+    return np.sort(ranked[:count] if count else ranked)
+
+
 def _seurat_v3(counts: sp.csr_matrix, count: int) -> np.ndarray | None:
     import warnings
 

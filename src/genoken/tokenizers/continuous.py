@@ -24,7 +24,9 @@ class ContinuousTokenizer(Tokenizer):
     """One token per gene: its identity and ``log1p(target_sum * x / sum(x))``, after a CLS token.
 
     Counts are scaled to ``target_sum`` per sample and logged, normalized values are logged, log values are taken as they are, and
-    scaled values are refused, because a z-score has no zero that could mean "not expressed".
+    scaled values are refused, because a z-score has no zero that could mean "not expressed". The real values of a dense panel are
+    taken as they are too, where every gene becomes a token (``tokens: all`` without a limit), so that no zero has to mean that; the
+    genes that vary most are then those of the largest standard deviation.
 
     References
     ----------
@@ -46,12 +48,17 @@ class ContinuousTokenizer(Tokenizer):
         Raises
         ------
         DataError
-            When the values are scaled, or nothing is expressed.
+            When the values are scaled or of unknown kind, or real while not every gene becomes a token, or nothing is expressed.
         """
         from genoken.tokenizers import _features
 
         normalized = self._normalize(train)
-        columns = _features.variable_features(train, normalized, self.hvgs) if self.hvgs else _features.expressed_features(train)
+        if train.value_kind == "real":
+            columns = _features.varying_features(train, self.hvgs)
+        else:
+            columns = (
+                _features.variable_features(train, normalized, self.hvgs) if self.hvgs else _features.expressed_features(train)
+            )
         chosen = normalized[:, columns]
         mean, deviation = _features.feature_moments(chosen)
         expressed_mean, expressed_deviation = _features.expressed_moments(chosen)
@@ -115,6 +122,14 @@ class ContinuousTokenizer(Tokenizer):
     def _normalize(self, samples: Samples) -> sp.csr_matrix:
         from genoken.tokenizers import _features
 
+        if samples.value_kind == "real":
+            if self.tokens != "all" or self.max_tokens:
+                raise DataError(
+                    "the values are real numbers, in which no zero means that a gene is not expressed",
+                    where=samples.origin,
+                    remedy="make every gene a token with --set tokenizer.tokens=all, without tokenizer.max_tokens",
+                )
+            return samples.values
         if samples.value_kind not in ("counts", "normalized", "log"):
             raise DataError(
                 f"the values are {samples.value_kind}, and the continuous tokenizer needs counts, normalized or log values",

@@ -168,7 +168,7 @@ def _own_inputs(run: Run, paths: dict[str, str]) -> dict[str, Any]:
             where=str(run.folder),
             remedy=f"pass the data, for example run.explain(adata); {remedy}",
         )
-    if not inputs or not all(Path(path).is_file() for path in paths.values() if path):
+    if not inputs or not all(Path(path).exists() for path in paths.values() if path):
         raise RunError(
             "the run's own data cannot be found", where=str(run.folder), remedy=f"name a file or object to explain; {remedy}"
         )
@@ -209,7 +209,8 @@ def _given_part(run: Run, samples: Samples, *, by_group: bool, min_coverage: flo
     if by_group:
         groups = require_column(samples.table, run.config.data.group, samples.origin).astype(str).to_numpy()
     dataset, coverage = aligned_dataset(run.model, samples, min_coverage)
-    show.line(f"{samples.origin}: {coverage}.")
+    for note in (*samples.notes, f"{samples.origin}: {coverage}"):
+        show.line(f"{note}.")
     subject = Subject(run.model.network, dataset, run.config.objective, run.model.target)
     return Part(subject, np.arange(len(dataset)), run.model.symbols, groups)
 

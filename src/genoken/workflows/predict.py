@@ -15,9 +15,9 @@ from genoken.core.errors import ConfigError
 from genoken.core.files import atomic_path
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
-from genoken.readers._anndata_file import load_anndata
 from genoken.training.fit import predict as predict_dataset
 from genoken.vocabulary.align import align
+from genoken.workflows.files import load_file
 from genoken.workflows.inputs import read_source
 from genoken.workflows.results import prediction_table
 from genoken.workflows.run import Run, as_run
@@ -76,7 +76,7 @@ def predict(
     run
         A finished run or its folder.
     data
-        Path of an ``.h5ad`` file, or an AnnData object; its genes are found by id.
+        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x), or an AnnData object; its genes are found by id.
     output
         ``.h5ad``: the file with predictions in ``obs`` and states in ``obsm["X_genoken"]``; ``.csv``, ``.tsv``, ``.parquet``: a
         table of the predictions.
@@ -102,7 +102,8 @@ def predict(
     path = checked_output(output, OUTPUT_SUFFIXES)
     samples = read_source(data, run.config.data.source).samples
     dataset, coverage = aligned_dataset(run.model, samples, min_coverage)
-    show.line(f"{samples.origin}: {coverage}.")
+    for note in (*samples.notes, f"{samples.origin}: {coverage}"):
+        show.line(f"{note}.")
     size = batch_size or run.config.training.eval_batch_size or 4 * run.config.training.batch_size
     began = time.perf_counter()
     with show.bar("Predicting", total=samples.num_samples) as bar:
@@ -178,7 +179,7 @@ def _write(path: Path, data: str | Path | AnnData, table: pd.DataFrame, states: 
     if path.suffix != ".h5ad":
         write_table(path, table)
         return
-    adata = load_anndata(Path(data)) if isinstance(data, (str, Path)) else data.copy()
+    adata = load_file(Path(data)) if isinstance(data, (str, Path)) else data.copy()
     for column, name in zip(table, _obs_names(list(table)), strict=True):
         values = table[column].to_numpy()
         adata.obs[name] = pd.Categorical(values) if values.dtype == object else values

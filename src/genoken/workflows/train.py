@@ -73,7 +73,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     Parameters
     ----------
     data
-        Path of an ``.h5ad`` file, or an AnnData object.
+        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x), or an AnnData object.
     label
         Column of ``obs`` to predict: classes, or numbers for regression.
     group

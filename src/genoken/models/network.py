@@ -192,8 +192,15 @@ def set_gradient_checkpointing(network: Network, enabled: bool) -> None:
 
 def seeded_network(settings: ModelSettings, layout: Layout, head: HeadSpec, start: EmbeddingStart, seed: int) -> Network:
     """Build a network whose start depends on ``seed`` alone; the global generator is left as it was."""
+    with seeded_weights(seed):
+        return Network(settings, layout, head, start)
+
+
+@contextmanager
+def seeded_weights(seed: int) -> Iterator[None]:
+    """Within the block, let torch draw start weights from ``seed``; afterwards the global generator is as it was."""
     from genoken.core.random import seed_for
 
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed_for(seed, "weights"))  # torch.manual_seed would touch the GPUs' too
-        return Network(settings, layout, head, start)
+        yield

@@ -15,7 +15,7 @@ from genoken.models.embeddings import EmbeddingStart, TokenEmbedding
 from genoken.models.layers.attention import SelfAttention
 from genoken.models.layers.packing import mean_over_tokens
 from genoken.models.layers.stack import TransformerStack
-from genoken.models.network import Network
+from genoken.models.network import Network, seeded_weights
 
 
 class TokenHead(nn.Module):
@@ -147,3 +147,11 @@ class TokenNetwork(nn.Module):
     def feature_table(self) -> Tensor:
         """The learned feature vectors, shape (features, width)."""
         return self.embedding.table
+
+
+def seeded_token_network(
+    settings: ModelSettings, layout: Layout, heads: Mapping[str, HeadSpec], start: EmbeddingStart, seed: int
+) -> TokenNetwork:
+    """Build a network whose start depends on ``seed`` alone; the global generator is left as it was."""
+    with seeded_weights(seed):
+        return TokenNetwork(settings, layout, heads, start)

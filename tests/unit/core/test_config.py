@@ -29,7 +29,7 @@ from genoken.core.errors import ConfigError
 
 MEMBERS = {
     "splits": ("Split", "assign", ("auto", "random")),
-    "tokenizers": ("Tokenizer", "fit layout prepare encode", ("continuous", "rank")),
+    "tokenizers": ("Tokenizer", "fit layout prepare encode lengths", ("continuous", "rank")),
     "encoders": ("Encoder", "build", ("transformer", "mlp")),
     "objectives": ("Objective", "fit head prepare loss predict", ("classify", "regress")),
     "baselines": ("Baseline", "fit predict", ("majority", "linear", "pca_linear", "nearest_neighbors")),

@@ -1,0 +1,385 @@
+"""Pretrain: from files without labels to a run folder with a network, and what it knows that no trivial rule does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from genoken.core.components import component_to_dict
+from genoken.core.config import PretrainConfig, build, component_from_dict, dump_yaml, merge, override, read_yaml
+from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError
+from genoken.core.files import write_json
+from genoken.core.random import generator
+from genoken.core.samples import Samples
+from genoken.data.dataset import TokenDataset
+from genoken.data.holdout import hold_out
+from genoken.data.phenotype_tokens import tokens_left
+from genoken.models.embeddings import EmbeddingStart, svd_start
+from genoken.training.fit import Fit, fit, planned
+from genoken.training.masked import MaskedTask
+from genoken.vocabulary.align import align, symbols_of
+from genoken.vocabulary.phenotypes import PhenotypeVocabulary
+from genoken.workflows import pretraining_results
+from genoken.workflows.assemble import preset_content
+from genoken.workflows.files import expand_files
+from genoken.workflows.inputs import Source, read_source, read_sources
+from genoken.workflows.pretrained import (
+    PretrainedModel,
+    new_network,
+    objectives_of,
+    read_pretrained,
+    statistics_of,
+    write_pretrained,
+)
+from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
+from genoken.workflows.show import Show
+from genoken.workflows.state import begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
+from genoken.workflows.store import column_positions
+from genoken.workflows.typed import typed_command
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Files = str | Path | Sequence[str | Path]
+"""One name or several, with ``*`` and ``{0..43}``."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A pretraining run that is being made."""
+
+    config: PretrainConfig
+    source: Source
+    words: np.ndarray
+    folder: Path
+    start_from: Path | None
+    show: Show
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What is learned before the weights, and the samples as tokens."""
+
+    model: PretrainedModel
+    dataset: TokenDataset
+    rows: dict[str, np.ndarray]
+
+    def part(self, name: str) -> TokenDataset:
+        """Return the samples of one part."""
+        return self.dataset.take(self.rows[name])
+
+
+def pretrain(  # noqa: PLR0913 - the one call that a user makes
+    data: Files | AnnData | None = None,
+    *,
+    evaluate_on: Files | None = None,
+    group: str = "",
+    phenotypes: Sequence[str] = (),
+    preset: str = "",
+    config: str | Path | Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    start_from: str | Path | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    resume: str | Path | None = None,
+    show: Show | None = None,
+) -> PretrainedRun:
+    """Pretrain a network on hidden tokens, hold it against trivial floors on samples held out, and write a report.
+
+    Parameters
+    ----------
+    data
+        Names of files, with patterns such as ``shard_{0..43}.h5ad``, or an AnnData object.
+    evaluate_on
+        Files to report on in place of samples held out.
+    group
+        Column of ``obs`` whose values are held out whole, such as a donor or a compound.
+    phenotypes
+        Columns of ``obs`` that become tokens in front of the features.
+    preset
+        Name of a preset, such as ``l1000_rank``.
+    config
+        YAML file, or nested mapping, laid over the preset.
+    settings
+        Dotted paths to values, laid over both.
+    start_from
+        An earlier pretraining run, whose vocabulary and weights this one goes on with.
+    output
+        Run folder; by default ``runs/pretrained-NAME``.
+    overwrite
+        Replace a run that is there.
+    resume
+        Folder of an interrupted run to finish; everything else then comes from there (an AnnData object must be given again).
+    show
+        Where sentences and progress bars go; by default nowhere.
+
+    Raises
+    ------
+    GenokenError
+        When a setting, the data or the folder cannot be used.
+    """
+    show = show or Show(quiet=True)
+    if resume is not None:
+        return _resume(Path(resume), data, show)
+    resolved = resolve_pretraining(preset, config, dict(settings or {}))
+    named = {name: value for name, value in {"group": group, "phenotypes": tuple(phenotypes)}.items() if value}
+    resolved = replace(resolved, data=replace(resolved.data, **named))
+    if data is None:
+        raise ConfigError("no file to pretrain on is named", remedy="for example: genoken pretrain cells_*.h5ad")
+    paths = _paths(data, evaluate_on)
+    source, words = _held_out(data, paths, resolved)
+    resolved = _settled(resolved, source.samples)
+    folder = Path(output) if output else Path("runs") / f"pretrained-{paths['data'][0].stem if paths['data'] else 'anndata'}"
+    inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"]), "from": str(start_from or "")}
+    begin_run(
+        folder, config=dump_yaml(resolved), inputs=inputs, files=source.files, command=typed_command("pretrain"), overwrite=overwrite
+    )
+    try:
+        return _work(_Job(resolved, source, words, folder, Path(start_from) if start_from else None, show))
+    except GenokenError:
+        discard_unless_trained(folder)
+        raise
+
+
+def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> PretrainConfig:
+    """Lay defaults, a preset, a configuration and single settings over each other, in this order.
+
+    Raises
+    ------
+    ConfigError
+        When the preset does not exist, or any name or value is wrong.
+    """
+    content, where = preset_content(preset)
+    if config is not None:
+        if not isinstance(config, Mapping):
+            where = str(config)
+        content = merge(content, config if isinstance(config, Mapping) else read_yaml(Path(config)))
+    found: PretrainConfig = build(PretrainConfig, override(content, settings), where=where)
+    kinds = list(objectives_of(found))
+    if len(kinds) != len(found.objectives):
+        raise ConfigError("an objective is named twice", where=where, remedy="name each once, with its weight")
+    return found
+
+
+def _paths(data: Files | AnnData, evaluate_on: Files | None) -> dict[str, list[Path]]:
+    names = {"data": data if isinstance(data, (str, Path, list, tuple)) else [], "eval": evaluate_on or []}
+    return {part: expand_files([found] if isinstance(found, (str, Path)) else found) if found else [] for part, found in names.items()}
+
+
+def _joined(paths: Sequence[Path]) -> str:
+    return "\n".join(str(path.resolve()) for path in paths)
+
+
+def _held_out(data: Any, paths: Mapping[str, list[Path]], config: PretrainConfig) -> tuple[Source, np.ndarray]:
+    """Read everything, and say which part each sample belongs to."""
+    settings, seed = config.data, config.training.seed
+    if not paths["data"]:
+        source = read_source(data, settings.source, strict=settings.strict)
+    else:
+        source = read_sources([*paths["data"], *paths["eval"]], settings, shared=settings.shared)
+    samples = source.samples
+    if settings.limit_samples and settings.limit_samples < samples.num_samples:
+        rows = np.sort(generator(seed, "limit_samples").choice(samples.num_samples, settings.limit_samples, replace=False))
+        source, samples = replace(source, samples=samples.take(rows)), samples.take(rows)
+    groups = None
+    if settings.group:
+        if settings.group not in samples.table:
+            raise DataError(f"there is no column '{settings.group}' in obs", where=samples.origin, remedy="name another --group")
+        groups = samples.table[settings.group].astype(str).to_numpy()
+    of_eval = _of_eval_files(samples, paths)
+    own = np.flatnonzero(~of_eval)
+    words = np.full(samples.num_samples, "test", dtype=object)
+    test = 0.0 if of_eval.any() else settings.test
+    own_groups = None if groups is None else groups[own]
+    words[own] = hold_out(len(own), own_groups, test=test, val=settings.val, seed=seed, where=samples.origin)
+    return source, words
+
+
+def _of_eval_files(samples: Samples, paths: Mapping[str, list[Path]]) -> np.ndarray:
+    from genoken.workflows.files import FILE_COLUMN, distinct_names
+
+    if not paths["eval"]:
+        return np.zeros(samples.num_samples, dtype=bool)
+    names = distinct_names([*paths["data"], *paths["eval"]])[len(paths["data"]) :]
+    return samples.table[FILE_COLUMN].isin(names).to_numpy()
+
+
+def _settled(config: PretrainConfig, samples: Samples) -> PretrainConfig:
+    """Return the configuration with what was left to the data: the objectives, and room for phenotypes."""
+    data = config.data
+    missing = [name for name in data.phenotypes if name not in samples.table]
+    if missing:
+        raise DataError(f"no file has the phenotype '{missing[0]}' in obs", where=samples.origin, remedy="leave it out of --phenotypes")
+    tokenizer = config.tokenizer
+    if data.phenotypes and getattr(tokenizer, "max_tokens", 0):
+        tokenizer = replace(tokenizer, max_tokens=tokens_left(tokenizer.max_tokens, len(data.phenotypes), end=True))
+    objectives = config.objectives
+    if not objectives:
+        kind = "masked_feature" if getattr(tokenizer, "order", "") == "rank_order" else "masked_value"
+        chosen = [kind, *(["phenotype"] if data.phenotypes else [])]
+        objectives = tuple(component_from_dict("objectives", name) for name in chosen)
+    return replace(config, tokenizer=tokenizer, objectives=objectives)
+
+
+def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
+    state = read_state(folder)
+    if state["status"] == "finished":
+        show.line(f"The run in {folder} is finished already.")
+        return load_pretrained(folder)
+    config = build(PretrainConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
+    paths = {part: [Path(name) for name in state["inputs"][part].split("\n") if name] for part in ("data", "eval")}
+    if not paths["data"] and data is None:
+        raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
+    source, words = _held_out(data, paths, config)
+    check_data(source.files, state["data"])
+    show.line(f"Going on with the run in {folder}.")
+    start_from = Path(state["inputs"]["from"]) if state["inputs"]["from"] else None
+    return _work(_Job(config, source, words, folder, start_from, show))
+
+
+def _work(job: _Job) -> PretrainedRun:
+    """Train, then write everything that follows from it."""
+    with disk_errors(job.folder):
+        prepared = _prepare(job)
+        _announce(job, prepared)
+        pretraining_results.write_split(job.folder, job.source.samples, job.words, job.config.data.group)
+        fitted = _fit(job, prepared)
+        write_pretrained(job.folder, prepared.model)
+        run = pretraining_results.write_results(
+            job.folder,
+            prepared.model,
+            prepared.dataset,
+            prepared.rows,
+            job.source,
+            fitted,
+            task=_task(job, prepared),
+            show=job.show,
+        )
+        finish(job.folder)
+    job.show.line()
+    job.show.strong(run.metrics["verdict"])
+    job.show.line(f"Report: {job.folder / 'report.html'}")
+    if fitted.failure:
+        raise TrainingError(f"training ended early: {fitted.failure}", where=str(job.folder))
+    return run
+
+
+def _prepare(job: _Job) -> _Prepared:
+    """Fit tokenizer and phenotypes on the train part, and start the network, or take both from an earlier run."""
+    samples, config = job.source.samples, job.config
+    rows = {part: np.flatnonzero(job.words == part) for part in ("train", "val", "test")}
+    train = samples.take(rows["train"])
+    if job.start_from is not None:
+        return _continued(job, rows)
+    state = config.tokenizer.fit(train)
+    phenotypes = None
+    if config.data.phenotype_map:
+        phenotypes = PhenotypeVocabulary.read(Path(config.data.phenotype_map))
+    elif config.data.phenotypes:
+        phenotypes = PhenotypeVocabulary.fit(train.table, config.data.phenotypes, where=samples.origin)
+    prepared = config.tokenizer.prepare(samples, column_positions(state.feature_ids, samples.features.index), state)
+    codes = None if phenotypes is None else phenotypes.codes(samples.table)
+    dataset = TokenDataset(config.tokenizer, state, prepared, phenotypes=phenotypes, phenotype_codes=codes)
+    network = new_network(config, dataset, _start(config, dataset, rows["train"]))
+    names = dict(zip(samples.features.index.astype(str), symbols_of(samples.features), strict=True))
+    model = PretrainedModel(config, state, tuple(names[name] for name in state.feature_ids), phenotypes, network)
+    return _Prepared(model, dataset, rows)
+
+
+def _start(config: PretrainConfig, dataset: TokenDataset, train: np.ndarray) -> EmbeddingStart:
+    features = None
+    if config.model.embedding.init == "svd":
+        width = config.model.width // 2 if config.model.embedding.combine == "concatenate" else config.model.width
+        features = svd_start(sp.csr_matrix(dataset.prepared[train]), width, config.training.seed)
+    return EmbeddingStart.from_state(dataset.state.per_feature, features)
+
+
+def _continued(job: _Job, rows: dict[str, np.ndarray]) -> _Prepared:
+    """Return the vocabulary and the weights of an earlier run, with this one's objectives where they are the same."""
+    assert job.start_from is not None  # noqa: S101
+    earlier, samples = read_pretrained(job.start_from), job.source.samples
+    for name in ("tokenizer", "model"):
+        if component_or_settings(getattr(earlier.config, name)) != component_or_settings(getattr(job.config, name)):
+            raise ConfigError(
+                f"the earlier run has another '{name}'", where=str(job.start_from), remedy=f"give this one the same {name} settings"
+            )
+    found = align(
+        earlier.state.feature_ids,
+        samples.features,
+        minimum_coverage=job.config.data.min_coverage,
+        where=samples.origin,
+        symbols=earlier.symbols,
+    )
+    job.show.line(f"  {found.line}.")
+    dataset = earlier.dataset(samples, found.columns)
+    network = new_network(job.config, dataset, EmbeddingStart.from_state(earlier.state.per_feature))
+    network.load_state_dict(earlier.network.state_dict(), strict=False)
+    return _Prepared(replace(earlier, config=job.config, network=network), dataset, rows)
+
+
+def component_or_settings(value: Any) -> Any:
+    """Return plain values of a component, or settings as they are, for comparison."""
+    return component_to_dict(value) if hasattr(value, "fit") else value
+
+
+def _task(job: _Job, prepared: _Prepared) -> MaskedTask:
+    train = prepared.part("train")
+    return MaskedTask(
+        objectives_of(job.config),
+        prepared.dataset.layout,
+        train,
+        num_held_out=len(prepared.rows["val"]),
+        num_epochs=planned(job.config.training, train).epochs,
+        seed=job.config.training.seed,
+        statistics=statistics_of(prepared.model.state),
+    )
+
+
+def _fit(job: _Job, prepared: _Prepared) -> Fit:
+    train, task = prepared.part("train"), _task(job, prepared)
+    probe = prepared.rows["train"][_probe(len(prepared.rows["train"]), len(prepared.rows["val"]), job.config.training.seed)]
+    val = prepared.dataset.take(np.concatenate([prepared.rows["val"], probe]))
+    with job.show.bar("Pretraining", total=task.num_epochs) as bar:
+        return fit(
+            prepared.model.network,
+            train,
+            val,
+            task,
+            job.config.training,
+            folder=job.folder,
+            on_epoch=lambda row: bar.to(row["epoch"] + 1, pretraining_results.epoch_note(row)),
+        )
+
+
+def _probe(num_train: int, count: int, seed: int) -> np.ndarray:
+    """Return train samples on which the loss is taken just as on those held out."""
+    return np.sort(generator(seed, "train_part").choice(num_train, min(count, num_train), replace=False))
+
+
+def _announce(job: _Job, prepared: _Prepared) -> None:
+    samples, show = job.source.samples, job.show
+    shape = f"{samples.num_samples:,} samples x {samples.num_features:,} features"
+    show.line(f"{samples.origin}: {shape}, {samples.value_kind} values.")
+    for note in samples.notes:
+        show.line(f"  {note}.")
+    parts = " / ".join(f"{len(rows):,} {part}" for part, rows in prepared.rows.items())
+    unit = f"whole values of '{job.config.data.group}'" if job.config.data.group else "single samples"
+    show.line(f"Held out by {unit}: {parts}.")
+    lengths = prepared.dataset.lengths()
+    show.line(f"{len(prepared.model.state.feature_ids):,} features in the vocabulary, {np.median(lengths):,.0f} tokens per sample (median).")
+    truncated = pretraining_results.share_truncated(prepared.dataset)
+    if truncated:
+        show.line(f"  {truncated:.1%} of the tokens are beyond max_tokens and cut off.")
+    if prepared.model.phenotypes is not None:
+        for column, values in prepared.model.phenotypes.count_new(samples.table).items():
+            if values:
+                count = sum(values.values())
+                show.line(f"  {count:,} samples have a '{column}' that the train samples lack; it counts as unknown.")
+    show.line(f"Run folder: {job.folder}.")
+    _ = pd  # tables are written by pretraining_results

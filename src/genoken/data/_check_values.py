@@ -40,9 +40,12 @@ def value_findings(samples: Samples, matrices: Sequence[Mapping[str, Any]]) -> l
         findings.append(Finding("warning", "Negative values", detail, "counts and their logarithms are never negative: use those"))
     density = values.nnz / (values.shape[0] * values.shape[1])
     per_sample = np.diff(values.indptr)
+    sign = "other than" if samples.value_kind == "real" else "above"
     findings.append(
         Finding(
-            "ok", f"{1 - density:.0%} of the values are 0", f"a sample has {int(np.median(per_sample)):,} features above 0 (median)"
+            "ok",
+            f"{1 - density:.0%} of the values are 0",
+            f"a sample has {int(np.median(per_sample)):,} features {sign} 0 (median)",
         )
     )
     findings += _empty_samples(samples, per_sample)

@@ -179,7 +179,7 @@ def _as_panel(state: MatrixState) -> MatrixState:
     is_normalized = state.kind == "normalized" and state.maximum >= LOG_MAXIMUM
     if state.kind == "counts" or is_normalized or state.density < PANEL_DENSITY:
         return state
-    evidence = f"a dense panel of real numbers from {state.minimum:.3g} to {state.maximum:.3g}"
+    evidence = f"measurements from {state.minimum:.3g} to {state.maximum:.3g}, hardly any of them 0"
     return replace(state, kind="real", evidence=evidence)
 
 

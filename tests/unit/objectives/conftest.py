@@ -33,7 +33,9 @@ def layout_of(
     )
 
 
-def batch_of(layout: Layout, samples: list[list[int]], values: list[list[float]] = (), codes: list[list[int]] = (), rows=None) -> Batch:
+def batch_of(
+    layout: Layout, samples: list[list[int]], values: list[list[float]] = (), codes: list[list[int]] = (), rows=None
+) -> Batch:
     """Return a batch: each sample is CLS, its phenotypes, its features (indices), and a separator where the layout has one."""
     columns: dict[str, list] = {channel.name: [] for channel in layout.channels}
     lengths = []
@@ -55,13 +57,13 @@ def batch_of(layout: Layout, samples: list[list[int]], values: list[list[float]]
     return Batch.from_tokens(Tokens(channels, offsets), np.arange(len(samples)) if rows is None else np.asarray(rows))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_layout():
     """Build a layout."""
     return layout_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_batch():
     """Build a batch."""
     return batch_of

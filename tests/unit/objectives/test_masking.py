@@ -32,9 +32,9 @@ def hidden_by_row(make_layout, make_batch):
         layout = make_layout(1000)
         batch = objective.hide(make_batch(layout, samples, rows=rows), layout, draw)
         offsets, places = batch.offsets.numpy(), batch.targets["masked_feature.places"].numpy()
-        identities = batch.channels["feature"].numpy()
+        identities, bounds = batch.channels["feature"].numpy(), np.searchsorted(places, offsets)
         return {
-            row: [(int(p - offsets[i]), int(identities[p])) for p in places if offsets[i] <= p < offsets[i + 1]]
+            row: [(int(place - offsets[i]), int(identities[place])) for place in places[bounds[i] : bounds[i + 1]]]
             for i, row in enumerate(rows)
         }
 

@@ -92,24 +92,26 @@ class TokenNetwork(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the outputs (targets, outputs) of each objective at its targets, in float32."""
         states = self.token_states(batch)
-        found = {}
-        for name, head in self.heads.items():
-            places = batch.targets[f"{name}.places"]
-            if batch.visible is not None:
-                places = torch.searchsorted(batch.visible, places)
-            found[name] = head(states.index_select(0, places), self._tied(self.specs[name])).float()
-        return found
+        return {name: self._outputs(name, states, batch, batch.targets[f"{name}.places"]) for name in self.heads}
+
+    def at_places(self, batch: Batch, objective: str, places: Tensor) -> Tensor:
+        """Return the outputs (places, outputs) of one objective at these tokens of a batch, which need no targets."""
+        return self._outputs(objective, self.token_states(batch), batch, places)
+
+    def _outputs(self, name: str, states: Tensor, batch: Batch, places: Tensor) -> Tensor:
+        if batch.visible is not None:
+            places = torch.searchsorted(batch.visible, places)
+        return self.heads[name](states.index_select(0, places), self._tied(self.specs[name])).float()
 
     def _tied(self, spec: HeadSpec) -> Tensor | None:
         if not spec.tied_to:
             return None
         if spec.tied_to == "identity":
             return self.embedding.identity.weight[NUM_SPECIALS : NUM_SPECIALS + spec.outputs]
-        first = FIRST_CATEGORY if spec.tied_to == "value" else 0
         name = self.value_name if spec.tied_to == "value" else self.phenotype_name
         table = self.embedding.tables[name]
         assert isinstance(table, nn.Embedding)  # noqa: S101
-        return table.weight[first : first + spec.outputs]
+        return table.weight[FIRST_CATEGORY : FIRST_CATEGORY + spec.outputs]
 
     def token_states(self, batch: Batch) -> Tensor:
         """Return the final states of all visible tokens, shape (tokens, width)."""

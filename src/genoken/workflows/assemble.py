@@ -37,18 +37,32 @@ def resolve_config(preset: str, config: str | Path | Mapping[str, Any] | None, s
     ConfigError
         When the preset does not exist, or any name or value is wrong.
     """
-    content: dict[str, Any] = {}
-    where = ""
-    if preset:
-        known = sorted(path.stem for path in PRESETS.glob("*.yaml"))
-        if preset not in known:
-            raise ConfigError(f"there is no preset '{preset}'", remedy=suggestion(preset, known, "presets"))
-        content, where = read_yaml(PRESETS / f"{preset}.yaml"), f"preset {preset}"
+    content, where = preset_content(preset, pretraining=False)
     if config is not None:
         if not isinstance(config, Mapping):
             where = str(config)
         content = merge(content, config if isinstance(config, Mapping) else read_yaml(Path(config)))
     return build(RunConfig, override(content, settings), where=where)
+
+
+def preset_content(preset: str, *, pretraining: bool) -> tuple[dict[str, Any], str]:
+    """Return what a preset says, and what to call it in messages; nothing for the empty name.
+
+    Presets with ``objectives`` are those of pretraining, all others those of training.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such preset of this kind.
+    """
+    if not preset:
+        return {}, ""
+    found = {path.stem: read_yaml(path) for path in sorted(PRESETS.glob("*.yaml"))}
+    known = [name for name, content in found.items() if ("objectives" in content) == pretraining]
+    if preset not in known:
+        what = "preset of pretraining" if pretraining else "preset"
+        raise ConfigError(f"there is no {what} '{preset}'", remedy=suggestion(preset, known, "presets"))
+    return found[preset], f"preset {preset}"
 
 
 def task_of_objective(config: RunConfig) -> DataSettings:

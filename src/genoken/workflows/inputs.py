@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from genoken.core.config import DataSettings
+from genoken.core.config import DataSettings, PretrainDataSettings
 from genoken.core.contracts import TargetState, Task
 from genoken.core.errors import ConfigError, DataError, suggestion
 from genoken.core.files import sha256_of_file, sha256_of_folder
@@ -129,7 +129,7 @@ def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False
     return Source(samples, tuple(matrix.summary() for matrix in inspection.matrices), (entry,))
 
 
-def read_sources(paths: Sequence[Path], settings: DataSettings, *, shared: Shared = "first") -> Source:
+def read_sources(paths: Sequence[Path], settings: DataSettings | PretrainDataSettings, *, shared: Shared = "first") -> Source:
     """Read several files and join them by gene id, with a column ``file`` where there are more than one.
 
     Parameters
@@ -152,7 +152,9 @@ def read_sources(paths: Sequence[Path], settings: DataSettings, *, shared: Share
     return _joined(sources, distinct_names(paths), FILE_COLUMN, settings, shared)
 
 
-def _joined(sources: Sequence[Source], names: Sequence[str], column: str, settings: DataSettings, shared: Shared) -> Source:
+def _joined(
+    sources: Sequence[Source], names: Sequence[str], column: str, settings: DataSettings | PretrainDataSettings, shared: Shared
+) -> Source:
     parts = [source.samples for source in sources]
     samples = join_samples(parts, names, column=column, min_coverage=settings.min_coverage, shared=shared)
     return Source(samples, sources[0].matrices, tuple(entry for source in sources for entry in source.files))

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from genoken.core.components import component_to_dict
 from genoken.core.config import PretrainConfig, build, component_from_dict, dump_yaml, merge, override, read_yaml
 from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError
-from genoken.core.files import write_json
 from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
@@ -138,7 +136,12 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     folder = Path(output) if output else Path("runs") / f"pretrained-{paths['data'][0].stem if paths['data'] else 'anndata'}"
     inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"]), "from": str(start_from or "")}
     begin_run(
-        folder, config=dump_yaml(resolved), inputs=inputs, files=source.files, command=typed_command("pretrain"), overwrite=overwrite
+        folder,
+        config=dump_yaml(resolved),
+        inputs=inputs,
+        files=source.files,
+        command=typed_command("pretrain"),
+        overwrite=overwrite,
     )
     try:
         return _work(_Job(resolved, source, words, folder, Path(start_from) if start_from else None, show))
@@ -155,7 +158,7 @@ def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | No
     ConfigError
         When the preset does not exist, or any name or value is wrong.
     """
-    content, where = preset_content(preset)
+    content, where = preset_content(preset, pretraining=True)
     if config is not None:
         if not isinstance(config, Mapping):
             where = str(config)
@@ -169,7 +172,9 @@ def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | No
 
 def _paths(data: Files | AnnData, evaluate_on: Files | None) -> dict[str, list[Path]]:
     names = {"data": data if isinstance(data, (str, Path, list, tuple)) else [], "eval": evaluate_on or []}
-    return {part: expand_files([found] if isinstance(found, (str, Path)) else found) if found else [] for part, found in names.items()}
+    return {
+        part: expand_files([found] if isinstance(found, (str, Path)) else found) if found else [] for part, found in names.items()
+    }
 
 
 def _joined(paths: Sequence[Path]) -> str:
@@ -215,7 +220,9 @@ def _settled(config: PretrainConfig, samples: Samples) -> PretrainConfig:
     data = config.data
     missing = [name for name in data.phenotypes if name not in samples.table]
     if missing:
-        raise DataError(f"no file has the phenotype '{missing[0]}' in obs", where=samples.origin, remedy="leave it out of --phenotypes")
+        raise DataError(
+            f"no file has the phenotype '{missing[0]}' in obs", where=samples.origin, remedy="leave it out of --phenotypes"
+        )
     tokenizer = config.tokenizer
     if data.phenotypes and getattr(tokenizer, "max_tokens", 0):
         tokenizer = replace(tokenizer, max_tokens=tokens_left(tokenizer.max_tokens, len(data.phenotypes), end=True))
@@ -372,7 +379,9 @@ def _announce(job: _Job, prepared: _Prepared) -> None:
     unit = f"whole values of '{job.config.data.group}'" if job.config.data.group else "single samples"
     show.line(f"Held out by {unit}: {parts}.")
     lengths = prepared.dataset.lengths()
-    show.line(f"{len(prepared.model.state.feature_ids):,} features in the vocabulary, {np.median(lengths):,.0f} tokens per sample (median).")
+    show.line(
+        f"{len(prepared.model.state.feature_ids):,} features in the vocabulary, {np.median(lengths):,.0f} tokens per sample (median)."
+    )
     truncated = pretraining_results.share_truncated(prepared.dataset)
     if truncated:
         show.line(f"  {truncated:.1%} of the tokens are beyond max_tokens and cut off.")
@@ -382,4 +391,3 @@ def _announce(job: _Job, prepared: _Prepared) -> None:
                 count = sum(values.values())
                 show.line(f"  {count:,} samples have a '{column}' that the train samples lack; it counts as unknown.")
     show.line(f"Run folder: {job.folder}.")
-    _ = pd  # tables are written by pretraining_results

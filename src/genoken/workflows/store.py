@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -215,7 +215,7 @@ def fold_place(index: int) -> str:
     return f"folds/{index}/"
 
 
-def verify_hashes(folder: Path, place: str = "") -> None:
+def verify_hashes(folder: Path, place: str = "", *, names: Sequence[str] = MODEL_FILES) -> None:
     """Check a model's files against the manifest.
 
     Parameters
@@ -224,6 +224,8 @@ def verify_hashes(folder: Path, place: str = "") -> None:
         The run folder.
     place
         Where the model stands within it, with a slash at the end; empty for the final model.
+    names
+        The model's files.
 
     Raises
     ------
@@ -234,7 +236,7 @@ def verify_hashes(folder: Path, place: str = "") -> None:
     if not (folder / "manifest.json").is_file():
         raise _not_finished(folder, "manifest.json")
     expected = _json_object(folder / "manifest.json").get("files")
-    for name in (f"{place}{file}" for file in MODEL_FILES):
+    for name in (f"{place}{file}" for file in names):
         path = folder / name
         if not path.is_file():
             raise _not_finished(folder, name)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -127,7 +125,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         config=dump_yaml(resolved),
         inputs={part: _path(value) for part, value in inputs.items()},
         files=source.files,
-        command=_command(),
+        command=typed_command("train"),
         overwrite=overwrite,
     )
     try:
@@ -191,10 +189,6 @@ def default_folder(inputs: Mapping[str, Any], label: str) -> Path:
     value = inputs.get("data", inputs.get("train"))
     stem = Path(value).stem if isinstance(value, (str, Path)) else "anndata"
     return Path("runs") / re.sub(r"[^\w.-]", "_", f"{stem}-{label}" if label else stem)
-
-
-def _command() -> str:
-    return shlex.join(["genoken", *sys.argv[1:]]) if Path(sys.argv[0]).stem in ("genoken", "__main__") else "genoken.train(…)"
 
 
 def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:

@@ -57,13 +57,13 @@ def batch_of(
     return Batch.from_tokens(Tokens(channels, offsets), np.arange(len(samples)) if rows is None else np.asarray(rows))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_layout():
     """Build a layout."""
     return layout_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_batch():
     """Build a batch."""
     return batch_of

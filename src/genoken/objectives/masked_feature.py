@@ -93,7 +93,7 @@ class MaskedFeatureObjective(_masking.MaskedObjective):
         if not self.restrict_to_missing:
             return outputs, None
         seen, samples = _seen_features(batch, layout), _masking.samples_of_targets(batch, KIND)
-        # A label is missing by definition, also where the token was kept, or where another objective shows the feature elsewhere.
+        # A label is possible by definition, also where its feature stands in the sample a second time.
         seen[samples, batch.targets[f"{KIND}.labels"]] = False
         return outputs.masked_fill(seen[samples], float("-inf")), (layout.num_features - seen.sum(dim=1))[samples]
 

@@ -155,7 +155,15 @@ def test_a_feature_that_the_encoder_does_not_see_is_missing(make_layout, make_ba
     assert float(measures["cross_entropy"][0]) == pytest.approx(math.log(3))
 
 
-def test_a_label_is_never_ruled_out(make_layout, make_batch):
+def test_a_label_that_stands_in_the_sample_twice_is_not_ruled_out(make_layout, make_batch):
+    layout = make_layout(5)
+    batch = with_targets(make_batch(layout, [[2, 2, 3]]), [1], [2])
+    measures = MaskedFeatureObjective(restrict_to_missing=True).measure(torch.zeros(1, 5), batch, layout)
+    assert measures["num_missing"].tolist() == [4]
+    assert float(measures["cross_entropy"][0]) == pytest.approx(math.log(4))
+
+
+def test_no_label_is_ruled_out_by_what_other_objectives_show(make_layout, make_batch):
     layout = make_layout(30, "category", bins=3)
     batch = make_batch(layout, [list(range(25))] * 20, values=[[1] * 25] * 20)
     draw = MaskDraw(0, 0, 0.5)

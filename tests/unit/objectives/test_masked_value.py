@@ -112,6 +112,14 @@ def test_the_share_of_swaps_and_that_every_absent_feature_is_as_likely(make_layo
     assert (counts - counts.sum() / 20).abs().max() < 4 * math.sqrt(150)
 
 
+def test_no_absent_feature_is_asked_for_twice(make_layout, make_batch):
+    layout = make_layout(15, "category", bins=2)
+    batch = make_batch(layout, [list(range(10))] * 50, values=[[1] * 10] * 50)
+    hidden = MaskedValueObjective(absent_swap=1.0).hide(batch, layout, ALL)
+    for features in hidden.targets["masked_value.features"].reshape(50, 10).tolist():
+        assert sorted(feature for feature in features if feature >= 10) == [10, 11, 12, 13, 14]
+
+
 def test_swaps_do_not_depend_on_the_batch(make_layout, make_batch):
     layout = make_layout(50, "category", bins=2)
     samples = [list(range(start, start + 20)) for start in range(6)]
@@ -231,6 +239,13 @@ def test_the_library_is_that_of_the_whole_sample_and_at_least_one(make_layout, m
     assert hidden.targets["masked_value.library"].tolist() == [6, 6, 1]
     outputs = torch.zeros(3, 2)
     assert bool(objective.measure(outputs, hidden, layout)["negative_log_likelihood"].isfinite().all())
+
+
+def test_values_that_another_objective_hid_are_left_out_of_the_library(make_layout, make_batch):
+    layout = make_layout(4, "scalar")
+    batch = make_batch(layout, [[0, 1, 2]], values=[[math.log(3), float("nan"), math.log(5)]])
+    hidden = MaskedValueObjective(likelihood="negative_binomial").hide(batch, layout, ALL)
+    assert hidden.targets["masked_value.library"].tolist() == [6, 6]
 
 
 def test_values_that_are_no_counts_are_refused(make_layout, make_batch):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import keyword
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,8 @@ MONITORS = ("objective", "loss", "macro_f1", "accuracy", "balanced_accuracy", "r
 """Validation metrics that can choose the weights."""
 LOGGERS = ("tensorboard", "csv", "wandb", "none")
 """Where training curves can go."""
+TOKEN_OBJECTIVES = ("masked_feature", "masked_value", "phenotype")
+"""What can be hidden and asked for."""
 LEVELS = ("debug", "info", "warning", "error")
 """How much libraries can tell."""
 
@@ -75,8 +78,9 @@ class Flag:
 
     @property
     def parameter(self) -> str:
-        """Name of the Python parameter."""
-        return self.name.replace("-", "_")
+        """Name of the Python parameter; ``from`` is a word of the language, so an underscore follows it."""
+        name = self.name.replace("-", "_")
+        return f"{name}_" if keyword.iskeyword(name) else name
 
     def read(self, value: Any) -> Any:
         """Return what was typed as the value that is meant.
@@ -168,6 +172,30 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
 )
 """Every flag of ``genoken train``, in the order of its help page."""
 
+_NOT_OF_PRETRAINING = frozenset(
+    {"label", "group", "positive", "train", "val", "test", "task", "split", "folds", "tokens", "strict", "baselines", "rivals",
+     "contrast", "monitor", "encoder", "output", "fast-dev-run"}
+)  # fmt: skip
+PRETRAIN_FLAGS: tuple[Flag, ...] = (
+    Flag("eval", "", list[str], DATA, "Files to report on, in place of samples held out; can be repeated.", metavar="FILES"),
+    Flag("group", "data.group", str, DATA, "Column whose values are held out whole, such as a compound.", metavar="COLUMN"),
+    Flag("test-share", "data.test", float, DATA, "Share of the samples held out to be reported on.", metavar="SHARE"),
+    Flag("phenotypes", "", str, DATA, "Columns of obs that become tokens, with commas.", metavar="COLUMNS"),
+    Flag("phenotype-map", "data.phenotype_map", str, DATA, "JSON file that fixes the phenotypes' values.", metavar="FILE"),
+    Flag("strict", "data.strict", bool, DATA, "Refuse samples with missing values instead of leaving them out."),
+    Flag("objective", "", str, MODEL, "What is hidden and asked for, with commas.", TOKEN_OBJECTIVES, several=True),
+    Flag("mask-probability", "", float, MODEL, "Share of the features' tokens that is hidden.", metavar="SHARE"),
+    Flag("from", "", Path, MODEL, "Earlier pretraining run to go on from.", metavar="FOLDER"),
+    Flag("width", "model.width", int, MODEL, "Numbers per token.", metavar="N"),
+    Flag("layers", "model.encoder.layers", int, MODEL, "Blocks of the transformer.", metavar="N"),
+    Flag("heads", "model.encoder.heads", int, MODEL, "Attention heads per block.", metavar="N"),
+    Flag("feed-forward", "model.encoder.feed_forward", int, MODEL, "Width of a block's hidden layer.", metavar="N"),
+    *(flag for flag in TRAIN_FLAGS if flag.name not in _NOT_OF_PRETRAINING),
+    Flag("output", "", Path, OUTPUT, "Run folder; runs/pretrained-FILE when left out.", metavar="FOLDER", short="-o"),
+    Flag("fast-dev-run", "", bool, TRAINING, "Try everything out: 200 samples, 4 batches, 1 epoch."),
+)
+"""Every flag of ``genoken pretrain``."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -204,20 +232,22 @@ def with_choices(text: str, choices: Sequence[str]) -> str:
     return f"{text.rstrip('.')}: {', '.join(choices)}." if choices else text
 
 
-def read_flags(values: Mapping[str, Any]) -> Given:
+def read_flags(values: Mapping[str, Any], flags: Sequence[Flag] = TRAIN_FLAGS) -> Given:
     """Sort what was typed into settings and the rest.
 
     Parameters
     ----------
     values
         Parameter name to what was typed; ``None``, ``False`` or an empty list where a flag was not given.
+    flags
+        The verb's flags.
 
     Raises
     ------
     ConfigError
         When a word is not among a flag's choices.
     """
-    typed = {flag: flag.read(values[flag.parameter]) for flag in TRAIN_FLAGS if _was_typed(values.get(flag.parameter))}
+    typed = {flag: flag.read(values[flag.parameter]) for flag in flags if _was_typed(values.get(flag.parameter))}
     return Given(
         settings={flag.path: value for flag, value in typed.items() if flag.path},
         others={flag.parameter: value for flag, value in typed.items() if not flag.path},
@@ -228,19 +258,23 @@ def _was_typed(value: Any) -> bool:
     return value is not None and value is not False and value != []  # 0 was typed, although it equals False
 
 
-def takes_flags(command: Callable[[Path | None, Given], None]) -> Callable[..., None]:
-    """Give a command of a file, which may be left out, every flag of the table in place of its parameter ``given``."""
-    file, _ = inspect.signature(command).parameters.values()
-    hint = get_type_hints(command, include_extras=True)[file.name]
-    parameters = [file.replace(annotation=hint, default=None), *(_parameter(flag) for flag in TRAIN_FLAGS)]
+def takes_flags(flags: Sequence[Flag]) -> Callable[[Callable[[Any, Given], None]], Callable[..., None]]:
+    """Give a command of a file or several, which may be left out, these flags in place of its parameter ``given``."""
 
-    @functools.wraps(command)
-    def parsed(**values: Any) -> None:
-        command(values.pop(file.name), read_flags(values))
+    def decorate(command: Callable[[Any, Given], None]) -> Callable[..., None]:
+        file, _ = inspect.signature(command).parameters.values()
+        hint = get_type_hints(command, include_extras=True)[file.name]
+        parameters = [file.replace(annotation=hint, default=None), *(_parameter(flag) for flag in flags)]
 
-    parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    parsed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return parsed
+        @functools.wraps(command)
+        def parsed(**values: Any) -> None:
+            command(values.pop(file.name), read_flags(values, flags))
+
+        parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        parsed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return parsed
+
+    return decorate
 
 
 def _parameter(flag: Flag) -> inspect.Parameter:

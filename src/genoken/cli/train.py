@@ -29,7 +29,7 @@ _ALLOWED_WITH_RESUME = ("resume", "log_level", "quiet")
 _ARGUMENTS = ("label", "group", "positive", "train", "val", "test", "preset", "config", "overwrite")
 
 
-@takes_flags
+@takes_flags(TRAIN_FLAGS)
 def command(
     file: Annotated[
         Path | None,
@@ -44,7 +44,7 @@ def command(
     What stands later wins: --preset, --config, --set, all other flags. The whole configuration is saved as config.yaml.
     """
     others = given.others
-    _set_log_level(others.get("log_level", "warning"))
+    set_log_level(others.get("log_level", "warning"))
     resume = others.get("resume")
     if resume is not None:
         _refuse_settings_of_resumed(file, given)
@@ -55,7 +55,7 @@ def command(
     try:
         train(**arguments, show=Show(quiet="quiet" in others))
     except Stopped as stopped:
-        stopped.advice = _advice(resume or arguments["output"])
+        stopped.advice = advice(resume or arguments["output"], "train")
         raise
 
 
@@ -110,15 +110,17 @@ def _refuse_settings_of_resumed(file: Path | None, given: Given) -> None:
         )
 
 
-def _advice(folder: Path) -> str:
-    from genoken.workflows.train import STATE
+def advice(folder: Path, verb: str) -> str:
+    """Return how a run that was stopped can be finished."""
+    from genoken.workflows.state import STATE
 
     if not (folder / STATE).is_file():
         return "nothing was trained yet"
-    return f"go on with: genoken train --resume {shlex.quote(str(folder))}"
+    return f"go on with: genoken {verb} --resume {shlex.quote(str(folder))}"
 
 
-def _set_log_level(name: str) -> None:
+def set_log_level(name: str) -> None:
+    """Let libraries tell what is of this level or above."""
     level = logging.getLevelNamesMapping()[name.upper()]
     logging.disable(level - 1)
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")

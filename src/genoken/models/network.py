@@ -178,13 +178,13 @@ class Network(nn.Module):
         return self.embedding.table
 
 
-def compile_blocks(network: Network) -> None:
+def compile_blocks(network: nn.Module) -> None:
     """Compile each block of the encoder in place with ``torch.compile``; shapes vary with the batch, so they stay dynamic."""
     for block in getattr(network.encoder, "blocks", []):
         block.compile(dynamic=True)
 
 
-def set_gradient_checkpointing(network: Network, enabled: bool) -> None:
+def set_gradient_checkpointing(network: nn.Module, enabled: bool) -> None:
     """Turn recomputation in the backward pass on or off, where the encoder knows it."""
     if isinstance(network.encoder, TransformerStack):
         network.encoder.gradient_checkpointing = enabled

@@ -6,6 +6,7 @@ import logging
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import lightning
 import numpy as np
@@ -20,6 +21,7 @@ from genoken.data.dataset import TokenDataset
 from genoken.data.order import cut_batches
 from genoken.models.layers.attention import BackendChoice, choose_backend
 from genoken.models.network import Network, compile_blocks, set_gradient_checkpointing
+from genoken.models.token_network import TokenNetwork
 from genoken.training.checkpoint import SafeCheckpointIO, latest_checkpoint
 from genoken.training.datamodule import TokenDataModule
 from genoken.training.module import TrainingModule
@@ -37,9 +39,11 @@ from genoken.training.progress import Checkpoints, EpochReader, History
 from genoken.training.selection import WeightSelection, load_weights
 from genoken.training.task import Task
 
+AnyNetwork = TypeVar("AnyNetwork", Network, TokenNetwork)
+
 
 @dataclass(frozen=True)
-class Fit:
+class Fit(Generic[AnyNetwork]):
     """A fitted network.
 
     Parameters
@@ -58,7 +62,7 @@ class Fit:
         The error that ended training early with the best weights so far kept; ``None`` if there was none.
     """
 
-    network: Network
+    network: AnyNetwork
     history: list[dict[str, float]]
     best_epoch: int
     precision: Precision
@@ -68,7 +72,7 @@ class Fit:
 
 
 def fit(
-    network: Network,
+    network: AnyNetwork,
     train: TokenDataset,
     val: TokenDataset,
     task: Task,
@@ -77,7 +81,7 @@ def fit(
     folder: Path,
     on_epoch: EpochReader | None = None,
     stop_after: int = 0,
-) -> Fit:
+) -> Fit[AnyNetwork]:
     """Train a network and put the best weights in place; goes on from the newest checkpoint in ``folder`` if there is one.
 
     Parameters

@@ -16,10 +16,11 @@ from genoken.core.config import TrainingSettings
 from genoken.core.errors import TrainingError
 from genoken.core.random import seed_for
 from genoken.models.network import Network, compile_blocks
+from genoken.models.token_network import TokenNetwork
 from genoken.training.optim import build_optimizer
 from genoken.training.task import Task
 
-Trained: TypeAlias = Network
+Trained: TypeAlias = Network | TokenNetwork
 """Networks that can be trained: from packed tokens to what a task scores, with an encoder and, some of them, a linear path."""
 
 

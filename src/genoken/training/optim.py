@@ -9,6 +9,7 @@ from torch import nn
 
 from genoken.core.config import TrainingSettings
 from genoken.models.network import Network
+from genoken.models.token_network import TokenNetwork
 
 FINAL_SHARE = 0.01
 """Share of the highest learning rate at which the cosine ends."""
@@ -41,7 +42,7 @@ def learning_rate_factor(step: int, total_steps: int, warmup: float, schedule: s
     return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def parameter_groups(network: Network, settings: TrainingSettings) -> list[dict[str, object]]:
+def parameter_groups(network: Network | TokenNetwork, settings: TrainingSettings) -> list[dict[str, object]]:
     """Return AdamW's groups: matrices decay; biases, norms and feature vectors do not; the linear path has settings of its own."""
     path = {id(parameter) for parameter in network.linear_path.parameters()} if network.linear_path is not None else set()
     tables = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)}
@@ -62,7 +63,7 @@ def parameter_groups(network: Network, settings: TrainingSettings) -> list[dict[
 
 
 def build_optimizer(
-    network: Network, settings: TrainingSettings, total_steps: int
+    network: Network | TokenNetwork, settings: TrainingSettings, total_steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
     """Return a fused AdamW and its schedule over ``total_steps`` optimizer steps."""
     optimizer = torch.optim.AdamW(parameter_groups(network, settings), betas=(0.9, 0.98), fused=True)

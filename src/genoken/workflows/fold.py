@@ -14,6 +14,7 @@ import torch
 from genoken.core.config import RunConfig, component_from_dict
 from genoken.core.errors import TrainingError
 from genoken.core.files import atomic_path, read_json, write_json
+from genoken.models.network import Network
 from genoken.training.fit import Fit, fit
 from genoken.training.precision import choose_device, matmul_flops_per_second
 from genoken.training.processes import is_first_process
@@ -122,7 +123,7 @@ def fit_final(
     planned_epochs: int,
     summand_weights: Sequence[float] | None,
     on_epoch: EpochReader | None,
-) -> Fit:
+) -> Fit[Network]:
     """Fit the final model of a cross-validation on all its samples, for as many epochs as the folds needed, and write it.
 
     ``val`` is part of ``rows``: its scores only go into the history, they choose nothing. The learning rate takes the course of
@@ -149,7 +150,7 @@ def _fit(
     *,
     on_epoch: EpochReader | None,
     stop_after: int = 0,
-) -> Fit:
+) -> Fit[Network]:
     target, val_part = prepared.model.target, prepared.dataset(val)
     assert val_part.labels is not None  # noqa: S101
     task = SupervisedTask(
@@ -174,7 +175,7 @@ def _fit(
 
 
 def _predictions(
-    config: RunConfig, prepared: Prepared, fitted: Fit, test: np.ndarray
+    config: RunConfig, prepared: Prepared, fitted: Fit[Network], test: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     import time
 

@@ -19,6 +19,7 @@ from genoken.data.dataset import TokenDataset
 from genoken.data.holdout import hold_out
 from genoken.data.phenotype_tokens import tokens_left
 from genoken.models.embeddings import EmbeddingStart, svd_start
+from genoken.models.token_network import TokenNetwork
 from genoken.training.fit import Fit, fit, planned
 from genoken.training.masked import MaskedTask
 from genoken.vocabulary.align import align, symbols_of
@@ -126,8 +127,8 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     if resume is not None:
         return _resume(Path(resume), data, show)
     resolved = resolve_pretraining(preset, config, dict(settings or {}))
-    named = {name: value for name, value in {"group": group, "phenotypes": tuple(phenotypes)}.items() if value}
-    resolved = replace(resolved, data=replace(resolved.data, **named))
+    columns = tuple(phenotypes) or resolved.data.phenotypes
+    resolved = replace(resolved, data=replace(resolved.data, group=group or resolved.data.group, phenotypes=columns))
     if data is None:
         raise ConfigError("no file to pretrain on is named", remedy="for example: genoken pretrain cells_*.h5ad")
     paths = _paths(data, evaluate_on)
@@ -171,10 +172,13 @@ def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | No
 
 
 def _paths(data: Files | AnnData, evaluate_on: Files | None) -> dict[str, list[Path]]:
-    names = {"data": data if isinstance(data, (str, Path, list, tuple)) else [], "eval": evaluate_on or []}
-    return {
-        part: expand_files([found] if isinstance(found, (str, Path)) else found) if found else [] for part, found in names.items()
-    }
+    return {"data": _expanded(data), "eval": _expanded(evaluate_on)}
+
+
+def _expanded(names: Files | AnnData | None) -> list[Path]:
+    if isinstance(names, (str, Path)):
+        return expand_files([names])
+    return expand_files(names) if isinstance(names, (list, tuple)) and names else []
 
 
 def _joined(paths: Sequence[Path]) -> str:
@@ -223,7 +227,7 @@ def _settled(config: PretrainConfig, samples: Samples) -> PretrainConfig:
         raise DataError(
             f"no file has the phenotype '{missing[0]}' in obs", where=samples.origin, remedy="leave it out of --phenotypes"
         )
-    tokenizer = config.tokenizer
+    tokenizer: Any = config.tokenizer
     if data.phenotypes and getattr(tokenizer, "max_tokens", 0):
         tokenizer = replace(tokenizer, max_tokens=tokens_left(tokenizer.max_tokens, len(data.phenotypes), end=True))
     objectives = config.objectives
@@ -348,7 +352,7 @@ def _task(job: _Job, prepared: _Prepared) -> MaskedTask:
     )
 
 
-def _fit(job: _Job, prepared: _Prepared) -> Fit:
+def _fit(job: _Job, prepared: _Prepared) -> Fit[TokenNetwork]:
     train, task = prepared.part("train"), _task(job, prepared)
     probe = prepared.rows["train"][_probe(len(prepared.rows["train"]), len(prepared.rows["val"]), job.config.training.seed)]
     val = prepared.dataset.take(np.concatenate([prepared.rows["val"], probe]))
@@ -380,7 +384,8 @@ def _announce(job: _Job, prepared: _Prepared) -> None:
     show.line(f"Held out by {unit}: {parts}.")
     lengths = prepared.dataset.lengths()
     show.line(
-        f"{len(prepared.model.state.feature_ids):,} features in the vocabulary, {np.median(lengths):,.0f} tokens per sample (median)."
+        f"{len(prepared.model.state.feature_ids):,} features in the vocabulary, "
+        f"{np.median(lengths):,.0f} tokens per sample (median)."
     )
     truncated = pretraining_results.share_truncated(prepared.dataset)
     if truncated:

@@ -18,6 +18,7 @@ from genoken.core.config import RunConfig, build, component_from_dict, dump_yaml
 from genoken.core.errors import ConfigError, GenokenError, RunError, TrainingError
 from genoken.core.files import write_json
 from genoken.evaluation.verdict import evaluate_predictions
+from genoken.models.network import Network
 from genoken.training.fit import Fit
 from genoken.training.optim import num_epochs
 from genoken.training.processes import is_first_process, is_one_of_several, wait_for_all
@@ -30,6 +31,7 @@ from genoken.workflows.run import Run, load_run
 from genoken.workflows.show import Show
 from genoken.workflows.state import STATE, begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
 from genoken.workflows.store import fold_hashes, fold_place, read_model
+from genoken.workflows.typed import typed_command
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -319,7 +321,7 @@ def _final(job: _Job, fitted: list[FoldResult]) -> FoldResult:
     return replace(fitted[0], model=read_model(job.folder), history=pd.DataFrame(final.history), failure=final.failure)
 
 
-def _fit_final(job: _Job, fitted: list[FoldResult]) -> Fit | None:
+def _fit_final(job: _Job, fitted: list[FoldResult]) -> Fit[Network] | None:
     """Fit a model on all samples of a cross-validation, for as long as the folds needed; nothing for a single split."""
     if len(fitted) == 1:
         return None

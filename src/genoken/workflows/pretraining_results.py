@@ -36,3 +36,244 @@ def share_truncated(dataset: TokenDataset) -> float:
     rows = np.arange(min(len(dataset), 1024))
     tokens = dataset.tokenizer.encode(dataset.prepared, rows, dataset.state)
     return tokens.num_truncated / max(tokens.num_truncated + tokens.num_tokens, 1)
+
+
+def write_results(
+    folder: Path,
+    model: PretrainedModel,
+    dataset: TokenDataset,
+    rows: Mapping[str, np.ndarray],
+    source: Source,
+    fitted: Fit[TokenNetwork],
+    *,
+    task: MaskedTask,
+    show: Show,
+) -> PretrainedRun:
+    """Score the part that was held out beside trivial floors, and write everything but the network; return the run, read back.
+
+    Parameters
+    ----------
+    folder
+        The run folder, which holds the network's files.
+    model, dataset
+        The network, and all samples as its tokens.
+    rows
+        Rows of ``train``, ``val`` and ``test``.
+    source
+        What was read.
+    fitted
+        What training gave.
+    task
+        The objectives with their fixed masks.
+    show
+        Where progress goes.
+    """
+    table = source.samples.table
+    history = pd.DataFrame(fitted.history)
+    _write_csv(folder / "history.csv", history)
+    with show.bar("Scoring", total=3) as bar:
+        found = measured(model.network, task, dataset.take(rows["test"]), batch_size=_SAMPLES_PER_PASS)
+        bar.to(1, "trivial floors")
+        of_floors = floors_of(model, dataset, rows, found, table)
+        bar.to(2, "states")
+        _write_parquet(folder / "targets.parquet", _target_table(model, found, of_floors, table.index[rows["test"]]))
+        _write_states(folder, model, dataset, rows["test"], source.samples)
+        bar.to(3)
+    group = model.config.data.group
+    groups = table[group].astype(str).to_numpy()[rows["test"]] if group else None
+    best = history.iloc[fitted.best_epoch]
+    summaries = {
+        name: summarize(
+            measures,
+            of_floors.get(name, {}),
+            rows=measures["row"],
+            groups=groups,
+            seed=model.config.training.seed,
+            losses=(float(best[f"train_part_{name}_loss"]), float(best[f"val_{name}_loss"])),
+            train_mean=model.state.per_feature.get("train_mean"),
+        )
+        for name, measures in found.items()
+    }
+    facts = {
+        "predict_samples_per_second": float("nan"),
+        "matmul_flops_per_second": matmul_flops_per_second(choose_device(), fitted.precision.dtype),
+    }
+    training = model.config.training
+    speed = speed_of(history, [facts], num_devices=training.devices * training.nodes)
+    metrics = {
+        "task": "pretraining",
+        "verdict": " ".join(summary["verdict"] for summary in summaries.values()),
+        "objectives": summaries,
+        "best_epoch": fitted.best_epoch,
+        "train_part_loss": float(best["train_part_loss"]),
+        "held_out_loss": float(best["val_loss"]),
+        "split": {"group": group or None, "samples": {part: len(found) for part, found in rows.items()}},
+        "speed": speed,
+    }
+    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "manifest.json", _manifest(folder, model, source.files, fitted, history, speed))
+    write_report(folder)
+    return PretrainedRun(folder, model)
+
+
+def floors_of(
+    model: PretrainedModel,
+    dataset: TokenDataset,
+    rows: Mapping[str, np.ndarray],
+    found: Mapping[str, Mapping[str, np.ndarray]],
+    table: pd.DataFrame,
+) -> dict[str, floors.Floors]:
+    """Return what trivial rules, fitted on the train part, score at the same targets.
+
+    Parameters
+    ----------
+    model, dataset, rows
+        As for :func:`write_results`.
+    found
+        Objective to what was measured at its targets: their ``row`` in the test part and ``place`` in the sample.
+    table
+        Sample table, for groups that samples resemble each other by.
+    """
+    train, test = dataset.take(rows["train"]), dataset.take(rows["test"])
+    packed = {"train": packed_tokens(train), "test": packed_tokens(test)}
+    num_features = len(model.state.feature_ids)
+    units = _units(table, model.config.data.group)
+    units_train = None if units is None else units[rows["train"]]
+    result: dict[str, floors.Floors] = {}
+    for objective in model.config.objectives:
+        name = kind_of(objective)
+        targets = Targets(packed["test"].offsets[found[name]["row"]] + found[name]["place"])
+        if name == "masked_feature":
+            restricted = bool(getattr(objective, "restrict_to_missing", False))
+            result[name] = floors.feature_floors(
+                packed["train"], packed["test"], targets, num_features, restricted=restricted, units_train=units_train
+            )
+        elif name == "masked_value":
+            channel = dataset.layout.channel("value")
+            assert channel is not None  # noqa: S101
+            if channel.kind == "category":
+                num_categories = channel.size - FIRST_CATEGORY
+                result[name] = floors.category_floors(
+                    packed["train"], packed["test"], targets, num_features, num_categories, units_train=units_train
+                )
+            else:
+                result[name] = floors.value_floors(
+                    packed["train"], packed["test"], targets, num_features, units_train=units_train
+                )
+        elif name == "phenotype":
+            assert train.phenotype_codes is not None  # noqa: S101
+            assert test.phenotype_codes is not None  # noqa: S101
+            result[name] = phenotype_floors(
+                train.phenotype_codes,
+                test.phenotype_codes,
+                found[name]["row"],
+                found[name]["column"],
+                train.prepared,
+                test.prepared,
+            )
+    return result
+
+
+def _units(table: pd.DataFrame, group: str) -> np.ndarray | None:
+    """Return the group of each sample, which a floor's own tuning must not divide."""
+    return table[group].astype(str).to_numpy() if group else None
+
+
+def packed_tokens(dataset: TokenDataset) -> PackedTokens:
+    """Return the complete tokens of a data set, as floors take them."""
+    batch, layout = dataset.batch(np.arange(len(dataset))), dataset.layout
+    identity, value = layout.channel("identity"), layout.channel("value")
+    assert identity is not None  # noqa: S101
+    identities = batch.channels[identity.name].numpy()
+    is_feature = (identities >= NUM_SPECIALS) & (identities < layout.first_phenotype)
+    categories, values = None, None
+    if value is not None and value.kind == "category":
+        categories = np.where(is_feature, batch.channels[value.name].numpy() - FIRST_CATEGORY, -1)
+    elif value is not None:
+        values = batch.channels[value.name].numpy()
+    return PackedTokens(
+        features=np.where(is_feature, identities - NUM_SPECIALS, -1),
+        categories=categories,
+        values=values,
+        offsets=batch.offsets.numpy().astype(np.int64),
+    )
+
+
+def _target_table(
+    model: PretrainedModel,
+    found: Mapping[str, Mapping[str, np.ndarray]],
+    of_floors: Mapping[str, floors.Floors],
+    sample_ids: pd.Index,
+) -> pd.DataFrame:
+    """Return one row per target of the test part, with what the model and each floor scored there."""
+    tables = []
+    for name, measures in found.items():
+        columns: dict[str, Any] = {"objective": name, "sample_id": sample_ids[measures["row"]].astype(str)}
+        features = measures.get("feature", measures["label"] if name == "masked_feature" else None)
+        if features is not None:
+            columns["feature_id"] = np.asarray(model.state.feature_ids, dtype=object)[features]
+            columns["symbol"] = np.asarray(model.symbols, dtype=object)[features]
+        columns |= {measure: values for measure, values in measures.items() if measure not in ("row", "feature")}
+        for floor, scores in of_floors.get(name, {}).items():
+            columns |= {f"floor_{floor}_{measure}": values for measure, values in scores.items()}
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _write_states(folder: Path, model: PretrainedModel, dataset: TokenDataset, rows: np.ndarray, samples: Samples) -> None:
+    """Write ``embeddings.parquet`` (states of the test part, nothing hidden) and ``gene_embeddings.parquet`` (the learned table)."""
+    rows = rows[:_MOST_STATES]
+    states = sample_states(model, dataset.take(rows))
+    table = samples.table.iloc[rows]
+    columns = {"sample_id": table.index.astype(str)}
+    for name in (model.config.data.group, *model.config.data.phenotypes):
+        if name:
+            columns[name] = table[name].astype(str).to_numpy()
+    numbered = pd.DataFrame(states, columns=[f"model_{index}" for index in range(states.shape[1])])
+    _write_parquet(folder / "embeddings.parquet", pd.concat([pd.DataFrame(columns), numbered], axis=1))
+    vectors = model.network.feature_table.detach().numpy()
+    genes = pd.DataFrame({"feature_id": model.state.feature_ids, "symbol": model.symbols})
+    numbered = pd.DataFrame(vectors, columns=[f"width_{index}" for index in range(vectors.shape[1])])
+    _write_parquet(folder / "gene_embeddings.parquet", pd.concat([genes, numbered], axis=1))
+
+
+def _manifest(
+    folder: Path,
+    model: PretrainedModel,
+    files: Sequence[Mapping[str, Any]],
+    fitted: Fit[TokenNetwork],
+    history: pd.DataFrame,
+    speed: Mapping[str, Any],
+) -> dict[str, Any]:
+    parameters = model.network.num_parameters()
+    state = read_state(folder)
+    settings = model.config.model
+    return {
+        "genoken": genoken.__version__,
+        "command": state["command"],
+        "seed": model.config.training.seed,
+        "python": platform.python_version(),
+        "libraries": library_versions(),
+        "hardware": hardware(),
+        "data": list(files),
+        "model": {
+            "summary": f"{kind_of(settings.encoder)} over {len(model.state.feature_ids):,} features, width {settings.width}",
+            "parameters": sum(parameters.values()),
+            "parameters_by_part": parameters,
+            "attention": {"backend": fitted.backend.backend, "reason": fitted.backend.reason},
+            "precision": {"used": fitted.precision.name, "reason": fitted.precision.reason},
+        },
+        "files": {name: sha256_of_file(folder / name) for name in PRETRAINED_FILES},
+        "speed": dict(speed),
+        "peak_memory_mb_by_epoch": history["peak_memory_mb"].tolist(),
+    }
+
+
+def _write_parquet(path: Path, table: pd.DataFrame) -> None:
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)

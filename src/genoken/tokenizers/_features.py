@@ -1,4 +1,4 @@
-"""What tokenizers share: normalizing values, choosing variable features, gathering columns of a sparse matrix."""
+"""What tokenizers share: normalizing values, choosing variable features, moments."""
 
 from __future__ import annotations
 
@@ -29,16 +29,42 @@ def normalize_total_log1p(values: sp.csr_matrix, target_sum: float, *, total: bo
     return result.astype(np.float32)
 
 
-def gather_columns(values: sp.csr_matrix, columns: np.ndarray) -> sp.csr_matrix:
-    """Return the matrix whose column ``j`` is column ``columns[j]`` of ``values``, or zeros where ``columns[j]`` is -1."""
-    present = np.flatnonzero(columns >= 0)
-    selection = sp.csr_matrix(
-        (np.ones(len(present), dtype=np.float32), (columns[present], present)), shape=(values.shape[1], len(columns))
-    )
-    result = (values @ selection).tocsr()
-    result.sort_indices()
-    result.eliminate_zeros()
-    return result.astype(np.float32)
+def refuse_scores(samples: Samples, kind: str) -> None:
+    """Refuse values that have no zero that could mean "not expressed".
+
+    Raises
+    ------
+    DataError
+        When they are scaled or of an unknown kind.
+    """
+    if samples.value_kind not in ("counts", "normalized", "log"):
+        raise DataError(
+            f"the values are {samples.value_kind}, and the {kind} tokenizer needs counts, normalized or log values",
+            where=samples.origin,
+            remedy="choose another matrix with --source (X, raw, layers/NAME); genoken check shows what each holds",
+        )
+
+
+def log_values(samples: Samples, target_sum: float) -> sp.csr_matrix:
+    """Return counts scaled to ``target_sum`` and logged, normalized values logged, and log values as they are."""
+    return normalize_total_log1p(samples.values, target_sum, total=samples.value_kind == "counts", log=samples.value_kind != "log")
+
+
+def train_moments(values: sp.csr_matrix) -> dict[str, np.ndarray]:
+    """Return what every tokenizer keeps of the prepared train values: moments over all samples, and over those above zero."""
+    mean, deviation = feature_moments(values)
+    expressed_mean, expressed_deviation = expressed_moments(values)
+    return {
+        "train_mean": mean,
+        "train_deviation": deviation,
+        "expressed_mean": expressed_mean,
+        "expressed_deviation": expressed_deviation,
+    }
+
+
+def longest_sample(num_features: int, max_tokens: int) -> int:
+    """Return the most tokens that a sample can have, CLS included; ``max_tokens`` 0 is no limit."""
+    return min(max_tokens or num_features + 1, num_features + 1)
 
 
 def expressed_features(samples: Samples, minimum_samples: int = 1) -> np.ndarray:
@@ -59,7 +85,13 @@ def expressed_features(samples: Samples, minimum_samples: int = 1) -> np.ndarray
 
 
 def variable_features(samples: Samples, normalized: sp.csr_matrix, count: int) -> np.ndarray:
-    """Return the sorted columns of the ``count`` most variable features.
+    """Return the sorted columns of the ``count`` most variable features; see :func:`ranked_variable_features`."""
+    candidates = expressed_features(samples, min(MINIMUM_SAMPLES_EXPRESSING, samples.num_samples))
+    return candidates if len(candidates) <= count else np.sort(ranked_variable_features(samples, normalized, count))
+
+
+def ranked_variable_features(samples: Samples, normalized: sp.csr_matrix, count: int) -> np.ndarray:
+    """Return the columns of the ``count`` most variable features, the most variable one first.
 
     scanpy's ``seurat_v3`` on counts (variance of the clipped, standardized counts around a loess fit of variance on mean), and its
     ``seurat`` on log values (dispersion, normalized within bins of the mean). Where too few samples or features make the loess fit
@@ -75,12 +107,11 @@ def variable_features(samples: Samples, normalized: sp.csr_matrix, count: int) -
         How many features to take; all that are expressed at all when there are not more.
     """
     candidates = expressed_features(samples, min(MINIMUM_SAMPLES_EXPRESSING, samples.num_samples))
-    if len(candidates) <= count:
-        return candidates
+    count = min(count, len(candidates))
     ranked = _seurat_v3(samples.values[:, candidates], count) if samples.value_kind == "counts" else None
     if ranked is None:
         ranked = _seurat(normalized[:, candidates], count)
-    return np.sort(candidates[ranked])
+    return candidates[ranked]
 
 
 def varying_features(samples: Samples, count: int) -> np.ndarray:
@@ -122,7 +153,8 @@ def _seurat_v3(counts: sp.csr_matrix, count: int) -> np.ndarray | None:
             table = scanpy.pp.highly_variable_genes(adata, n_top_genes=count, flavor="seurat_v3", inplace=False)
     except ValueError:  # the loess fit is singular on tiny or near-constant data; the caller falls back to dispersions
         return None
-    return np.flatnonzero(table["highly_variable"].to_numpy())
+    chosen = np.flatnonzero(table["highly_variable"].to_numpy())
+    return chosen[np.argsort(table["highly_variable_rank"].to_numpy()[chosen], kind="stable")]
 
 
 def _seurat(log_values: sp.csr_matrix, count: int) -> np.ndarray:

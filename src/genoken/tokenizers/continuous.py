@@ -9,7 +9,6 @@ from pydantic import Field
 
 from genoken.core.components import settings
 from genoken.core.contracts import Tokenizer, TokenizerState
-from genoken.core.errors import DataError
 from genoken.core.layout import CLS_ID, NUM_SPECIALS, Channel, Layout
 
 if TYPE_CHECKING:
@@ -59,24 +58,18 @@ class ContinuousTokenizer(Tokenizer):
             columns = (
                 _features.variable_features(train, normalized, self.hvgs) if self.hvgs else _features.expressed_features(train)
             )
-        chosen = normalized[:, columns]
-        mean, deviation = _features.feature_moments(chosen)
-        expressed_mean, expressed_deviation = _features.expressed_moments(chosen)
         return TokenizerState(
             feature_ids=tuple(train.features.index[columns].astype(str)),
-            per_feature={
-                "train_mean": mean,
-                "train_deviation": deviation,
-                "expressed_mean": expressed_mean,
-                "expressed_deviation": expressed_deviation,
-            },
+            per_feature=_features.train_moments(normalized[:, columns]),
             facts={"value_kind": train.value_kind, "train_samples": train.num_samples},
         )
 
     def layout(self, state: TokenizerState) -> Layout:
         """Return the identity and the value channel."""
+        from genoken.tokenizers import _features
+
         num_features = len(state.feature_ids)
-        longest = num_features + 1 if not self.max_tokens else min(self.max_tokens, num_features + 1)
+        longest = _features.longest_sample(num_features, self.max_tokens)
         return Layout(
             channels=(
                 Channel(name="feature", kind="category", role="identity", size=NUM_SPECIALS + num_features),
@@ -90,9 +83,9 @@ class ContinuousTokenizer(Tokenizer):
 
     def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> sp.csr_matrix:
         """Return log values (samples, vocabulary); totals run over all genes of the file, before the choice of columns."""
-        from genoken.tokenizers import _features
+        from genoken.tokenizers import _gathering
 
-        return _features.gather_columns(self._normalize(samples), columns)
+        return _gathering.gather_columns(self._normalize(samples), columns)
 
     def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
         """Return packed tokens of these rows, genes in vocabulary order within each sample."""
@@ -130,12 +123,5 @@ class ContinuousTokenizer(Tokenizer):
                     remedy="make every gene a token with --set tokenizer.tokens=all, without tokenizer.max_tokens",
                 )
             return samples.values
-        if samples.value_kind not in ("counts", "normalized", "log"):
-            raise DataError(
-                f"the values are {samples.value_kind}, and the continuous tokenizer needs counts, normalized or log values",
-                where=samples.origin,
-                remedy="choose another matrix with --source (X, raw, layers/NAME); genoken check shows what each holds",
-            )
-        return _features.normalize_total_log1p(
-            samples.values, self.target_sum, total=samples.value_kind == "counts", log=samples.value_kind != "log"
-        )
+        _features.refuse_scores(samples, "continuous")
+        return _features.log_values(samples, self.target_sum)

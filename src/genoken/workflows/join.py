@@ -15,7 +15,7 @@ from genoken.core.errors import DataError
 from genoken.core.matrix import LOG_MAXIMUM
 from genoken.core.samples import Samples
 from genoken.data._check_values import identifier_findings, named_species
-from genoken.tokenizers._features import gather_columns
+from genoken.tokenizers._gathering import gather_columns
 from genoken.vocabulary.align import align, symbols_of
 from genoken.vocabulary.genes import Identifiers, normalize
 

@@ -157,9 +157,7 @@ def floors_of(
                     packed["train"], packed["test"], targets, num_features, num_categories, units_train=units_train
                 )
             else:
-                result[name] = floors.value_floors(
-                    packed["train"], packed["test"], targets, num_features, units_train=units_train
-                )
+                result[name] = floors.value_floors(packed["train"], packed["test"], targets, num_features, units_train=units_train)
         elif name == "phenotype":
             assert train.phenotype_codes is not None  # noqa: S101
             assert test.phenotype_codes is not None  # noqa: S101

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from genoken.core.components import settings
 from genoken.core.contracts import Tokenizer, TokenizerState
+from genoken.core.errors import DataError
 from genoken.core.layout import CLS_ID, NUM_SPECIALS, Channel, Layout
 
 if TYPE_CHECKING:

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+import genoken
+from genoken.core.components import kind_of
+from genoken.core.files import atomic_path, sha256_of_file, write_json
+from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
+from genoken.evaluation import floors
+from genoken.evaluation.floors import PackedTokens, Targets
+from genoken.evaluation.masked_verdict import summarize
+from genoken.evaluation.phenotype_floors import phenotype_floors
+from genoken.models.token_network import TokenNetwork
+from genoken.reporting.report import write_report
+from genoken.training.fit import Fit
+from genoken.training.masked import MaskedTask, measured
+from genoken.training.precision import choose_device, matmul_flops_per_second
+from genoken.workflows.inputs import Source
+from genoken.workflows.pretrained import PRETRAINED_FILES, PretrainedModel
+from genoken.workflows.pretrained_run import PretrainedRun, sample_states
+from genoken.workflows.results import speed_of
+from genoken.workflows.show import Show
+from genoken.workflows.state import read_state
+from genoken.workflows.store import hardware, library_versions
 
 _SAMPLES_PER_PASS = 64
 _MOST_STATES = 20_000
@@ -219,7 +240,7 @@ def _target_table(
 
 
 def _write_states(folder: Path, model: PretrainedModel, dataset: TokenDataset, rows: np.ndarray, samples: Samples) -> None:
-    """Write ``embeddings.parquet`` (states of the test part, nothing hidden) and ``gene_embeddings.parquet`` (the learned table)."""
+    """Write ``embeddings.parquet`` (states of the test part) and ``gene_embeddings.parquet`` (the learned table)."""
     rows = rows[:_MOST_STATES]
     states = sample_states(model, dataset.take(rows))
     table = samples.table.iloc[rows]

@@ -45,7 +45,7 @@ def phenotype_floors(
     Returns
     -------
     dict
-        ``most_frequent`` and ``linear`` to ``cross_entropy``, ``correct``, ``top5`` and ``prediction`` of each target.
+        ``most_frequent`` and ``linear`` to ``cross_entropy``, ``correct``, ``top5``, ``prediction`` and ``label`` of each target.
     """
     floors: Floors = {}
     for column in np.unique(target_columns):
@@ -64,7 +64,8 @@ def phenotype_floors(
             rules["linear"] = rules["most_frequent"]
         for name, probabilities in rules.items():
             log_probabilities = np.log((1 - _UNSEEN) * probabilities + _UNSEEN / num_categories)
-            measures = _chances.among(log_probabilities, labels) | {"prediction": probabilities.argmax(axis=1)}
+            measures = _chances.among(log_probabilities, labels)
+            measures |= {"prediction": probabilities.argmax(axis=1), "label": labels}
             floor = floors.setdefault(name, {})
             for measure, found in measures.items():
                 floor.setdefault(measure, np.zeros(len(chosen), dtype=found.dtype))[chosen] = found

@@ -10,7 +10,8 @@ gets: the tokens of the sample that are not hidden. A token that an objective re
   Gaussian of m. ``linear_student`` has Student's t in the Gaussian's place. Only for panels: samples that hold every feature.
 - ``most_frequent``, ``most_frequent_per_feature``: train frequencies of categories.
 - ``train_mean``, ``ridge``: the feature's train mean, and ridge regression on all visible values of the sample.
-- ``linear`` for phenotypes: logistic regression on the prepared values; it does not see the sample's other phenotypes.
+
+Those of phenotypes are in :mod:`genoken.evaluation.phenotype_floors`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from genoken.evaluation import _chances, _linear_floors
 from genoken.evaluation._linear_floors import linear_floor_note
 from genoken.evaluation._packed import PackedTokens, Targets, missing_features
 from genoken.evaluation._profiles import Points, Profile, fit_profile
-from genoken.evaluation.phenotype_floors import Floors, phenotype_floors
+from genoken.evaluation.phenotype_floors import Floors
 
 __all__ = [
     "Floors",
@@ -32,7 +33,6 @@ __all__ = [
     "category_floors",
     "feature_floors",
     "linear_floor_note",
-    "phenotype_floors",
     "value_floors",
 ]
 

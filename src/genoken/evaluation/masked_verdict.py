@@ -44,8 +44,8 @@ def summarize(
     seed: int,
     groups: np.ndarray | None = None,
     phenotypes: Sequence[str] = (),
-    train_part_loss: float | None = None,
-    held_out_loss: float | None = None,
+    losses: tuple[float, float] | None = None,
+    train_mean: np.ndarray | None = None,
     draws: int = 1000,
 ) -> dict[str, Any]:
     """Return the scores of one objective and of its floors at the same targets.
@@ -68,8 +68,10 @@ def summarize(
         Group of each test sample, indexed by row; ``None`` when samples are independent.
     phenotypes
         Names of the phenotypes in the order of ``column``.
-    train_part_loss, held_out_loss
-        Loss on train samples and on held-out ones, taken alike.
+    losses
+        Loss on train samples and on held-out ones, with the same masks and without dropout.
+    train_mean
+        Each feature's train mean (features,), by which values are centered; by default the predictions of the floor of this name.
     draws
         Bootstrap draws.
 
@@ -78,7 +80,7 @@ def summarize(
     dict
         ``targets``, ``samples``, ``groups``; ``metric``, the one that decides; ``model`` and ``floors``: measure to mean, and
         measure with ``_interval``; ``difference`` of the model to the strongest ``floor``; ``phenotypes``: name to predictor to
-        ``accuracy`` and ``macro_f1``; ``sentence`` and ``memorization`` (may be empty).
+        ``accuracy`` and ``macro_f1``; ``verdict``, a sentence or two, the second of which is ``memorization`` (may be empty).
     """
     units = np.asarray(rows) if groups is None else np.asarray(groups).astype(str)[rows]
     resampled = _Resampled(units, "samples" if groups is None else "groups", seed, draws)
@@ -86,7 +88,7 @@ def summarize(
     metric = "cross_entropy" if "cross_entropy" in measured else "squared_error"
     draws_of: dict[str, np.ndarray | None] = {}
     scores: dict[str, dict[str, Any]] = {}
-    center = floors.get("train_mean", {}).get("prediction")
+    center = floors.get("train_mean", {}).get("prediction") if train_mean is None else train_mean[measured["feature"]]
     for name, found in predictors.items():
         scores[name] = {}
         for measure in (measure for measure in _MEANS if measure in found):
@@ -98,6 +100,7 @@ def summarize(
             scores[name] |= _correlations(resampled, measured["value"], found["prediction"], center)
     rivals = [name for name in floors if scores[name].get(metric) is not None]
     best = min(rivals, key=lambda name: scores[name][metric], default=None)
+    memorization = "" if losses is None else _memorization(*losses)
     difference = None if best is None else _difference(scores, draws_of, best, metric, resampled)
     return {
         "targets": len(units),
@@ -108,20 +111,16 @@ def summarize(
         "floors": {name: scores[name] for name in floors},
         "difference": difference,
         "phenotypes": _by_phenotype(predictors, measured["column"], phenotypes) if "column" in measured else {},
-        "sentence": _sentence(scores, difference, resampled, metric),
-        "memorization": _memorization(train_part_loss, held_out_loss),
+        "verdict": f"{_sentence(scores, difference, resampled, metric)} {memorization}".strip(),
+        "memorization": memorization,
     }
 
 
 def verdict(summaries: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the sentences of all objectives, with the objective's name in front where there are several."""
-    several = len(summaries) > 1
-    sentences = [
-        f"{_OBJECTIVE_WORDS.get(kind, kind) + ': ' if several else ''}{summary['sentence']}" for kind, summary in summaries.items()
-    ]
-    # objectives share the network and its loss, so one sentence on memorization is enough
-    memorization = next((summary["memorization"] for summary in summaries.values() if summary["memorization"]), "")
-    return " ".join([*sentences, memorization]).strip()
+    """Return the verdicts of all objectives, with the objective's name in front where there are several."""
+    if len(summaries) == 1:
+        return str(next(iter(summaries.values()))["verdict"])
+    return " ".join(f"{_OBJECTIVE_WORDS.get(kind, kind)}: {summary['verdict']}" for kind, summary in summaries.items())
 
 
 class _Resampled:
@@ -245,8 +244,8 @@ def _sentence(
     )
 
 
-def _memorization(train_part_loss: float | None, held_out_loss: float | None) -> str:
-    if train_part_loss is None or held_out_loss is None or not train_part_loss < _MEMORIZED_BELOW * held_out_loss:
+def _memorization(train_part_loss: float, held_out_loss: float) -> str:
+    if not train_part_loss < _MEMORIZED_BELOW * held_out_loss:
         return ""
     return (
         f"The model memorizes its train samples: with the same masks its loss is {train_part_loss:.3f} on them and "

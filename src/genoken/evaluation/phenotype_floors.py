@@ -1,4 +1,7 @@
-"""Trivial floors of masked phenotypes."""
+"""Trivial floors of masked phenotypes: the most frequent category of train, and logistic regression on the prepared values.
+
+The regression does not see the other phenotypes of a sample, which a model may see.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ def phenotype_floors(
     Parameters
     ----------
     train_codes, test_codes
-        int64 (samples, phenotypes): category of each phenotype from 0 on, -1 where it is unknown.
+        int64 (samples, phenotypes): code of each phenotype's category, -1 where it is unknown.
     target_samples, target_columns
         int64 (targets,): row and column of ``test_codes`` that is asked for.
     train_values, test_values
@@ -52,8 +55,11 @@ def phenotype_floors(
         chosen = target_columns == column
         codes = train_codes[:, column]
         labels = test_codes[target_samples[chosen], column]
-        num_categories = int(max(codes.max(initial=0), test_codes[:, column].max(initial=0))) + 1
+        known = np.unique(np.concatenate([codes, labels]))
+        categories = known[known >= 0]
+        num_categories = len(categories)
         labeled = np.flatnonzero(codes >= 0)
+        codes, labels = np.searchsorted(categories, codes), np.searchsorted(categories, labels)
         counts = np.bincount(codes[labeled], minlength=num_categories).astype(np.float64)
         rules = {"most_frequent": np.tile(counts / max(counts.sum(), 1.0), (len(labels), 1))}
         if len(np.unique(codes[labeled])) > 1:
@@ -65,7 +71,7 @@ def phenotype_floors(
         for name, probabilities in rules.items():
             log_probabilities = np.log((1 - _UNSEEN) * probabilities + _UNSEEN / num_categories)
             measures = _chances.among(log_probabilities, labels)
-            measures |= {"prediction": probabilities.argmax(axis=1), "label": labels}
+            measures |= {"prediction": categories[probabilities.argmax(axis=1)], "label": categories[labels]}
             floor = floors.setdefault(name, {})
             for measure, found in measures.items():
                 floor.setdefault(measure, np.zeros(len(chosen), dtype=found.dtype))[chosen] = found

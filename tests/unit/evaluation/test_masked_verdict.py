@@ -41,7 +41,7 @@ def test_means_and_the_difference_to_the_strongest_floor():
         "unit": "samples",
         "draws": 1000,
     }
-    assert found["sentence"] == (
+    assert found["verdict"] == (
         "The model scores no lower than the strongest floor, guessing among the missing features: cross-entropy 3.000 against "
         "3.000 (difference +0.000); no interval is given from fewer than 5 samples (here 2), so this may be chance."
     )
@@ -97,8 +97,8 @@ def test_means_of_genes_alone_have_no_centered_correlation():
 def test_a_win_needs_the_whole_interval(shift, words):
     wiggle = np.tile([0.1, -0.1], 10)
     found = summarize(*entropies(2 + shift + wiggle, np.full(20, 2.0)), seed=0)
-    assert found["sentence"].startswith(words)
-    assert found["sentence"].endswith("over 20 samples).")
+    assert found["verdict"].startswith(words)
+    assert found["verdict"].endswith("over 20 samples).")
     low, high = found["difference"]["interval"]
     assert low <= shift <= high
 
@@ -125,23 +125,34 @@ def test_phenotypes_are_scored_one_by_one_in_each_predictors_own_codes():
     assert found["1"]["model"] == {"accuracy": 1.0, "macro_f1": 1.0}
 
 
-def test_memorization_is_said_once():
+def test_memorization_is_a_second_sentence():
     measured, floors, rows = entropies(np.ones(6), np.full(6, 2.0))
-    calm, memorizing = (summarize(measured, floors, rows, seed=0, train_part_loss=loss, held_out_loss=3.0) for loss in (2.5, 1.25))
+    calm, memorizing = (summarize(measured, floors, rows, seed=0, losses=(loss, 3.0)) for loss in (2.5, 1.25))
     assert calm["memorization"] == ""
-    assert "memorizes its train samples: with the same masks its loss is 1.250 on them and 3.000" in memorizing["memorization"]
-    both = verdict({"masked_feature": memorizing, "phenotype": memorizing})
-    assert both.count("memorizes") == 1
-    assert both.startswith("Masked features: The model beats")
-    assert "Masked phenotypes: The model beats" in both
-    assert verdict({"masked_feature": calm}) == calm["sentence"]
+    assert calm["verdict"].endswith("over 6 samples).")
+    assert memorizing["verdict"] == f"{calm['verdict']} {memorizing['memorization']}"
+    assert memorizing["memorization"] == (
+        "The model memorizes its train samples: with the same masks its loss is 1.250 on them and 3.000 on held-out ones."
+    )
+    assert verdict({"masked_feature": calm}) == calm["verdict"]
+    assert verdict({"masked_feature": calm, "phenotype": calm}) == (
+        f"Masked features: {calm['verdict']} Masked phenotypes: {calm['verdict']}"
+    )
+
+
+def test_values_may_be_centered_by_given_means():
+    value, guess = np.array([1.0, 2.0, 11.0, 12.0]), np.array([1.0, 3.0, 10.0, 12.0])
+    measured = {"squared_error": (value - guess) ** 2, "prediction": guess, "value": value, "feature": np.array([0, 0, 1, 1])}
+    found = summarize(measured, {}, np.arange(4), seed=0, train_mean=np.array([1.0, 10.0]))["model"]
+    expected = np.corrcoef([0, 1, 1, 2], [0, 2, 0, 2])[0, 1]
+    assert found["centered_correlation"] == pytest.approx(expected)
 
 
 def test_nothing_to_compare():
-    assert summarize({"cross_entropy": np.ones(2)}, {}, np.arange(2), seed=0)["sentence"] == (
+    assert summarize({"cross_entropy": np.ones(2)}, {}, np.arange(2), seed=0)["verdict"] == (
         "The model reaches cross-entropy 1.000; no floor was fitted."
     )
     empty = summarize({"cross_entropy": np.zeros(0)}, {"uniform": {"cross_entropy": np.zeros(0)}}, np.zeros(0, int), seed=0)
-    assert empty["sentence"] == "Nothing was asked for in the test samples."
+    assert empty["verdict"] == "Nothing was asked for in the test samples."
     assert empty["difference"] is None
     assert floor_words("a_new_one") == "a new one"

@@ -23,6 +23,11 @@ _PUBLIC = {
 __all__ = ["Run", "__version__", "check", "compare", "evaluate", "load_run", "train"]
 
 
+def __dir__() -> list[str]:
+    """List the public names, those that are not imported yet included."""
+    return list(__all__)
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name on first use, so that ``import genoken`` stays instant."""
     if name in _PUBLIC:

@@ -18,6 +18,7 @@ FAST_DEV_RUN: dict[str, Any] = {
     "training.limit_batches": 4,
     "data.limit_samples": 200,
     "evaluation.bootstrap": 100,
+    "evaluation.baselines": ["majority", "linear"],
 }
 """What ``--fast-dev-run`` stands for."""
 RIVALS: dict[str, dict[str, Any]] = {

@@ -35,8 +35,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
-        temporary.chmod(0o666 & ~_umask())
         yield temporary
+        temporary.chmod(0o666 & ~_umask())  # afterwards: some writers make the file anew, readable by its owner alone
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         temporary.replace(path)

@@ -135,8 +135,10 @@ def fit(
         for row in history.rows:
             if on_epoch is not None:
                 on_epoch(row)
-    if failure is not None and not selection.best_weights:
-        raise failure
+    if failure is not None:
+        if not selection.best_weights:
+            raise failure
+        failure = TrainingError(failure.message, remedy=f"{failure.remedy}; the best weights so far are kept")
     network.cpu()
     load_weights(network, selection.best_weights)
     network.eval()

@@ -125,7 +125,7 @@ class TrainingModule(lightning.LightningModule):
 
     @staticmethod
     def _not_finite(message: str) -> TrainingError:
-        return TrainingError(message, remedy="lower --learning-rate, or use --precision fp32; the best weights so far are kept")
+        return TrainingError(message, remedy="lower --learning-rate, or use --precision fp32")
 
     def _sum_over_processes(self, values: list[float]) -> list[float]:
         if self.trainer.world_size == 1:

@@ -160,6 +160,12 @@ def write_predictions(folder: Path, study: Study, pooled: Pooled, threshold: flo
         _write_parquet(path, prediction_table(ids, predicted, study.classes, threshold, extra))
 
 
+def trial_note(config: RunConfig) -> str:
+    """Return what is added to the verdict of a run that saw a few batches alone; empty for any other."""
+    count = config.training.limit_batches
+    return f" This was a trial of {count} batches per epoch, not a result." if count else ""
+
+
 def model_words(config: RunConfig) -> str:
     """Return what the verdict calls the model."""
     kind = kind_of(config.model.encoder)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from genoken.core.config import RunConfig
+from genoken.core.errors import RunError
 from genoken.core.files import read_json
 from genoken.workflows.store import FittedModel, read_model, verify_hashes
 
@@ -56,7 +57,10 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """Content of ``metrics.json``; ``docs/run-folder.md`` explains its keys."""
-        return read_json(self.folder / "metrics.json")
+        content = read_json(self.folder / "metrics.json")
+        if not isinstance(content, dict):
+            raise RunError("the file does not hold a JSON object", where=str(self.folder / "metrics.json"), remedy="train again")
+        return content
 
     @property
     def verdict(self) -> str:

@@ -358,7 +358,7 @@ def _score(job: _Job, fitted: list[FoldResult]) -> tuple[dict[str, Any], results
         "classes": list(job.study.classes),
         "positive": job.study.positive or None,
         "split": results.split_summary(job.config, job.study, job.folds),
-        "verdict": scored["verdict"],
+        "verdict": scored["verdict"] + results.trial_note(job.config),
         "test": scored["test"],
         "ablation": scored["ablation"],
         "ablation_difference": scored["ablation_difference"],

@@ -61,7 +61,13 @@ DOCUMENTED = [
     ("--epochs 5 --set training.epochs=3", {"training.epochs": 5}),
     (
         "--fast-dev-run --epochs 2 --set data.limit_samples=50",
-        {"training.epochs": 2, "training.limit_batches": 4, "data.limit_samples": 50, "evaluation.bootstrap": 100},
+        {
+            "training.epochs": 2,
+            "training.limit_batches": 4,
+            "data.limit_samples": 50,
+            "evaluation.bootstrap": 100,
+            "evaluation.baselines": ["majority", "linear"],
+        },
     ),
     ("--log-level debug --quiet", {}),
 ]

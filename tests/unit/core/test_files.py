@@ -123,6 +123,17 @@ def test_files_are_readable_as_the_umask_says(tmp_path):
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
 
 
+def test_files_that_a_writer_made_anew_are_readable_as_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with atomic_path(tmp_path / "a") as temporary:
+            temporary.unlink()
+            temporary.touch(mode=0o600)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
 def test_json_has_only_its_own_types():
     content = {
         "none": None,

@@ -105,3 +105,9 @@ def test_more_genes_layers_and_samples_in_a_batch_need_more_memory(study):
 def test_an_epoch_in_words():
     assert results.epoch_note({"val_loss": 0.51234, "val_macro_f1": 0.8}) == "validation loss 0.512, macro-F1 0.800"
     assert results.epoch_note({"val_loss": 2, "val_r2": -0.1}) == "validation loss 2.000, R² -0.100"
+
+
+def test_a_trial_is_called_one():
+    config = build(RunConfig, {"training": {"limit_batches": 4}})
+    assert results.trial_note(config) == " This was a trial of 4 batches per epoch, not a result."
+    assert results.trial_note(build(RunConfig, {})) == ""

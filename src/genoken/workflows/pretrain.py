@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from genoken.core.components import component_to_dict
+from genoken.core.components import kind_of
 from genoken.core.config import PretrainConfig, build, component_from_dict, dump_yaml, merge, override, read_yaml
 from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError
 from genoken.core.random import generator
@@ -232,7 +232,8 @@ def _settled(config: PretrainConfig, samples: Samples) -> PretrainConfig:
         tokenizer = replace(tokenizer, max_tokens=tokens_left(tokenizer.max_tokens, len(data.phenotypes), end=True))
     objectives = config.objectives
     if not objectives:
-        kind = "masked_feature" if getattr(tokenizer, "order", "") == "rank_order" else "masked_value"
+        has_no_value = kind_of(tokenizer) == "rank" and tokenizer.order == "rank_order"
+        kind = "masked_feature" if has_no_value else "masked_value"
         chosen = [kind, *(["phenotype"] if data.phenotypes else [])]
         objectives = tuple(component_from_dict("objectives", name) for name in chosen)
     return replace(config, tokenizer=tokenizer, objectives=objectives)
@@ -316,7 +317,7 @@ def _continued(job: _Job, rows: dict[str, np.ndarray]) -> _Prepared:
     assert job.start_from is not None  # noqa: S101
     earlier, samples = read_pretrained(job.start_from), job.source.samples
     for name in ("tokenizer", "model"):
-        if component_or_settings(getattr(earlier.config, name)) != component_or_settings(getattr(job.config, name)):
+        if getattr(earlier.config, name) != getattr(job.config, name):
             raise ConfigError(
                 f"the earlier run has another '{name}'", where=str(job.start_from), remedy=f"give this one the same {name} settings"
             )
@@ -332,11 +333,6 @@ def _continued(job: _Job, rows: dict[str, np.ndarray]) -> _Prepared:
     network = new_network(job.config, dataset, EmbeddingStart.from_state(earlier.state.per_feature))
     network.load_state_dict(earlier.network.state_dict(), strict=False)
     return _Prepared(replace(earlier, config=job.config, network=network), dataset, rows)
-
-
-def component_or_settings(value: Any) -> Any:
-    """Return plain values of a component, or settings as they are, for comparison."""
-    return component_to_dict(value) if hasattr(value, "fit") else value
 
 
 def _task(job: _Job, prepared: _Prepared) -> MaskedTask:

@@ -109,9 +109,9 @@ def write_results(
             of_floors.get(name, {}),
             rows=measures["row"],
             groups=groups,
+            phenotypes=() if model.phenotypes is None else model.phenotypes.columns,
             seed=model.config.training.seed,
             losses=(float(best[f"train_part_{name}_loss"]), float(best[f"val_{name}_loss"])),
-            train_mean=model.state.per_feature.get("train_mean"),
         )
         for name, measures in found.items()
     }

@@ -74,8 +74,10 @@ def feature_floors(
         ``top5`` are the chance of a hit.
     """
     labels = test.features[targets.places]
-    missing = [(own, missing_features(test, targets, sample, num_features)) for sample, own in enumerate(targets.per_sample(test))]
-    num_missing = np.concatenate([np.full(len(own), len(features)) for own, features in missing] or [np.zeros(0)])
+    per_sample = targets.per_sample(test)
+    num_missing = np.empty(len(labels))
+    for sample, own in enumerate(per_sample):
+        num_missing[own] = len(missing_features(test, targets, sample, num_features))
     floors = {
         "uniform": _chances.uniform(num_missing if restricted else np.full(len(labels), num_features)),
         "set_complement": _chances.uniform(num_missing),
@@ -88,7 +90,7 @@ def feature_floors(
         profile = fit_profile(chosen, num_features, num_places, over="features", units=units)
         if not restricted:
             return _chances.from_table(profile.log_probabilities.T, profile.bins(ranks[positions]), labels[positions])
-        return _among_missing(profile, missing, ranks, labels, positions)
+        return _among_missing(profile, test, targets, num_features, positions)
 
     floors["position_frequency"] = frequencies(points, units_train, np.arange(len(labels)))
     if groups_train is not None and groups_test is not None:
@@ -100,7 +102,7 @@ def feature_floors(
         floors |= _linear_floors.linear_ranks(
             train.table(train.ranks, num_features),
             test.table(test.ranks, num_features),
-            [labels[own] for own in targets.per_sample(test)],
+            [labels[own] for own in per_sample],
             units_train,
             asked_for="feature",
         )
@@ -198,20 +200,18 @@ def _required(channel: np.ndarray | None) -> np.ndarray:
 
 
 def _among_missing(
-    profile: Profile,
-    missing: list[tuple[np.ndarray, np.ndarray]],
-    ranks: np.ndarray,
-    labels: np.ndarray,
-    positions: np.ndarray,
+    profile: Profile, test: PackedTokens, targets: Targets, num_features: int, positions: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return the measures of a profile at some targets, normalized over the features that are missing from each sample."""
-    is_asked = np.isin(np.arange(len(labels)), positions)
+    is_asked = np.zeros(len(targets.places), dtype=bool)
+    is_asked[positions] = True
     parts = []
-    for own, features in missing:
-        asked = own[is_asked[own]]
-        if len(asked):
-            weights = profile.log_probabilities[np.ix_(features, profile.bins(ranks[asked]))].T
-            parts.append(_chances.among(weights, np.searchsorted(features, labels[asked])))
+    for sample, own in enumerate(targets.per_sample(test)):
+        places = targets.places[own[is_asked[own]]]
+        if len(places):
+            features = missing_features(test, targets, sample, num_features)
+            weights = profile.log_probabilities[np.ix_(features, profile.bins(test.ranks[places]))].T
+            parts.append(_chances.among(weights, np.searchsorted(features, test.features[places])))
     return _chances.joined(parts)
 
 

@@ -37,6 +37,7 @@ class Headline:
     numbers: tuple[KeyNumber, ...]
     chart: Panel | None
     done: str
+    question: str
 
 
 def headline(run: RunFolder) -> Headline:
@@ -52,6 +53,7 @@ def headline(run: RunFolder) -> Headline:
         numbers=_numbers(run, name),
         chart=chart,
         done=_done(run, facts),
+        question=f"Can {plain(run.metrics.get('label') or 'label')} be predicted?",
     )
 
 

@@ -207,6 +207,8 @@ class PretrainDataSettings:
     """Share of the samples that are held out to be reported on; 0 where other files are named for that."""
     val: Fraction = 0.05
     """Share of the remaining samples that choose the best weights."""
+    floor_by: str = ""
+    """Column of ``obs``, such as the cell line, each value of which has a trivial rule of its own to be held against."""
     phenotypes: tuple[str, ...] = ()
     """Columns of ``obs`` that become tokens in front of the features."""
     phenotype_map: str = ""

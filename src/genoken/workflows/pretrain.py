@@ -15,6 +15,7 @@ from genoken.core.config import PretrainConfig, build, component_from_dict, dump
 from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError
 from genoken.core.random import generator
 from genoken.core.samples import Samples
+from genoken.data.check import require_column
 from genoken.data.dataset import TokenDataset
 from genoken.data.holdout import hold_out
 from genoken.data.phenotype_tokens import tokens_left
@@ -196,11 +197,10 @@ def _held_out(data: Any, paths: Mapping[str, list[Path]], config: PretrainConfig
     if settings.limit_samples and settings.limit_samples < samples.num_samples:
         rows = np.sort(generator(seed, "limit_samples").choice(samples.num_samples, settings.limit_samples, replace=False))
         source, samples = replace(source, samples=samples.take(rows)), samples.take(rows)
-    groups = None
-    if settings.group:
-        if settings.group not in samples.table:
-            raise DataError(f"there is no column '{settings.group}' in obs", where=samples.origin, remedy="name another --group")
-        groups = samples.table[settings.group].astype(str).to_numpy()
+    for column in (settings.group, settings.floor_by):
+        if column:
+            require_column(samples.table, column, samples.origin)
+    groups = samples.table[settings.group].astype(str).to_numpy() if settings.group else None
     of_eval = _of_eval_files(samples, paths)
     own = np.flatnonzero(~of_eval)
     words = np.full(samples.num_samples, "test", dtype=object)

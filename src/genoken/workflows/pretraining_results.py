@@ -18,7 +18,7 @@ from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation import floors
 from genoken.evaluation.floors import PackedTokens, Targets
-from genoken.evaluation.masked_verdict import summarize
+from genoken.evaluation.masked_verdict import summarize, verdict
 from genoken.evaluation.phenotype_floors import phenotype_floors
 from genoken.models.token_network import TokenNetwork
 from genoken.reporting.report import write_report
@@ -123,12 +123,12 @@ def write_results(
     speed = speed_of(history, [facts], num_devices=training.devices * training.nodes)
     metrics = {
         "task": "pretraining",
-        "verdict": " ".join(summary["verdict"] for summary in summaries.values()),
+        "verdict": verdict(summaries),
         "objectives": summaries,
         "best_epoch": fitted.best_epoch,
         "train_part_loss": float(best["train_part_loss"]),
         "held_out_loss": float(best["val_loss"]),
-        "split": {"group": group or None, "samples": {part: len(found) for part, found in rows.items()}},
+        "split": {"kind": "holdout", "group": group or None, "samples": {part: len(found) for part, found in rows.items()}},
         "speed": speed,
     }
     write_json(folder / "metrics.json", metrics)
@@ -160,6 +160,7 @@ def floors_of(
     num_features = len(model.state.feature_ids)
     units = _units(table, model.config.data.group)
     units_train = None if units is None else units[rows["train"]]
+    contexts = _units(table, model.config.data.floor_by)
     result: dict[str, floors.Floors] = {}
     for objective in model.config.objectives:
         name = kind_of(objective)
@@ -167,7 +168,14 @@ def floors_of(
         if name == "masked_feature":
             restricted = bool(getattr(objective, "restrict_to_missing", False))
             result[name] = floors.feature_floors(
-                packed["train"], packed["test"], targets, num_features, restricted=restricted, units_train=units_train
+                packed["train"],
+                packed["test"],
+                targets,
+                num_features,
+                restricted=restricted,
+                units_train=units_train,
+                groups_train=None if contexts is None else contexts[rows["train"]],
+                groups_test=None if contexts is None else contexts[rows["test"]],
             )
         elif name == "masked_value":
             channel = dataset.layout.channel("value")
@@ -183,8 +191,8 @@ def floors_of(
             assert train.phenotype_codes is not None  # noqa: S101
             assert test.phenotype_codes is not None  # noqa: S101
             result[name] = phenotype_floors(
-                train.phenotype_codes,
-                test.phenotype_codes,
+                np.where(train.phenotype_codes > FIRST_CATEGORY, train.phenotype_codes, -1),
+                np.where(test.phenotype_codes > FIRST_CATEGORY, test.phenotype_codes, -1),
                 found[name]["row"],
                 found[name]["column"],
                 train.prepared,
@@ -193,9 +201,9 @@ def floors_of(
     return result
 
 
-def _units(table: pd.DataFrame, group: str) -> np.ndarray | None:
-    """Return the group of each sample, which a floor's own tuning must not divide."""
-    return table[group].astype(str).to_numpy() if group else None
+def _units(table: pd.DataFrame, column: str) -> np.ndarray | None:
+    """Return a column of the sample table as text; nothing where none is named."""
+    return table[column].astype(str).to_numpy() if column else None
 
 
 def packed_tokens(dataset: TokenDataset) -> PackedTokens:

@@ -106,7 +106,7 @@ def pack_quantile_bins(
             words[place] = (descending_key(np.uint64(bits[first + place])) << PLACE_BITS) | np.uint64(place)
         sort_words(words, spare, counts, length)
         for place in range(length):
-            sorted_bits[place] = np.uint32(bits_of_key(spare[length - 1 - place] >> PLACE_BITS))
+            sorted_bits[place] = np.uint32(bits_of_key(words[length - 1 - place] >> PLACE_BITS))
         _quantiles(ascending, length, quantiles, edges)
         below = 0
         for place in range(length):
@@ -115,7 +115,7 @@ def pack_quantile_bins(
                 below += 1
             # A value that several edges share could have any of several bins; it has the lowest.
             shared = below < len(edges) and edges[below] == value
-            bins[spare[length - 1 - place] & PLACE_MASK] = below + shared
+            bins[words[length - 1 - place] & PLACE_MASK] = below + shared
         start, stop = offsets[position], offsets[position + 1]
         _emit(indices[first:last], bins, stop - start - 1, totals, identities[start:], values[start:], first_id, first_bin)
     return identities[: offsets[-1]], values[: offsets[-1]]

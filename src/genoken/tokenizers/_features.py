@@ -14,6 +14,12 @@ MINIMUM_VARYING_FEATURES = 10
 """A local fit of degree 2 over 30 % of the features needs as many; on fewer than 4 the loess library ends the whole process."""
 
 
+def row_factors(values: sp.csr_matrix, target_sum: float) -> np.ndarray:
+    """Return what scales each row to a total of ``target_sum``, float64; 1 for rows of zeros."""
+    sums = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel()
+    return np.divide(target_sum, sums, out=np.ones_like(sums), where=sums > 0)
+
+
 def normalize_total_log1p(values: sp.csr_matrix, target_sum: float, *, total: bool, log: bool) -> sp.csr_matrix:
     """Return ``log1p(target_sum * x / sum(x))`` row by row, each of the two steps only where asked; rows of zeros stay zeros.
 
@@ -21,9 +27,7 @@ def normalize_total_log1p(values: sp.csr_matrix, target_sum: float, *, total: bo
     """
     result = values.astype(np.float64, copy=True)
     if total:
-        sums = np.asarray(result.sum(axis=1)).ravel()
-        factors = np.divide(target_sum, sums, out=np.ones_like(sums), where=sums > 0)
-        result.data *= np.repeat(factors, np.diff(result.indptr))
+        result.data *= np.repeat(row_factors(result, target_sum), np.diff(result.indptr))
     if log:
         np.log1p(result.data, out=result.data)
     return result.astype(np.float32)

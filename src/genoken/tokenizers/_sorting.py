@@ -1,8 +1,9 @@
 """Numba kernels that order the values of a row, highest first; they hold no lock, so loader threads run them side by side.
 
 A 32-bit float, read as an integer, orders like its value when it is positive and against it when it is negative. That integer and
-the feature's place share one 64-bit word, and the words are sorted by counting 11 bits at a time, lowest bits first. Each pass
-keeps the order of equal digits, so equal values stay in the order of features.
+the feature's place share one 64-bit word. The words are sorted by counting the key's highest 22 bits, 11 at a time, lower ones
+first; each pass keeps the order of equal digits. What then differs in lower bits alone is close together, and is moved into place.
+Equal values stay in the order of features, because their words differ by the place.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ PLACE_BITS = np.uint64(31)
 """Low bits of a word that hold the place."""
 PLACE_MASK = np.uint64((1 << 31) - 1)
 """What is left of a word when its key is taken away."""
-_NUM_DIGITS = 3
 _NUM_BUCKETS = 1 << 11
 _DIGIT_MASK = np.uint64(_NUM_BUCKETS - 1)
 # Shifts are unsigned, because Numba guards every index that could be negative.
-_SHIFTS = np.array([31, 42, 53], dtype=np.uint64)
+_LOW_DIGIT, _HIGH_DIGIT = np.uint64(31 + 32 - 22), np.uint64(31 + 32 - 11)
 _SIGN = np.uint64(1 << 31)
 _ALL_BUT_SIGN = np.uint64((1 << 31) - 1)
 
@@ -26,7 +26,7 @@ _ALL_BUT_SIGN = np.uint64((1 << 31) - 1)
 @numba.njit(nogil=True, cache=True)
 def make_counts() -> np.ndarray:
     """Return the scratch counters of :func:`sort_words`, to be used again for every row."""
-    return np.empty((_NUM_DIGITS, _NUM_BUCKETS), dtype=np.int32)
+    return np.empty((2, _NUM_BUCKETS), dtype=np.int32)
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -43,26 +43,60 @@ def bits_of_key(key: np.uint64) -> np.uint64:
 
 @numba.njit(nogil=True, cache=True)
 def sort_words(words: np.ndarray, spare: np.ndarray, counts: np.ndarray, length: int) -> None:
-    """Sort the first ``length`` words by their keys, ascending and stable; the result is in ``spare``, and ``words`` is lost."""
+    """Sort the first ``length`` words in place, ascending; they were put there in the order of their places.
+
+    Parameters
+    ----------
+    words
+        uint64 words of a key and a place.
+    spare, counts
+        Scratch memory: as many words again, and :func:`make_counts`.
+    length
+        How many words there are.
+    """
     counts[:] = 0
+    low_starts, high_starts = counts[0], counts[1]
     for position in range(length):
         word = words[position]
-        counts[0, (word >> _SHIFTS[0]) & _DIGIT_MASK] += np.int32(1)
-        counts[1, (word >> _SHIFTS[1]) & _DIGIT_MASK] += np.int32(1)
-        counts[2, (word >> _SHIFTS[2]) & _DIGIT_MASK] += np.int32(1)
-    totals = np.int32(0), np.int32(0), np.int32(0)
+        low_starts[(word >> _LOW_DIGIT) & _DIGIT_MASK] += np.int32(1)
+        high_starts[word >> _HIGH_DIGIT] += np.int32(1)
+    low_total, high_total = np.int32(0), np.int32(0)
     for bucket in range(_NUM_BUCKETS):
-        here = counts[0, bucket], counts[1, bucket], counts[2, bucket]
-        counts[0, bucket], counts[1, bucket], counts[2, bucket] = totals
-        totals = totals[0] + here[0], totals[1] + here[1], totals[2] + here[2]
-    for digit in range(_NUM_DIGITS):
-        shift, starts = _SHIFTS[digit], counts[digit]
-        source, target = (words, spare) if digit % 2 == 0 else (spare, words)
-        for position in range(length):
-            word = source[position]
-            bucket = (word >> shift) & _DIGIT_MASK
-            target[np.uint64(starts[bucket])] = word
-            starts[bucket] += np.int32(1)
+        low_here, high_here = low_starts[bucket], high_starts[bucket]
+        low_starts[bucket], high_starts[bucket] = low_total, high_total
+        low_total += low_here
+        high_total += high_here
+    for position in range(length):
+        word = words[position]
+        bucket = (word >> _LOW_DIGIT) & _DIGIT_MASK
+        spare[np.uint64(low_starts[bucket])] = word
+        low_starts[bucket] += np.int32(1)
+    for position in range(length):
+        word = spare[position]
+        bucket = word >> _HIGH_DIGIT
+        words[np.uint64(high_starts[bucket])] = word
+        high_starts[bucket] += np.int32(1)
+    if not _insert(words, length):
+        words[:length] = np.sort(words[:length])
+
+
+@numba.njit(nogil=True, cache=True)
+def _insert(words: np.ndarray, length: int) -> bool:
+    """Sort words of which few are out of place, by insertion; give up, and return False, after more moves than there are words."""
+    left = length
+    for position in range(1, length):
+        word = words[position]
+        if words[position - 1] <= word:
+            continue
+        place = position
+        while place > 0 and words[place - 1] > word:
+            words[place] = words[place - 1]
+            place -= 1
+        words[place] = word
+        left -= position - place
+        if left < 0:
+            return False
+    return True
 
 
 @numba.njit(nogil=True, cache=True)
@@ -94,7 +128,7 @@ def pack_ranked(
             words[stored - first] = (descending_key(np.uint64(bits[stored])) << PLACE_BITS) | np.uint64(indices[stored])
         sort_words(words, spare, counts, last - first)
         for place in range(offsets[position + 1] - start - 1):
-            identities[start + 1 + place] = first_id + np.int64(spare[place] & PLACE_MASK)
+            identities[start + 1 + place] = first_id + np.int64(words[place] & PLACE_MASK)
     return identities
 
 
@@ -115,7 +149,7 @@ def order_every_feature(
             words[indices[stored]] = (descending_key(np.uint64(bits[stored])) << PLACE_BITS) | np.uint64(indices[stored])
         sort_words(words, spare, counts, num_features)
         for rank in range(num_features):
-            order[position, rank] = np.int32(spare[rank] & PLACE_MASK)
+            order[position, rank] = np.int32(words[rank] & PLACE_MASK)
     return order
 
 

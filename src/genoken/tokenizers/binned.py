@@ -73,9 +73,9 @@ class BinnedTokenizer(Tokenizer):
         ConfigError
             When edges in the file do not increase.
         """
-        from genoken.tokenizers import _features, _gathering
+        from genoken.tokenizers import _features
 
-        values = self._values(train)
+        self._refuse(train)
         columns = self._chosen_columns(train)
         facts: dict[str, Any] = {"value_kind": train.value_kind, "train_samples": train.num_samples}
         per_feature: dict[str, np.ndarray] = {}
@@ -89,7 +89,7 @@ class BinnedTokenizer(Tokenizer):
             per_feature = {_EDGE.format(place): edges[:, place] for place in range(edges.shape[1])}
         return TokenizerState(
             feature_ids=tuple(train.features.index[columns].astype(str)),
-            per_feature=_features.train_moments(_gathering.gather_columns(values, columns)) | per_feature,
+            per_feature=_features.train_moments(self._gathered(train, columns)) | per_feature,
             facts=facts,
         )
 
@@ -112,9 +112,8 @@ class BinnedTokenizer(Tokenizer):
 
     def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> sp.csr_matrix:
         """Return the values that are binned, (samples, vocabulary); totals run over all genes of the file."""
-        from genoken.tokenizers import _gathering
-
-        return _gathering.gather_columns(self._values(samples), columns)
+        self._refuse(samples)
+        return self._gathered(samples, columns)
 
     def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
         """Return packed tokens of these rows, genes in vocabulary order within each sample."""
@@ -153,20 +152,27 @@ class BinnedTokenizer(Tokenizer):
         edges = np.column_stack([state.per_feature[_EDGE.format(place)] for place in range(len(names))])
         return np.where(np.isnan(edges), np.inf, edges)
 
-    def _values(self, samples: Samples) -> sp.csr_matrix:
+    def _refuse(self, samples: Samples) -> None:
         from genoken.tokenizers import _features
 
         _features.refuse_scores(samples, "binned")
-        kind = samples.value_kind
-        if kind == "log" and not self.log:
+        if samples.value_kind == "log" and not self.log:
             raise DataError(
                 "the values are logarithms, and tokenizer.log is off",
                 where=samples.origin,
                 remedy="set tokenizer.log=true, or choose counts with --source",
             )
-        return _features.normalize_total_log1p(
-            samples.values, self.target_sum, total=kind == "counts" and self.target_sum > 0, log=self.log and kind != "log"
-        )
+
+    def _gathered(self, samples: Samples, columns: np.ndarray) -> sp.csr_matrix:
+        """Return normalized values of the vocabulary."""
+        from genoken.tokenizers import _features, _gathering
+
+        scaled = samples.value_kind == "counts" and self.target_sum > 0
+        factors = _features.row_factors(samples.values, self.target_sum) if scaled else None
+        gathered = _gathering.gather_columns(samples.values, columns, factors)
+        if self.log and samples.value_kind != "log":
+            np.log1p(gathered.data, out=gathered.data)
+        return gathered
 
     def _chosen_columns(self, train: Samples) -> np.ndarray:
         from genoken.tokenizers import _features

@@ -73,9 +73,9 @@ class RankTokenizer(Tokenizer):
             When the values have no zero (``values: expressed``), nothing is expressed, a file of genes cannot be used, or a median
             is not above zero.
         """
-        from genoken.tokenizers import _features, _gathering, _gene_tables
+        from genoken.tokenizers import _features, _gene_tables
 
-        values = self._values(train)
+        self._refuse_scores(train)
         listed = _gene_tables.read_medians(self.medians) if self.medians else None
         if self.vocabulary:
             table = _gene_tables.read_vocabulary(self.vocabulary)
@@ -86,7 +86,7 @@ class RankTokenizer(Tokenizer):
             columns = self._chosen_columns(train, usual if self.medians else None)
             ids, known = tuple(train.features.index[columns].astype(str)), usual[columns]
         self._refuse_too_many(len(ids), train)
-        chosen = _gathering.gather_columns(values, columns)
+        chosen = self._gathered(train, columns)
         facts: dict[str, Any] = {"value_kind": train.value_kind, "train_samples": train.num_samples}
         if self.scale == "none":
             return TokenizerState(ids, _features.train_moments(chosen), facts)
@@ -98,8 +98,8 @@ class RankTokenizer(Tokenizer):
                 where=train.origin,
                 remedy="set tokenizer.scale=none",
             )
-        _divide(chosen, medians)
-        return TokenizerState(ids, {"median": medians} | _features.train_moments(chosen), facts | sources)
+        moments = _features.train_moments(self._gathered(train, columns, medians))
+        return TokenizerState(ids, {"median": medians} | moments, facts | sources)
 
     def layout(self, state: TokenizerState) -> Layout:
         """Return the identity channel, and in gene order the channel of ranks."""
@@ -120,12 +120,8 @@ class RankTokenizer(Tokenizer):
 
     def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> sp.csr_matrix:
         """Return the values that are ranked, (samples, vocabulary); totals run over all genes of the file."""
-        from genoken.tokenizers import _gathering
-
-        prepared = _gathering.gather_columns(self._values(samples), columns)
-        if self.scale == "median":
-            _divide(prepared, state.per_feature["median"])
-        return prepared
+        self._refuse_scores(samples)
+        return self._gathered(samples, columns, state.per_feature.get("median"))
 
     def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
         """Return packed tokens of these rows, by rank or, in gene order, by gene."""
@@ -152,15 +148,21 @@ class RankTokenizer(Tokenizer):
             return np.full(prepared.shape[0], layout.max_tokens, dtype=np.int64)
         return np.minimum(np.diff(prepared.indptr).astype(np.int64) + 1, layout.max_tokens)
 
-    def _values(self, samples: Samples) -> sp.csr_matrix:
+    def _refuse_scores(self, samples: Samples) -> None:
         from genoken.tokenizers import _features
 
         if self.values == "expressed":
             _features.refuse_scores(samples, "rank")
-        values = _features.normalize_total_log1p(samples.values, TARGET_SUM, total=samples.value_kind == "counts", log=False)
+
+    def _gathered(self, samples: Samples, columns: np.ndarray, medians: np.ndarray | None = None) -> sp.csr_matrix:
+        """Return values of the vocabulary on the scale on which medians are taken, divided by medians where there are any."""
+        from genoken.tokenizers import _features, _gathering
+
+        values = samples.values
         if self.values == "expressed" and self.scale == "median" and samples.value_kind == "log":
-            np.expm1(values.data, out=values.data)
-        return values
+            values = values.expm1()
+        factors = _features.row_factors(values, TARGET_SUM) if samples.value_kind == "counts" else None
+        return _gathering.gather_columns(values, columns, factors, medians)
 
     def _chosen_columns(self, train: Samples, medians: np.ndarray | None) -> np.ndarray:
         from genoken.tokenizers import _features
@@ -268,7 +270,3 @@ def _fill_medians(known: np.ndarray, train_values: sp.csr_matrix) -> tuple[np.nd
         "medians_from_train": int(np.count_nonzero(unknown & ~nowhere)),
         "medians_set_to_1": int(np.count_nonzero(nowhere)),
     }
-
-
-def _divide(values: sp.csr_matrix, medians: np.ndarray) -> None:
-    values.data = (values.data / medians[values.indices]).astype(np.float32)

@@ -15,12 +15,14 @@ from genoken.tokenizers import _gathering
 
 
 def gather(dense, columns, *, plain=False):
-    kernel = getattr(_gathering.gather, "py_func", _gathering.gather) if plain else _gathering.gather
+    get = (lambda kernel: getattr(kernel, "py_func", kernel)) if plain else (lambda kernel: kernel)
     csr = sp.csr_matrix(np.asarray(dense, dtype=np.float32))
-    feature_of = np.full(csr.shape[1], -1, dtype=np.int64)
+    feature_of = np.full(csr.shape[1], -1, dtype=np.int32)
     feature_of[columns] = np.arange(len(columns))
-    in_order = bool((np.diff(columns) > 0).all())
-    return kernel(csr.indptr, csr.indices, csr.data, feature_of, in_order)
+    ones = np.ones(csr.shape[0]), np.ones(csr.shape[1])
+    starts, indices, data = get(_gathering.gather)(csr.indptr, csr.indices, csr.data, feature_of, *ones)
+    get(_gathering.sort_rows)(starts, indices, data)
+    return starts, indices, data
 
 
 @pytest.mark.parametrize("plain", [False, True])
@@ -36,7 +38,9 @@ def test_gathering_is_typed_by_hand(columns, indices, data, plain):
 
 def test_stored_zeros_are_left_out():
     csr = sp.csr_matrix((np.array([0, 2], dtype=np.float32), np.array([0, 1]), np.array([0, 2])), shape=(1, 2))
-    _, indices, data = _gathering.gather(csr.indptr, csr.indices, csr.data, np.array([0, 1]), True)
+    _, indices, data = _gathering.gather(
+        csr.indptr, csr.indices, csr.data, np.array([0, 1], dtype=np.int32), np.ones(1), np.ones(2)
+    )
     assert (indices.tolist(), data.tolist()) == ([1], [2])
 
 
@@ -61,6 +65,12 @@ def test_gathering_leaves_missing_columns_empty():
     gathered.check_format(full_check=True)
     assert _gathering.gather_columns(values, np.array([-1, -1])).shape == (2, 2)
     assert _gathering.gather_columns(values, np.array([-1, -1])).nnz == 0
+
+
+def test_rows_are_multiplied_and_columns_divided():
+    values = sp.csr_matrix(np.array([[1, 2, 3], [4, 0, 6]], dtype=np.float32))
+    gathered = _gathering.gather_columns(values, np.array([2, -1, 0]), np.array([2.0, 5.0]), np.array([3.0, 0.0, 8.0]))
+    np.testing.assert_array_equal(gathered.toarray(), [[2, 0, 0.25], [10, 0, 2.5]])
 
 
 def test_a_column_cannot_be_asked_for_twice():

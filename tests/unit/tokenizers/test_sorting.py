@@ -27,7 +27,7 @@ def sort(values, *, plain=False):
     words = (keys.astype(np.uint64) << _sorting.PLACE_BITS) | np.arange(len(values), dtype=np.uint64)
     spare = np.empty_like(words)
     get(_sorting.sort_words)(words, spare, get(_sorting.make_counts)(), len(values))
-    return (spare & _sorting.PLACE_MASK).astype(int).tolist()
+    return (words & _sorting.PLACE_MASK).astype(int).tolist()
 
 
 @pytest.mark.parametrize("plain", [False, True])
@@ -38,6 +38,21 @@ def test_values_are_sorted_from_the_highest_with_ties_in_their_order(plain):
 @given(hnp.arrays(np.float32, st.integers(1, 40), elements=FLOATS))
 def test_sorting_is_numpys_stable_sort(values):
     assert sort(values) == np.argsort(-values, kind="stable").tolist()
+
+
+@pytest.mark.parametrize("length", [2, 60, 3000])
+def test_values_that_differ_in_their_last_bits_alone_are_sorted_too(length):
+    values = (np.float32(1).view(np.uint32) + np.random.default_rng(2).permutation(length).astype(np.uint32)).view(np.float32)
+    assert sort(values) == np.argsort(-values).tolist()
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_insertion_gives_up_after_more_moves_than_there_are_words(plain):
+    kernel = interpreted(_sorting._insert) if plain else _sorting._insert
+    words = np.array([1, 3, 2, 5, 4, 6], dtype=np.uint64)
+    assert kernel(words, 6)
+    assert words.tolist() == [1, 2, 3, 4, 5, 6]
+    assert not kernel(words[::-1].copy(), 6)
 
 
 @given(FLOATS)

@@ -405,9 +405,14 @@ def test_a_contrast_scores_random_samples_beside_whole_groups(cells_file, tiny, 
     run = tiny(cells_file, tmp_path / "run", {"evaluation.contrast": "random_split"})
     contrast = run.metrics["contrast"]["random_split"]
     assert set(contrast) == set(run.metrics["test"])
-    assert contrast["samples"] == 90
+    assert contrast["samples"] == run.metrics["test"]["samples"] < 90
     assert run.metrics["split"]["leaky"] is False
-    assert run.metrics["test"]["samples"] < 90
+    # As many cells to learn from, so that the split is all that differs: 90 cells leave out test and validation on either side.
+    sizes = run.metrics["split"]["samples"]
+    history = pd.read_csv(run.folder / "contrast" / "history.csv")
+    assert not (run.folder / "contrast" / "folds").exists()
+    assert history["step"].max() == pd.read_csv(run.folder / "history.csv")["step"].max()
+    assert sum(sizes.values()) == 90
 
 
 def test_a_contrast_of_a_random_split_says_nothing_and_is_left_out(cells_file, tiny, tmp_path):

@@ -235,7 +235,8 @@ def _work(job: _Job) -> Run:
     """Fit all folds, then write everything that follows from them."""
     with disk_errors(job.folder):
         _announce(job)
-        write_json(job.folder / "check.json", examine(job.source, job.config.data, group=job.study.group))
+        found = examine(job.source, job.config.data, group=job.study.group)
+        write_json(job.folder / "check.json", found | {"training_memory_mb": results.memory_estimate_mb(job.config, job.study)})
         results.write_split(job.folder, job.study, job.folds)
         fitted = [_fold(job, index) for index in range(len(job.folds))]
         final = _final(job, fitted)

@@ -409,7 +409,8 @@ def test_a_contrast_scores_random_samples_beside_whole_groups(cells_file, tiny, 
     contrast = run.metrics["contrast"]["random_split"]
     assert set(contrast) == set(run.metrics["test"])
     numbers = f"is {contrast['model']['macro_f1']:.3f}, not {run.metrics['test']['model']['macro_f1']:.3f}"
-    assert [line for line in said.lines if line.startswith("Contrast: On random samples instead of whole groups")][0].find(numbers) > 0
+    start = "Contrast: On random samples instead of whole groups"
+    assert [numbers in line for line in said.lines if line.startswith(start)] == [True]
     assert contrast["samples"] == run.metrics["test"]["samples"] < 90
     assert run.metrics["split"]["leaky"] is False
     # As many cells to learn from, so that the split is all that differs: 90 cells leave out test and validation on either side.

@@ -169,7 +169,8 @@ class EvaluationSettings:
     rivals: tuple[Literal["mlp", "linear"], ...] = ()
     """Other encoders trained by the same machinery."""
     contrast: Literal["none", "random_split"] = "none"
-    """``random_split``: fit everything a second time on random samples with the same shares and number of folds, to show how much a split across groups leaks."""
+    """``random_split``: fit everything a second time on random samples, in as many folds and in the same shares, to show how much a
+    split across groups leaks."""
     bootstrap: Count = 1000
     """Draws of groups (or samples) for the intervals."""
     threshold: Fraction = 0.5

@@ -94,8 +94,13 @@ def _validation_note(config: RunConfig, study: Study, folds: np.ndarray) -> str:
     if not any(known):
         return ""
     where = "" if all(known) else f" in {sum(known)} of {len(known)} folds"
-    chosen = "stopping and the weights of the model's summands rest" if has_linear_path(config) and config.training.weigh_summands else "stopping rests"
-    return f". Validation samples come from train groups{where}, so {chosen} on groups that the model has seen; the test groups are new"
+    chosen = (
+        "stopping and the weights of the model's summands rest"
+        if has_linear_path(config) and config.training.weigh_summands
+        else "stopping rests"
+    )
+    shared = f"Validation samples come from train groups{where}"
+    return f". {shared}, so {chosen} on groups that the model has seen; the test groups are new"
 
 
 def _division(config: RunConfig, study: Study, folds: np.ndarray) -> str:
@@ -339,7 +344,7 @@ def epoch_note(row: Any) -> str:
 
 
 def show_verdict(show: Show, metrics: Mapping[str, Any]) -> None:
-    """Show the table of the model and its baselines, the verdict, and what random samples would have claimed where that was asked."""
+    """Show the table of the model and its baselines, the verdict and, where there is one, the contrast with random samples."""
     task, test = metrics["task"], metrics["test"]
     columns = _SHOWN[task]
     rows = [_score_row("this model", test["model"], columns)]

@@ -43,7 +43,8 @@ def test_doctor_lists_the_worst_finding_first(evil_run: Path) -> None:
         ({"kind": "column", "folds": 1, "note": "as the column 'split' says"}, "As the column 'split' says."),
         (
             {"kind": "folds", "group": "donor", "folds": 5},
-            "Whole groups ('donor') held out, 5-fold cross-validation. Every sample is predicted once, by a model that has not seen it.",
+            "Whole groups ('donor') held out, 5-fold cross-validation. "
+            "Every sample is predicted once, by a model that has not seen it.",
         ),
     ],
 )

@@ -103,6 +103,7 @@ def test_files_are_written(run, cells, tmp_path, said):
     assert written["feature_id"].tolist() == found["feature_id"].tolist()
     folder = tmp_path / "genes-explanations"
     assert sorted(path.name for path in folder.iterdir()) == [
+        "attention.parquet",
         "controls.json",
         "genes.tsv",
         "type_0.rnk",
@@ -112,6 +113,42 @@ def test_files_are_written(run, cells, tmp_path, said):
     assert len((folder / "type_0.rnk").read_text(encoding="utf-8").splitlines()) == 40
     assert read_json(folder / "controls.json")["method"] == "gradient"
     assert said.lines[-1] == f"Wrote {tmp_path / 'genes.tsv'} and {folder}."
+
+
+def test_attention_is_given_per_layer_and_head_and_as_rollout(run, folds, cells, tmp_path):
+    """Both ways to it agree: the file beside an explanation, and the call in Python for the same genes."""
+    for made, data in ((run, None), (folds, None), (run, cells[:30])):
+        explain(made, data, method="attention", output=tmp_path / "genes.tsv")
+        table = pd.read_parquet(tmp_path / "genes-explanations" / "attention.parquet")
+        genes = list(dict.fromkeys(table["query"]))
+        assert len(genes) == 30
+        assert table.groupby("head").size().to_dict() == {"0": 900, "1": 900, "rollout": 900}
+        assert table["layer"].isna().sum() == 900
+        assert table["weight"].dropna().between(0, 1).all()
+        assert not np.allclose(*(table.loc[table["head"] == head, "weight"].fillna(0) for head in ("0", "1")))
+        pd.testing.assert_frame_equal(made.attention(data, genes=genes), table)
+
+
+def test_attention_between_named_genes(run, cells):
+    symbol = run.model.symbols[7]
+    found = run.attention(cells[:5], genes=[cells.var_names[3], symbol])
+    assert list(dict.fromkeys(found["query"])) == [cells.var_names[3], run.model.state.feature_ids[7]]
+    assert len(found) == 3 * 4
+    expressed = np.asarray(cells[:5, cells.var_names[3]].X.todense()).ravel() > 0
+    assert found["samples"].iloc[0] == expressed.sum()
+    leading = written(run).sort_values("rank", kind="stable")["feature_id"].drop_duplicates().tolist()[:30]
+    assert list(dict.fromkeys(run.attention(cells[:5])["query"])) == leading
+    with pytest.raises(ConfigError, match="the model knows no gene 'no such gene'"):
+        run.attention(cells[:5], genes=["no such gene"])
+    with pytest.raises(ConfigError, match="attention is read between at most 500 genes, not 501"):
+        run.attention(cells[:5], genes=["G"] * 501)
+
+
+def test_attention_needs_attention_layers_and_genes(bag, lean, cells):
+    with pytest.raises(ConfigError, match="the model has no attention layers"):
+        bag.attention(cells[:5])
+    with pytest.raises(RunError, match="the run holds no explanation whose genes could be taken — name genes"):
+        lean.attention(cells[:5])
 
 
 @pytest.mark.parametrize(

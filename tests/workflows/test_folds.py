@@ -56,7 +56,9 @@ def test_every_sample_is_tested_once_and_pooled(folds, cells):
         assert [word == "test" for word in words] == [index == number for index in range(3)]
     assert (table["label"] == table["predicted"]).mean() == pytest.approx(folds.metrics["test"]["model"]["accuracy"])
     assert folds.metrics["split"]["note"] == (
-        "3-fold cross-validation over whole 'donor_id' groups (9 groups); every sample is tested once"
+        "3-fold cross-validation over whole 'donor_id' groups (9 groups); every sample is tested once. Validation samples come "
+        "from train groups, so stopping and the weights of the model's summands rest on groups that the model has seen; the "
+        "test groups are new"
     )
 
 

@@ -52,8 +52,8 @@ def evaluate(
     group
         Column of groups for the intervals; by default the run's, where the file has it.
     output
-        New folder for ``metrics.json``, ``predictions.parquet``, ``baselines/NAME.parquet`` and the run's ``config.yaml``; by
-        default nothing is written.
+        New folder for ``metrics.json``, ``predictions.parquet``, ``baselines/NAME.parquet``, the run's ``config.yaml`` and a
+        ``manifest.json`` with the hash of the data; by default nothing is written.
     min_coverage
         Smallest share of the model's genes, from 0 to 1, that the file must hold; by default the run's ``data.min_coverage``.
     strict
@@ -95,6 +95,7 @@ def evaluate(
         pooled = results.Pooled(np.arange(num_samples), np.zeros(num_samples, dtype=int), predictions)
         results.write_predictions(folder, study, pooled, run.config.evaluation.threshold)
         write_text(folder / "config.yaml", dump_yaml(run.config))  # the threshold and the seed, for `genoken compare`
+        write_json(folder / "manifest.json", {"data": list(source.files)})  # so that it pairs no other samples
         write_json(folder / "metrics.json", metrics)
         show.line(f"Wrote {folder}.")
     return metrics

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.components import kind_of
-from genoken.core.config import RunConfig, build, component_from_dict, dump_yaml, read_yaml
+from genoken.core.config import RunConfig, build, dump_yaml, read_yaml
 from genoken.core.errors import ConfigError, GenokenError, RunError, TrainingError
 from genoken.core.files import write_json
 from genoken.evaluation.verdict import evaluate_predictions
@@ -25,6 +25,7 @@ from genoken.training.optim import num_epochs
 from genoken.training.processes import is_first_process, is_one_of_several, wait_for_all
 from genoken.workflows import results
 from genoken.workflows.assemble import resolve_config, settle_kinds, task_of_objective
+from genoken.workflows.contrast import random_split, random_words
 from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
 from genoken.workflows.inputs import Source, Study, build_study, examine, read_inputs
@@ -234,7 +235,8 @@ def _work(job: _Job) -> Run:
     """Fit all folds, then write everything that follows from them."""
     with disk_errors(job.folder):
         _announce(job)
-        write_json(job.folder / "check.json", examine(job.source, job.config.data, group=job.study.group))
+        found = examine(job.source, job.config.data, group=job.study.group)
+        write_json(job.folder / "check.json", found | {"training_memory_mb": results.memory_estimate_mb(job.config, job.study)})
         results.write_split(job.folder, job.study, job.folds)
         fitted = [_fold(job, index) for index in range(len(job.folds))]
         final = _final(job, fitted)
@@ -401,8 +403,12 @@ def _fit_contrast(job: _Job) -> tuple[_Job, list[FoldResult]] | None:
     """Fit everything again on random samples; nothing where that was not asked for or there is no group."""
     if job.config.evaluation.contrast == "none" or job.study.groups is None or results.is_leaky(job.study, job.folds):
         return None
-    split = component_from_dict("splits", {"kind": "random", "folds": max(len(job.folds), 2)})
-    words = split.assign(job.study.named_labels(), None, job.study.samples.table, job.config.training.seed)
+    try:
+        split = random_split(job.folds)
+        words = random_words(split, job.study, job.folds, job.config.training.seed)
+    except GenokenError as error:  # what is trained by now must not be lost over it
+        job.show.warning(f"no contrast with random samples: {error}")
+        return None
     config = replace(job.config, split=split, training=replace(job.config.training, logger="none"))
     random = replace(job, config=config, folds=words, folder=job.folder / "contrast")
     job.show.line("Contrast: the same with random samples held out instead of whole groups.")

@@ -15,7 +15,7 @@ from genoken.evaluation.verdict import baseline_words, evaluate_predictions
 from genoken.workflows import results
 from genoken.workflows.baselines import predict_saved
 from genoken.workflows.inputs import Source, Study, build_study, read_source
-from genoken.workflows.predict import aligned_dataset
+from genoken.workflows.predict import align_samples
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.show import Show
 from genoken.workflows.state import was_trained_on
@@ -81,9 +81,8 @@ def evaluate(
     study = _study(run, source, label=label, group=group, strict=strict)
     for note in study.notes:
         show.line(f"  {note}.")
-    dataset, coverage = aligned_dataset(run.model, study.samples, min_coverage)
-    show.line(f"{study.samples.origin}: {coverage}.")
-    predictions = _predictions(run, dataset, show)
+    aligned = align_samples(run.model, study.samples, min_coverage, show)
+    predictions = _predictions(run, aligned.dataset, show)
     seen = was_trained_on(run.folder, source.files)
     if seen:
         show.warning("the run was trained on this very file, so these scores are no test")

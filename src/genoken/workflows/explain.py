@@ -19,7 +19,7 @@ from genoken.interpretation.explain import Explanation, explain_parts, export_ex
 from genoken.interpretation.subject import Subject
 from genoken.workflows.assemble import task_of_objective
 from genoken.workflows.inputs import Study, build_study, read_inputs, read_source
-from genoken.workflows.predict import TABLE_SUFFIXES, aligned_dataset, checked_output, write_table
+from genoken.workflows.predict import TABLE_SUFFIXES, align_samples, checked_output, write_table
 from genoken.workflows.results import dataset_of
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.show import Show
@@ -208,8 +208,7 @@ def _given_part(run: Run, samples: Samples, *, by_group: bool, min_coverage: flo
     groups = None
     if by_group:
         groups = require_column(samples.table, run.config.data.group, samples.origin).astype(str).to_numpy()
-    dataset, coverage = aligned_dataset(run.model, samples, min_coverage)
-    show.line(f"{samples.origin}: {coverage}.")
+    dataset = align_samples(run.model, samples, min_coverage, show).dataset
     subject = Subject(run.model.network, dataset, run.config.objective, run.model.target)
     return Part(subject, np.arange(len(dataset)), run.model.symbols, groups)
 

@@ -166,8 +166,8 @@ def test_log_values_of_another_total_are_rescaled_and_that_is_said(run, cells, e
     found = predict(run, logged(cells, 1e6), show=said)
     assert_equal(found, expected)
     note = (
-        "the log values sum to about 1,000,000 per sample before the logarithm, those that the model was trained on to about 10,000; "
-        "they were rescaled to that"
+        "the log values sum to about 1,000,000 per sample before the logarithm, those that the model was trained on to about "
+        "10,000; they were rescaled to that"
     )
     assert f"warning: {note}" in said.lines
     assert found.notes == (note,)

@@ -19,8 +19,8 @@ def normalize_total_log1p(
 ) -> sp.csr_matrix:
     """Return ``log1p(target_sum * x / sum(x))`` row by row, each of the two steps only where asked; rows of zeros stay zeros.
 
-    This is scanpy's ``normalize_total`` followed by ``log1p``; the sum runs over all features of the file, of which ``totals`` (rows,)
-    are the sums where ``values`` do not hold them all.
+    This is scanpy's ``normalize_total`` followed by ``log1p``; the sum runs over all features of the file. Where ``values`` do not
+    hold them all, ``totals`` (rows,) are the sums.
     """
     result = values.astype(np.float64, copy=True)
     if total:

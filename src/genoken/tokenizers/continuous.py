@@ -171,6 +171,6 @@ def _train_scale(state: TokenizerState) -> Scale:
 
 
 def _factor(scale: Scale, train: Scale) -> float:
-    """Return by how much values must be multiplied before the logarithm to have the train split's total; 1 where that is unknown."""
+    """Return by how much values must be multiplied before the logarithm to have the train split's total; 1 where it is unknown."""
     known = scale.is_constant and train.is_constant
     return train.total / scale.total if known and not scale.equals(train) else 1.0

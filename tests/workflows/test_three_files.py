@@ -57,6 +57,15 @@ def test_the_runs_own_test_is_what_evaluate_says_of_the_same_file(trained, parts
     assert np.abs(own[probabilities] - without.loc[own.index, probabilities]).to_numpy().max() > 0.01  # the totals are seen
 
 
+@pytest.mark.parametrize(("part", "known"), [("train", 50), ("val", 15), ("test", 0)])
+def test_train_and_validation_files_are_known_again_and_the_test_file_is_not(part, known, trained, parts, said):
+    found = evaluate(trained, parts[part], show=said)
+    assert found["split"]["leaky"] is (known > 0)
+    warnings = [line for line in said.lines if line.startswith("warning")]
+    line = f"{known} of {known} samples are ones that the model was trained on, so these scores are no test"
+    assert warnings == ([f"warning: {line}"] if known else [])
+
+
 def test_files_of_different_totals_are_refused_before_anything_is_learned(plain, tiny, tmp_path):
     parts = {name: logged(part, 1e6 if name == "test" else 1e4) for name, part in plain.items()}
     with pytest.raises(DataError) as caught:

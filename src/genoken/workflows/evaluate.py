@@ -17,8 +17,8 @@ from genoken.workflows.baselines import predict_saved
 from genoken.workflows.inputs import Source, Study, build_study, read_source
 from genoken.workflows.predict import align_samples
 from genoken.workflows.run import Run, as_run
+from genoken.workflows.seen import count_trained_on
 from genoken.workflows.show import Show
-from genoken.workflows.state import was_trained_on
 from genoken.workflows.summands import predict_model, predict_summands
 
 if TYPE_CHECKING:
@@ -83,10 +83,8 @@ def evaluate(
         show.line(f"  {note}.")
     aligned = align_samples(run.model, study.samples, min_coverage, show)
     predictions = _predictions(run, aligned.dataset, show)
-    seen = was_trained_on(run.folder, source.files)
-    if seen:
-        show.warning("the run was trained on this very file, so these scores are no test")
-    metrics = _score(run, study, predictions, seen_in_training=seen)
+    seen = _seen(run, study, aligned.columns, show)
+    metrics = _score(run, study, predictions, seen)
     results.show_verdict(show, metrics)
     if output is not None:
         folder = prepare_output_folder(Path(output), overwrite=False)
@@ -113,6 +111,18 @@ def _study(run: Run, source: Source, *, label: str, group: str, strict: bool) ->
     return build_study(source.samples, settings, seed=run.config.training.seed, guess_group=True, target=target)
 
 
+def _seen(run: Run, study: Study, columns: np.ndarray, show: Show) -> str:
+    """Return, and warn of, how many samples the model was trained on, as a sentence; empty where it was trained on none."""
+    count, total = count_trained_on(run.folder, study.samples, columns), study.samples.num_samples
+    if count is None:
+        show.line("  The run does not say which samples it was trained on, so whether these are among them is not known.")
+    if not count:
+        return ""
+    said = f"{count:,} of {total:,} samples are ones that the model was trained on"
+    show.warning(f"{said}, so these scores are {'no test' if count == total else 'too optimistic'}")
+    return said
+
+
 def _predictions(run: Run, dataset: TokenDataset, show: Show) -> dict[str, np.ndarray]:
     """Return what the model, each of its summands alone, and the baselines predict for the same prepared values."""
     model = run.model
@@ -137,7 +147,7 @@ def _words(run: Run, names: list[str]) -> str:
     return ", ".join(baseline_words(name, run.model.target.task) for name in names)
 
 
-def _score(run: Run, study: Study, predictions: dict[str, np.ndarray], *, seen_in_training: bool) -> dict[str, Any]:
+def _score(run: Run, study: Study, predictions: dict[str, np.ndarray], seen: str) -> dict[str, Any]:
     scored = evaluate_predictions(
         task=study.task,
         labels=study.labels,
@@ -158,8 +168,8 @@ def _score(run: Run, study: Study, predictions: dict[str, np.ndarray], *, seen_i
             "kind": "external",
             "group": study.group or None,
             "folds": 1,
-            "leaky": seen_in_training,
-            "note": f"all samples of {study.samples.origin}",
+            "leaky": bool(seen),
+            "note": f"all samples of {study.samples.origin}" + (f"; {seen}" if seen else ""),
         },
         **scored,
     }

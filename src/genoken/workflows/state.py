@@ -155,12 +155,6 @@ def check_data(files: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str,
             )
 
 
-def was_trained_on(folder: Path, files: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether a finished run was made from any of these files, going by their hashes."""
-    known = {entry["sha256"] for entry in read_json(folder / "manifest.json").get("data", [])}
-    return any(entry["sha256"] in known for entry in files)
-
-
 def finish(folder: Path) -> None:
     """Note that a run is finished."""
     write_json(folder / STATE, read_json(folder / STATE) | {"status": "finished"})

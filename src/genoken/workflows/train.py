@@ -18,7 +18,7 @@ import pandas as pd
 from genoken.core.components import kind_of
 from genoken.core.config import RunConfig, build, component_from_dict, dump_yaml, read_yaml
 from genoken.core.errors import ConfigError, GenokenError, RunError, TrainingError
-from genoken.core.files import write_json
+from genoken.core.files import sha256_of_file, write_json
 from genoken.evaluation.verdict import evaluate_predictions
 from genoken.training.fit import Fit
 from genoken.training.optim import num_epochs
@@ -29,6 +29,7 @@ from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
 from genoken.workflows.inputs import Source, Study, build_study, examine, read_inputs
 from genoken.workflows.run import Run, load_run
+from genoken.workflows.seen import TRAINED_ON, write_trained_on
 from genoken.workflows.show import Show
 from genoken.workflows.state import STATE, begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
 from genoken.workflows.store import fold_hashes, fold_place, read_model
@@ -262,7 +263,8 @@ def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Ru
     results.write_history(job.folder, history)
     write_json(job.folder / "metrics.json", metrics | {"speed": speed})
     manifest = results.manifest(job.folder, final.model, final.facts, history, speed, files=job.source.files)
-    manifest["files"] |= fold_hashes(job.folder, len(job.folds))
+    trained_on = write_trained_on(job.folder, job.study.samples, final.model.state.feature_ids, job.folds)
+    manifest["files"] |= fold_hashes(job.folder, len(job.folds)) | {TRAINED_ON: sha256_of_file(trained_on)}
     command = read_state(job.folder)["command"]
     write_json(job.folder / "manifest.json", manifest | {"command": command, "created": _now()})
     return load_run(job.folder)

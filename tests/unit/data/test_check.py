@@ -8,15 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import contingency as scipy_contingency
 
 from genoken.core.errors import DataError
 from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data._check_association import cramers_v, purity
-from genoken.data._check_values import row_hashes
 from genoken.data.check import check_samples, guess_group_column, guess_label_columns, guess_task, require_column
 
 MATRICES = [{"name": "X", "kind": "counts", "evidence": "whole numbers from 0 to 9", "density": 0.5, "used": True}]
@@ -262,21 +259,6 @@ def test_repeated_samples_are_found_with_what_they_differ_in():
     assert detail.endswith("2 sets of copies differ in label")
     assert TYPES[3] != TYPES[7]
     assert TYPES[40] != TYPES[41]
-
-
-@given(st.integers(1, 60), st.integers(0, 2**31))
-def test_rows_share_a_hash_exactly_when_they_are_equal(num_rows, seed):
-    values = generator(seed, "rows").integers(-1, 2, size=(num_rows, 3)).astype(np.float32)
-    hashes = row_hashes(sp.csr_matrix(values))
-    same = (values[:, None, :] == values[None, :, :]).all(axis=2)
-    np.testing.assert_array_equal(hashes[:, None] == hashes[None, :], same)
-
-
-def test_hashes_do_not_depend_on_the_block_of_a_row(monkeypatch):
-    values = sp.csr_matrix(generator(0, "blocks").integers(0, 3, size=(50, 4)).astype(np.float32))
-    whole = row_hashes(values)
-    monkeypatch.setattr("genoken.data._check_values._HASH_ROWS", 7)
-    np.testing.assert_array_equal(row_hashes(values), whole)
 
 
 def test_feature_ids_are_judged():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genoken.core.config import dump_yaml
-from genoken.core.files import prepare_output_folder, write_json, write_text
+from genoken.core.files import check_output_folder, prepare_output_folder, write_json, write_text
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation.verdict import baseline_words, evaluate_predictions
 from genoken.workflows import results
@@ -75,8 +75,8 @@ def evaluate(
         When the run, a baseline that it saved, or the output folder cannot be used.
     """
     run, show = as_run(run), show or Show(quiet=True)
-    if output is not None and Path(output).exists():
-        prepare_output_folder(Path(output), overwrite=False)  # one that is occupied is refused before any work
+    if output is not None:
+        check_output_folder(Path(output), overwrite=False)  # one that is occupied is refused before any work
     source = read_source(data, run.config.data.source)
     study = _study(run, source, label=label, group=group, strict=strict)
     for note in study.notes:

@@ -230,6 +230,12 @@ def build_study(
         )
     column = require_column(samples.table, settings.label, samples.origin)
     task: Task = guess_task(column) if settings.task == "auto" else settings.task
+    if task == "regression" and settings.positive:
+        raise ConfigError(
+            f"'{settings.label}' is a number to be regressed on, and has no class '{settings.positive}'",
+            where=samples.origin,
+            remedy="leave out --positive, choose another --label, or use --set data.task=classification",
+        )
     if task == "classification":
         column = classes_of(column)  # whole numbers that a missing value made real are the same classes in every file
     if target is not None and target.classes:

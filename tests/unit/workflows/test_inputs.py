@@ -54,6 +54,16 @@ def test_real_numbers_are_regressed_on(samples):
     assert study.notes == ("1 sample has no value in 'y' and is left out",)
 
 
+def test_a_positive_class_of_a_number_is_refused(samples):
+    with pytest.raises(ConfigError) as caught:
+        study_of(samples(y=[0.5, 1.5, -2.0]), positive="1.5")
+    assert str(caught.value) == (
+        "cells.h5ad: 'y' is a number to be regressed on, and has no class '1.5' — leave out --positive, choose another --label, or "
+        "use --set data.task=classification"
+    )
+    assert study_of(samples(y=[0.5, 1.5, -2.0]), positive="1.5", task="classification").classes == ("not 1.5", "1.5")
+
+
 def test_a_task_that_is_asked_for_is_taken(samples):
     assert study_of(samples(y=[0.5, 1.5]), task="classification").classes == ("0.5", "1.5")
     assert study_of(samples(y=[1, 2, 3]), task="regression").labels.tolist() == [1.0, 2.0, 3.0]

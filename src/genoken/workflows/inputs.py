@@ -259,7 +259,8 @@ def build_study(
     study = Study(samples, task, settings.label, labels, classes, positive, group, groups, tuple(notes))
     if settings.limit_samples and settings.limit_samples < samples.num_samples:
         rows = _limited(labels, classes, settings.limit_samples, seed)
-        note = f"{len(rows):,} of {samples.num_samples:,} samples are used, as asked (data.limit_samples)"
+        why = "as asked" if len(rows) == settings.limit_samples else "to have three of each class"
+        note = f"{len(rows):,} of {samples.num_samples:,} samples are used, {why} (data.limit_samples)"
         study = replace(study.take(rows), notes=(*notes, note))
     return study
 
@@ -354,16 +355,26 @@ def _groups(samples: Samples, group: str) -> np.ndarray:
 
 
 def _limited(labels: np.ndarray, classes: tuple[str, ...], count: int, seed: int) -> np.ndarray:
-    """Draw ``count`` rows, each class in proportion (at least three of each, so that it can still be split)."""
+    """Draw ``count`` rows, each class in proportion; more only where three of each class are, so that it can still be split."""
     rng = generator(seed, "limit_samples")
     if not classes:
         return np.sort(rng.choice(len(labels), size=count, replace=False))
-    rows = []
-    for code in np.unique(labels):
-        members = np.flatnonzero(labels == code)
-        share = min(len(members), max(3, round(count * len(members) / len(labels))))
-        rows.append(rng.choice(members, size=share, replace=False))
+    codes, sizes = np.unique(labels, return_counts=True)
+    drawn = zip(codes, _class_shares(sizes, count), strict=True)
+    rows = [rng.choice(np.flatnonzero(labels == code), size=share, replace=False) for code, share in drawn]
     return np.sort(np.concatenate(rows))
+
+
+def _class_shares(sizes: np.ndarray, count: int) -> np.ndarray:
+    """Return how many of ``count`` samples each class of these sizes gets: at least three, and the largest remainders decide."""
+    exact = count * sizes / sizes.sum()
+    least = np.minimum(sizes, 3)
+    shares = np.maximum(np.floor(exact).astype(np.int64), least)
+    while shares.sum() < count:
+        shares[np.argmax(exact - shares)] += 1
+    while shares.sum() > count and (shares > least).any():
+        shares[np.argmax(np.where(shares > least, shares - exact, -np.inf))] -= 1
+    return shares
 
 
 def has_split_column(table: pd.DataFrame) -> bool:

@@ -94,7 +94,7 @@ def test_columns_that_do_not_exist_name_the_nearest(option, wrong, near):
     errors = [finding for finding in found["findings"] if finding["level"] == "error"]
     assert [finding["title"] for finding in errors] == [f"No {option}: there is no column '{wrong}' in the sample table (obs)"]
     assert f"did you mean '{near}'" in errors[0]["remedy"]
-    assert "--label cell_type --group donor" in found["suggestion"]
+    assert found["suggestion"] == ""
 
 
 def test_missing_unbalanced_and_meaningless_labels():
@@ -206,10 +206,18 @@ def test_numbers_of_groups_are_judged(donors, title, level):
     assert level_of(found, title)[0] == level
 
 
-def test_two_groups_suggest_a_random_split():
+def test_two_groups_are_an_error_and_one_suggests_a_random_split():
     found = check(make({"cell_type": TYPES, "donor": ["d1", "d2"] * 30}), label="cell_type")
+    assert found["suggestion"] == ""
+    assert any("--split random" in finding["remedy"] for finding in found["findings"] if finding["level"] == "error")
+    found = check(make({"cell_type": TYPES, "donor": ["d1"] * 60}), label="cell_type", group="donor")
     assert "--split random" in found["suggestion"]
     assert "--group" not in found["suggestion"]
+
+
+def test_a_source_that_was_asked_for_is_in_the_command():
+    found = check(make({"label": TYPES}), source="X")
+    assert found["suggestion"].endswith("--set data.source=X -o 'runs/my cells'")
 
 
 def test_odd_groups_are_named():
@@ -294,7 +302,7 @@ def test_problems_of_the_reader_come_first_and_once():
     }  # fmt: skip
     assert titles(found, "error") == ["3 values are missing or infinite", "1 gene name occurs more than once (A)"]
     assert "No missing values" not in titles(found, "ok")
-    assert "--set data.source=X" in found["suggestion"]
+    assert found["suggestion"] == ""
 
 
 def test_long_tables_are_cut_to_the_largest_groups():

@@ -72,11 +72,15 @@ def test_own_samples_by_group(run, folds, cells):
 
 def test_the_runs_own_file_is_warned_about_when_it_is_named(run, cells_file, cells, said, tmp_path):
     explain(run, cells_file, method="gradient", output=tmp_path / "genes.tsv", show=said)
-    note = "The model was trained on samples of this very data; without naming it, only test samples are explained."
+    split = pd.read_parquet(run.folder / "split.parquet")
+    known = int((split["fold_0"] != "test").sum())
+    note = f"{known} of 90 samples are ones that the model was trained on; without naming a file, only test samples are explained."
     assert f"warning: {note}" in said.lines
     assert read_json(tmp_path / "genes-explanations" / "controls.json")["notes"][0] == note
-    explain(run, cells[:30], method="gradient", output=tmp_path / "others.tsv")
-    assert note not in read_json(tmp_path / "others-explanations" / "controls.json")["notes"]
+    tested = cells[split.loc[split["fold_0"] == "test", "sample_id"]].copy()
+    explain(run, tested, method="gradient", output=tmp_path / "others.tsv")
+    notes = read_json(tmp_path / "others-explanations" / "controls.json")["notes"]
+    assert not any("trained on" in said for said in notes)
 
 
 def test_an_object_in_memory_is_explained_without_being_named(cells, tiny, lean, tmp_path):

@@ -29,6 +29,9 @@ class Samples:
         (z-scores), or ``unknown``.
     origin
         Where the values came from, for messages: a path and a matrix name such as ``cells.h5ad:raw``.
+    totals
+        Total of each sample over all features of its file, before the logarithm, float64 of shape (samples,); ``None``: those of
+        ``values``, which then hold all features of the file.
     """
 
     values: sp.csr_matrix
@@ -36,10 +39,13 @@ class Samples:
     features: pd.DataFrame
     value_kind: ValueKind
     origin: str
+    totals: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.table), len(self.features)):
             raise ValueError(f"values {self.values.shape} do not match {len(self.table)} samples and {len(self.features)} features")
+        if self.totals is not None and self.totals.shape != (len(self.table),):
+            raise ValueError(f"totals {self.totals.shape} do not match {len(self.table)} samples")
 
     @property
     def num_samples(self) -> int:
@@ -56,4 +62,5 @@ class Samples:
         rows = np.asarray(rows)
         if rows.dtype == bool:
             rows = np.flatnonzero(rows)
-        return replace(self, values=self.values[rows], table=self.table.iloc[rows])
+        totals = None if self.totals is None else self.totals[rows]
+        return replace(self, values=self.values[rows], table=self.table.iloc[rows], totals=totals)

@@ -14,18 +14,28 @@ MINIMUM_VARYING_FEATURES = 10
 """A local fit of degree 2 over 30 % of the features needs as many; on fewer than 4 the loess library ends the whole process."""
 
 
-def normalize_total_log1p(values: sp.csr_matrix, target_sum: float, *, total: bool, log: bool) -> sp.csr_matrix:
+def normalize_total_log1p(
+    values: sp.csr_matrix, target_sum: float, *, total: bool, log: bool, totals: np.ndarray | None = None
+) -> sp.csr_matrix:
     """Return ``log1p(target_sum * x / sum(x))`` row by row, each of the two steps only where asked; rows of zeros stay zeros.
 
-    This is scanpy's ``normalize_total`` followed by ``log1p``; the sum runs over all features of the file.
+    This is scanpy's ``normalize_total`` followed by ``log1p``; the sum runs over all features of the file. Where ``values`` do not
+    hold them all, ``totals`` (rows,) are the sums.
     """
     result = values.astype(np.float64, copy=True)
     if total:
-        sums = np.asarray(result.sum(axis=1)).ravel()
+        sums = np.asarray(result.sum(axis=1)).ravel() if totals is None else totals
         factors = np.divide(target_sum, sums, out=np.ones_like(sums), where=sums > 0)
         result.data *= np.repeat(factors, np.diff(result.indptr))
     if log:
         np.log1p(result.data, out=result.data)
+    return result.astype(np.float32)
+
+
+def rescale_log1p(values: sp.csr_matrix, factor: float) -> sp.csr_matrix:
+    """Return ``log1p(factor * expm1(x))``: what log values would be, had they been normalized to ``factor`` times their total."""
+    result = values.astype(np.float64, copy=True)
+    result.data = np.log1p(factor * np.expm1(result.data))
     return result.astype(np.float32)
 
 

@@ -22,11 +22,12 @@ from genoken.interpretation.gene_table import leading_genes
 from genoken.interpretation.subject import Subject
 from genoken.workflows.assemble import task_of_objective
 from genoken.workflows.inputs import Study, build_study, read_inputs, read_source
-from genoken.workflows.predict import TABLE_SUFFIXES, aligned_dataset, checked_output, write_table
+from genoken.workflows.predict import TABLE_SUFFIXES, Aligned, align_samples, checked_output, write_table
 from genoken.workflows.results import dataset_of
 from genoken.workflows.run import Run, as_run
+from genoken.workflows.seen import count_trained_on
 from genoken.workflows.show import Show
-from genoken.workflows.state import check_data, read_state, was_trained_on
+from genoken.workflows.state import check_data, read_state
 from genoken.workflows.store import FittedModel, fold_place, read_model, verify_hashes
 
 if TYPE_CHECKING:
@@ -94,10 +95,15 @@ def explain(
     if data is None:
         parts = _own_parts(run, by_group=by == "group", show=show)
     else:
-        source = read_source(data, run.config.data.source)
-        parts = [_given_part(run, source.samples, by_group=by == "group", min_coverage=min_coverage, show=show)]
-        if was_trained_on(run.folder, source.files):
-            notes.append("The model was trained on samples of this very data; without naming it, only test samples are explained.")
+        samples = read_source(data, run.config.data.source).samples
+        aligned = align_samples(run.model, samples, min_coverage, show)
+        parts = [_given_part(run, samples, aligned, by_group=by == "group")]
+        seen = count_trained_on(run.folder, samples, aligned.columns)
+        if seen:
+            notes.append(
+                f"{seen:,} of {samples.num_samples:,} samples are ones that the model was trained on; without naming a file, only "
+                "test samples are explained."
+            )
             show.warning(notes[0])
     with show.bar("Explaining", total=1.0) as bar:
         explanation = explain_parts(
@@ -275,15 +281,13 @@ def _fold_models(run: Run, count: int) -> list[FittedModel]:
     return [read_model(run.folder / place) for place in places]
 
 
-def _given_part(run: Run, samples: Samples, *, by_group: bool, min_coverage: float | None, show: Show) -> Part:
+def _given_part(run: Run, samples: Samples, aligned: Aligned, *, by_group: bool) -> Part:
     """Return the run's model with other samples."""
     groups = None
     if by_group:
         groups = require_column(samples.table, run.config.data.group, samples.origin).astype(str).to_numpy()
-    dataset, coverage = aligned_dataset(run.model, samples, min_coverage)
-    show.line(f"{samples.origin}: {coverage}.")
-    subject = Subject(run.model.network, dataset, run.config.objective, run.model.target)
-    return Part(subject, np.arange(len(dataset)), run.model.symbols, groups)
+    subject = Subject(run.model.network, aligned.dataset, run.config.objective, run.model.target)
+    return Part(subject, np.arange(len(aligned.dataset)), run.model.symbols, groups)
 
 
 def _noted(explanation: Explanation, notes: list[str]) -> Explanation:

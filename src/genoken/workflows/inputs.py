@@ -18,10 +18,12 @@ from genoken.core.errors import ConfigError, DataError, suggestion
 from genoken.core.files import sha256_of_file
 from genoken.core.random import generator
 from genoken.core.samples import Samples
+from genoken.core.scale import sample_totals, scale_of
 from genoken.data._check_columns import classes_of
 from genoken.data.check import check_samples, guess_group_column, guess_task, require_column
 from genoken.readers._anndata import inspect_anndata
 from genoken.readers._anndata_file import load_anndata
+from genoken.tokenizers._features import gather_columns
 from genoken.vocabulary.align import align, symbols_of
 
 if TYPE_CHECKING:
@@ -141,7 +143,8 @@ def hash_of_samples(samples: Samples) -> str:
 def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings) -> Source:
     """Read a train, a validation and a test file, and join them; the latter two are aligned to the train file's features.
 
-    The joined table has a column ``split``. Sample ids that occur in several files get the part's name in front.
+    The joined table has a column ``split``. Sample ids that occur in several files get the part's name in front. A sample's total
+    is that of its own file, genes included that the train file does not have: as when the file is given to a finished run.
     """
     sources = {part: read_source(data, settings.source) for part, data in parts.items()}
     if settings.label:
@@ -154,7 +157,9 @@ def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings
             "the files hold different kinds of values: " + ", ".join(f"{part} {kind}" for part, kind in kinds.items()),
             remedy="choose a common one with --source (X, raw, layers/NAME)",
         )
+    _refuse_other_scales(sources)
     values, tables = [], []
+    totals = np.concatenate([sample_totals(source.samples) for source in sources.values()])
     for part, source in sources.items():
         samples = source.samples
         if part != "train":
@@ -165,7 +170,7 @@ def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings
                 where=samples.origin,
                 symbols=symbols_of(first.features),
             )
-            samples = replace(samples, values=_columns(samples.values, found.columns), features=first.features)
+            samples = replace(samples, values=gather_columns(samples.values, found.columns), features=first.features)
         values.append(samples.values)
         tables.append(samples.table.assign(**{SPLIT_COLUMN: part}))
     table = pd.concat(tables)
@@ -177,18 +182,22 @@ def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings
         features=first.features,
         value_kind=first.value_kind,
         origin=" + ".join(source.samples.origin for source in sources.values()),
+        totals=totals,
     )
     return Source(joined, sources["train"].matrices, tuple(entry for source in sources.values() for entry in source.files))
 
 
-def _columns(values: sp.csr_matrix, columns: np.ndarray) -> sp.csr_matrix:
-    present = np.flatnonzero(columns >= 0)
-    selection = sp.csr_matrix(
-        (np.ones(len(present), dtype=np.float32), (columns[present], present)), (values.shape[1], len(columns))
-    )
-    result = (values @ selection).tocsr()
-    result.sort_indices()
-    return result
+def _refuse_other_scales(sources: Mapping[str, Source]) -> None:
+    """Refuse log or normalized values that were normalized to different totals: the model would learn or meet two scales as one."""
+    scales = {part: scale_of(source.samples) for part, source in sources.items() if source.samples.value_kind != "counts"}
+    known = {part: scale for part, scale in scales.items() if scale.is_constant}
+    if any(not scale.equals(other) for scale in known.values() for other in known.values()):
+        raise DataError(
+            "the files were normalized to different totals per sample: "
+            + ", ".join(f"{part} to about {scale.total:,.0f}" for part, scale in known.items()),
+            where=" + ".join(source.samples.origin for source in sources.values()),
+            remedy="normalize them alike, or give counts",
+        )
 
 
 def build_study(
@@ -221,6 +230,12 @@ def build_study(
         )
     column = require_column(samples.table, settings.label, samples.origin)
     task: Task = guess_task(column) if settings.task == "auto" else settings.task
+    if task == "regression" and settings.positive:
+        raise ConfigError(
+            f"'{settings.label}' is a number to be regressed on, and has no class '{settings.positive}'",
+            where=samples.origin,
+            remedy="leave out --positive, choose another --label, or use --set data.task=classification",
+        )
     if task == "classification":
         column = classes_of(column)  # whole numbers that a missing value made real are the same classes in every file
     if target is not None and target.classes:
@@ -244,7 +259,8 @@ def build_study(
     study = Study(samples, task, settings.label, labels, classes, positive, group, groups, tuple(notes))
     if settings.limit_samples and settings.limit_samples < samples.num_samples:
         rows = _limited(labels, classes, settings.limit_samples, seed)
-        note = f"{len(rows):,} of {samples.num_samples:,} samples are used, as asked (data.limit_samples)"
+        why = "as asked" if len(rows) == settings.limit_samples else "to have three of each class"
+        note = f"{len(rows):,} of {samples.num_samples:,} samples are used, {why} (data.limit_samples)"
         study = replace(study.take(rows), notes=(*notes, note))
     return study
 
@@ -339,16 +355,26 @@ def _groups(samples: Samples, group: str) -> np.ndarray:
 
 
 def _limited(labels: np.ndarray, classes: tuple[str, ...], count: int, seed: int) -> np.ndarray:
-    """Draw ``count`` rows, each class in proportion (at least three of each, so that it can still be split)."""
+    """Draw ``count`` rows, each class in proportion; more only where three of each class are, so that it can still be split."""
     rng = generator(seed, "limit_samples")
     if not classes:
         return np.sort(rng.choice(len(labels), size=count, replace=False))
-    rows = []
-    for code in np.unique(labels):
-        members = np.flatnonzero(labels == code)
-        share = min(len(members), max(3, round(count * len(members) / len(labels))))
-        rows.append(rng.choice(members, size=share, replace=False))
+    codes, sizes = np.unique(labels, return_counts=True)
+    drawn = zip(codes, _class_shares(sizes, count), strict=True)
+    rows = [rng.choice(np.flatnonzero(labels == code), size=share, replace=False) for code, share in drawn]
     return np.sort(np.concatenate(rows))
+
+
+def _class_shares(sizes: np.ndarray, count: int) -> np.ndarray:
+    """Return how many of ``count`` samples each class of these sizes gets: at least three, and the largest remainders decide."""
+    exact = count * sizes / sizes.sum()
+    least = np.minimum(sizes, 3)
+    shares = np.maximum(np.floor(exact).astype(np.int64), least)
+    while shares.sum() < count:
+        shares[np.argmax(exact - shares)] += 1
+    while shares.sum() > count and (shares > least).any():
+        shares[np.argmax(np.where(shares > least, shares - exact, -np.inf))] -= 1
+    return shares
 
 
 def has_split_column(table: pd.DataFrame) -> bool:

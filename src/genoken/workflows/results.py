@@ -15,8 +15,8 @@ from genoken.core.components import kind_of
 from genoken.core.config import RunConfig
 from genoken.core.files import atomic_path, sha256_of_file
 from genoken.core.random import seed_for
-from genoken.data._check_values import row_hashes
 from genoken.data.dataset import TokenDataset
+from genoken.data.row_hashes import row_hashes
 from genoken.evaluation.leakage import audit_split
 from genoken.evaluation.verdict import ENCODER_ONLY, PATH_ONLY, baseline_words
 from genoken.reporting.wording import contrast_sentence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ import pandas as pd
 from genoken.core.components import kind_of
 from genoken.core.config import RunConfig, build, dump_yaml, read_yaml
 from genoken.core.errors import ConfigError, GenokenError, RunError, TrainingError
-from genoken.core.files import write_json
+from genoken.core.files import sha256_of_file, write_json
 from genoken.evaluation.verdict import evaluate_predictions
 from genoken.training.fit import Fit
 from genoken.training.optim import num_epochs
@@ -29,9 +28,20 @@ from genoken.workflows.contrast import random_split, random_words
 from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
 from genoken.workflows.inputs import Source, Study, build_study, examine, read_inputs
+from genoken.workflows.request import check_settings, default_folder, named_inputs, path_of, refuse_second_split
 from genoken.workflows.run import Run, load_run
+from genoken.workflows.seen import TRAINED_ON, write_trained_on
 from genoken.workflows.show import Show
-from genoken.workflows.state import STATE, begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
+from genoken.workflows.state import (
+    STATE,
+    begin_run,
+    check_data,
+    check_new_run,
+    discard_unless_trained,
+    disk_errors,
+    finish,
+    read_state,
+)
 from genoken.workflows.store import fold_hashes, fold_place, read_model
 
 if TYPE_CHECKING:
@@ -116,17 +126,20 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     resolved = resolve_config(preset, config, dict(settings or {}))
     named: dict[str, Any] = {"label": label, "group": group, "positive": positive}
     resolved = replace(resolved, data=replace(resolved.data, **{name: value for name, value in named.items() if value}))
-    inputs = _inputs(data, train, val, test)
-    _refuse_second_split(inputs, resolved)
+    inputs = named_inputs(data, train, val, test)
+    refuse_second_split(inputs, resolved)
+    check_settings(resolved)
+    folder = Path(output) if output else default_folder(inputs, resolved.data.label)
+    if is_first_process():
+        check_new_run(folder, [path_of(value) for value in inputs.values()], overwrite=overwrite)
     source = read_inputs(inputs, resolved.data)
     study, resolved, folds = _design(source, resolved)
-    folder = Path(output) if output else default_folder(inputs, study.label)
     if not is_first_process():
         return _follow(_Job(resolved, source, study, folds, folder, Show(quiet=True)))
     begin_run(
         folder,
         config=dump_yaml(resolved),
-        inputs={part: _path(value) for part, value in inputs.items()},
+        inputs={part: path_of(value) for part, value in inputs.items()},
         files=source.files,
         command=_command(),
         overwrite=overwrite,
@@ -138,38 +151,6 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         raise
 
 
-def _inputs(
-    data: str | Path | AnnData | None,
-    train: str | Path | AnnData | None,
-    val: str | Path | AnnData | None,
-    test: str | Path | AnnData | None,
-) -> dict[str, Any]:
-    parts = {part: value for part, value in (("train", train), ("val", val), ("test", test)) if value is not None}
-    if data is not None and parts:
-        raise ConfigError("give either one file, or --train, --val and --test", remedy="leave out one of the two")
-    if data is not None:
-        return {"data": data}
-    if "train" in parts and "test" in parts:
-        return parts
-    if parts:
-        raise ConfigError("three files need at least --train and --test", remedy="add the missing one; --val may be left out")
-    raise ConfigError("no file to train on is named", remedy="genoken train cells.h5ad --label COLUMN")
-
-
-def _refuse_second_split(inputs: Mapping[str, Any], config: RunConfig) -> None:
-    kind = kind_of(config.split)
-    if "data" not in inputs and (kind not in ("auto", "column") or _has_folds(config)):
-        raise ConfigError("three files are a split already", where=f"split.kind: {kind}", remedy="leave --split and --folds away")
-
-
-def _has_folds(config: RunConfig) -> bool:
-    return bool(getattr(config.split, "folds", False))
-
-
-def _path(value: Any) -> str:
-    return str(Path(value).resolve()) if isinstance(value, (str, Path)) else ""
-
-
 def _design(source: Source, config: RunConfig) -> tuple[Study, RunConfig, np.ndarray]:
     """Return the study, the configuration with what the data decided, and the split."""
     study = build_study(source.samples, task_of_objective(config), seed=config.training.seed, guess_group=True)
@@ -177,21 +158,6 @@ def _design(source: Source, config: RunConfig) -> tuple[Study, RunConfig, np.nda
     labels = study.named_labels()
     folds = config.split.assign(labels, study.groups, study.samples.table, config.training.seed)
     return study, config, folds
-
-
-def default_folder(inputs: Mapping[str, Any], label: str) -> Path:
-    """Return ``runs/FILE-LABEL``, with an underscore for each character that does not belong into a folder's name.
-
-    Parameters
-    ----------
-    inputs
-        ``data`` or ``train`` to a path or an AnnData object.
-    label
-        Column that is predicted.
-    """
-    value = inputs.get("data", inputs.get("train"))
-    stem = Path(value).stem if isinstance(value, (str, Path)) else "anndata"
-    return Path("runs") / re.sub(r"[^\w.-]", "_", f"{stem}-{label}" if label else stem)
 
 
 def _command() -> str:
@@ -207,6 +173,7 @@ def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
     inputs = {part: path or given.get(part) for part, path in state["inputs"].items()}
     if not inputs or any(value is None for value in inputs.values()):
         raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
+    check_settings(config)
     source = read_inputs(inputs, config.data)
     check_data(source.files, state["data"])
     study, config, folds = _design(source, config)
@@ -218,7 +185,7 @@ def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
 
 def _holding(run: Run, inputs: Mapping[str, Any]) -> Run:
     """Return the run with the AnnData objects that it was made from, so that it can explain itself without being given them."""
-    run.objects = {part: value for part, value in inputs.items() if not _path(value)}
+    run.objects = {part: value for part, value in inputs.items() if not path_of(value)}
     return run
 
 
@@ -264,7 +231,8 @@ def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Ru
     results.write_history(job.folder, history)
     write_json(job.folder / "metrics.json", metrics | {"speed": speed})
     manifest = results.manifest(job.folder, final.model, final.facts, history, speed, files=job.source.files)
-    manifest["files"] |= fold_hashes(job.folder, len(job.folds))
+    trained_on = write_trained_on(job.folder, job.study.samples, final.model.state.feature_ids, job.folds)
+    manifest["files"] |= fold_hashes(job.folder, len(job.folds)) | {TRAINED_ON: sha256_of_file(trained_on)}
     command = read_state(job.folder)["command"]
     write_json(job.folder / "manifest.json", manifest | {"command": command, "created": _now()})
     return load_run(job.folder)

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from genoken.core import files
 from genoken.core.errors import GenokenError, RunError
-from genoken.core.files import atomic_path, prepare_output_folder, read_json, sha256_of_file, to_json, write_json, write_text
+from genoken.core.files import (
+    atomic_path,
+    check_output_folder,
+    prepare_output_folder,
+    read_json,
+    sha256_of_file,
+    to_json,
+    write_json,
+    write_text,
+)
 
 
 @pytest.fixture
@@ -230,3 +239,16 @@ def test_a_file_in_the_place_of_the_output_folder(old):
     with pytest.raises(GenokenError, match="cannot create the folder"):
         prepare_output_folder(old / "inner", overwrite=False)
     assert old.read_text() == "old"
+
+
+def test_a_folder_is_checked_without_being_changed(tmp_path):
+    assert not check_output_folder(tmp_path / "new", overwrite=False)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(RunError, match="exists and is not empty"):
+        check_output_folder(tmp_path, overwrite=False)
+    with pytest.raises(RunError, match="genoken did not write"):
+        check_output_folder(tmp_path, overwrite=True)
+    (tmp_path / "config.yaml").write_text("", encoding="utf-8")
+    assert check_output_folder(tmp_path, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml", "notes.txt"]

@@ -161,7 +161,7 @@ def attention(
         parts = _own_parts(run, by_group=False, show=show)
     else:
         samples = read_source(data, run.config.data.source).samples
-        parts = [_given_part(run, samples, by_group=False, min_coverage=min_coverage, show=show)]
+        parts = [_given_part(run, samples, align_samples(run.model, samples, min_coverage, show), by_group=False)]
     known = union_of(parts)
     chosen = find_genes(known, wanted)
     seed = run.config.training.seed

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from genoken.core.components import kind_of
 from genoken.core.config import RunConfig, build, dump_yaml, read_yaml
 from genoken.core.errors import ConfigError, GenokenError, RunError, TrainingError
 from genoken.core.files import sha256_of_file, write_json

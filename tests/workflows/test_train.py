@@ -167,7 +167,8 @@ def test_written_predictions_are_what_the_run_predicts(run, cells):
 def test_the_manifest_tells_what_is_there(run, cells_file):
     found = read_json(run.folder / "manifest.json")
     model_files = {"config.yaml", "model.safetensors", "tokenizer.json", "target.json", "vocabulary.parquet"}
-    assert set(found["files"]) == model_files | {f"baselines/{name}.safetensors" for name in BASELINES}
+    written = {*model_files, "trained_on.parquet"}
+    assert set(found["files"]) == written | {f"baselines/{name}.safetensors" for name in BASELINES}
     assert {name: sha256_of_file(run.folder / name) for name in found["files"]} == found["files"]
     assert found["data"] == [
         {"path": str(cells_file.resolve()), "sha256": sha256_of_file(cells_file), "samples": 90, "features": 40}

@@ -43,7 +43,7 @@ def test_a_trained_run_beats_an_untrained_one_with_a_paired_interval(folds, untr
     low, high = found["difference"]["interval"]
     assert 0 < low <= found["difference"]["value"] <= high
     assert (found["difference"]["unit"], found["difference"]["draws"], found["groups"]) == ("groups", 60, 9)
-    assert found["verdict"].startswith("Folds beats untrained: ")
+    assert found["verdict"].startswith("'folds' beats 'untrained': ")
     mirrored = compare(untrained, folds, draws=60)
     assert mirrored["difference"]["value"] == pytest.approx(-found["difference"]["value"])
 
@@ -83,6 +83,29 @@ def test_two_runs_that_were_evaluated_on_one_file_are_compared(run, folds, tmp_p
     found = compare(tmp_path / "whole", tmp_path / "folds", draws=20)
     assert (found["samples"], found["groups"]) == (60, 6)
     assert [found["runs"][name]["macro_f1"] for name in ("whole", "folds")] == pytest.approx([each["macro_f1"] for each in scores])
+
+
+def test_equal_sample_ids_in_unrelated_data_are_refused(lean, cells, cells_file, tiny, tmp_path):
+    """Cells of another experiment are often numbered alike; only the hashes of the files tell."""
+    others = cells.copy()
+    others.X = others.X[::-1].copy()
+    others.write_h5ad(tmp_path / "others.h5ad")
+    foreign = tiny(tmp_path / "others.h5ad", tmp_path / "foreign")
+    with pytest.raises(
+        DataError, match=r"^lean and foreign: the runs share no data \(cells\.h5ad; others\.h5ad\), so equal sample ids"
+    ):
+        compare(lean, foreign)
+    for made, name in ((lean, "a"), (foreign, "b")):
+        evaluate(made, cells_file, output=tmp_path / name)
+    assert compare(tmp_path / "a", tmp_path / "b", draws=20)["samples"] == 90
+    evaluate(lean, tmp_path / "others.h5ad", output=tmp_path / "c")
+    with pytest.raises(DataError, match=r"^b and c: the runs share no data"):
+        compare(tmp_path / "b", tmp_path / "c")
+    evaluate(lean, others, output=tmp_path / "d")
+    # The hash of an object in memory is not that of its file, and folders of older versions hold none.
+    assert compare(tmp_path / "d", tmp_path / "c", draws=20)["difference"]["value"] == 0
+    (tmp_path / "b" / "manifest.json").unlink()
+    assert compare(tmp_path / "b", tmp_path / "a", draws=20)["samples"] == 90
 
 
 def test_other_samples_other_classes_and_the_same_run_are_refused(run, folds, binary, regression):

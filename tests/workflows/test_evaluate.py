@@ -276,8 +276,36 @@ def test_too_few_genes_are_refused_unless_fewer_are_asked_for(run, others):
     assert evaluate(run, few, min_coverage=0.25)["test"]["samples"] == 60
 
 
-def test_the_file_that_the_run_was_trained_on_is_no_test(run, others, cells_file, said):
+def test_samples_that_the_run_was_trained_on_are_counted(run, others, cells_file, said):
     found = evaluate(run, cells_file, show=said)
     assert found["split"]["leaky"] is True
-    assert "warning: the run was trained on this very file, so these scores are no test" in said.lines
+    known = int((pd.read_parquet(run.folder / "split.parquet")["fold_0"] != "test").sum())
+    assert 0 < known < 90
+    line = f"{known} of 90 samples are ones that the model was trained on"
+    assert found["split"]["note"] == f"all samples of cells.h5ad:X; {line}"
+    assert f"warning: {line}, so these scores are too optimistic" in said.lines
     assert evaluate(run, others)["split"]["leaky"] is False
+
+
+@pytest.mark.parametrize("made", ["run", "folds"])
+def test_train_samples_are_known_again_in_any_file_and_test_samples_are_not(made, cells, said, request):
+    run = request.getfixturevalue(made)
+    words = pd.read_parquet(run.folder / "split.parquet").set_index("sample_id")["fold_0"]
+    shuffled = np.random.default_rng(1).permutation(cells.n_vars)
+    train = cells[words[words != "test"].index][:, shuffled].copy()
+    train.obs_names = [f"renamed_{row}" for row in range(train.n_obs)]
+    assert evaluate(run, train, show=said)["split"]["leaky"] is True
+    line = f"{train.n_obs} of {train.n_obs} samples are ones that the model was trained on, so these scores are no test"
+    assert f"warning: {line}" in said.lines
+    # the final model of a cross-validation was trained on the samples that its folds were tested on
+    assert evaluate(run, held_out(run, cells))["split"]["leaky"] is (made == "folds")
+
+
+def test_a_changed_list_of_train_samples_is_refused_and_a_missing_one_is_said(copy, others, said):
+    path = copy / "trained_on.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(RunError, match=r"trained_on\.parquet: the file is not the one that the run wrote"):
+        evaluate(copy, others)
+    path.unlink()
+    assert evaluate(copy, others, show=said)["split"]["leaky"] is False
+    assert "  The run does not say which samples it was trained on, so whether these are among them is not known." in said.lines

@@ -72,11 +72,15 @@ def test_own_samples_by_group(run, folds, cells):
 
 def test_the_runs_own_file_is_warned_about_when_it_is_named(run, cells_file, cells, said, tmp_path):
     explain(run, cells_file, method="gradient", output=tmp_path / "genes.tsv", show=said)
-    note = "The model was trained on samples of this very data; without naming it, only test samples are explained."
+    split = pd.read_parquet(run.folder / "split.parquet")
+    known = int((split["fold_0"] != "test").sum())
+    note = f"{known} of 90 samples are ones that the model was trained on; without naming a file, only test samples are explained."
     assert f"warning: {note}" in said.lines
     assert read_json(tmp_path / "genes-explanations" / "controls.json")["notes"][0] == note
-    explain(run, cells[:30], method="gradient", output=tmp_path / "others.tsv")
-    assert note not in read_json(tmp_path / "others-explanations" / "controls.json")["notes"]
+    tested = cells[split.loc[split["fold_0"] == "test", "sample_id"]].copy()
+    explain(run, tested, method="gradient", output=tmp_path / "others.tsv")
+    notes = read_json(tmp_path / "others-explanations" / "controls.json")["notes"]
+    assert not any("trained on" in said for said in notes)
 
 
 def test_an_object_in_memory_is_explained_without_being_named(cells, tiny, lean, tmp_path):
@@ -103,6 +107,7 @@ def test_files_are_written(run, cells, tmp_path, said):
     assert written["feature_id"].tolist() == found["feature_id"].tolist()
     folder = tmp_path / "genes-explanations"
     assert sorted(path.name for path in folder.iterdir()) == [
+        "attention.parquet",
         "controls.json",
         "genes.tsv",
         "type_0.rnk",
@@ -112,6 +117,42 @@ def test_files_are_written(run, cells, tmp_path, said):
     assert len((folder / "type_0.rnk").read_text(encoding="utf-8").splitlines()) == 40
     assert read_json(folder / "controls.json")["method"] == "gradient"
     assert said.lines[-1] == f"Wrote {tmp_path / 'genes.tsv'} and {folder}."
+
+
+def test_attention_is_given_per_layer_and_head_and_as_rollout(run, folds, cells, tmp_path):
+    """Both ways to it agree: the file beside an explanation, and the call in Python for the same genes."""
+    for made, data in ((run, None), (folds, None), (run, cells[:30])):
+        explain(made, data, method="attention", output=tmp_path / "genes.tsv")
+        table = pd.read_parquet(tmp_path / "genes-explanations" / "attention.parquet")
+        genes = list(dict.fromkeys(table["query"]))
+        assert len(genes) == 30
+        assert table.groupby("head").size().to_dict() == {"0": 900, "1": 900, "rollout": 900}
+        assert table["layer"].isna().sum() == 900
+        assert table["weight"].dropna().between(0, 1).all()
+        assert not np.allclose(*(table.loc[table["head"] == head, "weight"].fillna(0) for head in ("0", "1")))
+        pd.testing.assert_frame_equal(made.attention(data, genes=genes), table)
+
+
+def test_attention_between_named_genes(run, cells):
+    symbol = run.model.symbols[7]
+    found = run.attention(cells[:5], genes=[cells.var_names[3], symbol])
+    assert list(dict.fromkeys(found["query"])) == [cells.var_names[3], run.model.state.feature_ids[7]]
+    assert len(found) == 3 * 4
+    expressed = np.asarray(cells[:5, cells.var_names[3]].X.todense()).ravel() > 0
+    assert found["samples"].iloc[0] == expressed.sum()
+    leading = written(run).sort_values("rank", kind="stable")["feature_id"].drop_duplicates().tolist()[:30]
+    assert list(dict.fromkeys(run.attention(cells[:5])["query"])) == leading
+    with pytest.raises(ConfigError, match="the model knows no gene 'no such gene'"):
+        run.attention(cells[:5], genes=["no such gene"])
+    with pytest.raises(ConfigError, match="attention is read between at most 500 genes, not 501"):
+        run.attention(cells[:5], genes=["G"] * 501)
+
+
+def test_attention_needs_attention_layers_and_genes(bag, lean, cells):
+    with pytest.raises(ConfigError, match="the model has no attention layers"):
+        bag.attention(cells[:5])
+    with pytest.raises(RunError, match="the run holds no explanation whose genes could be taken — name genes"):
+        lean.attention(cells[:5])
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from genoken.workflows import fold
 from genoken.workflows.baselines import read_baselines
 from genoken.workflows.explain import explain
 from genoken.workflows.inputs import read_source
-from genoken.workflows.predict import aligned_dataset
+from genoken.workflows.predict import align_samples
+from genoken.workflows.show import Show
 from genoken.workflows.store import read_model
 from genoken.workflows.train import train
 
@@ -56,7 +57,9 @@ def test_every_sample_is_tested_once_and_pooled(folds, cells):
         assert [word == "test" for word in words] == [index == number for index in range(3)]
     assert (table["label"] == table["predicted"]).mean() == pytest.approx(folds.metrics["test"]["model"]["accuracy"])
     assert folds.metrics["split"]["note"] == (
-        "3-fold cross-validation over whole 'donor_id' groups (9 groups); every sample is tested once"
+        "3-fold cross-validation over whole 'donor_id' groups (9 groups); every sample is tested once. Validation samples come "
+        "from train groups, so stopping and the weights of the model's summands rest on groups that the model has seen; the "
+        "test groups are new"
     )
 
 
@@ -88,7 +91,7 @@ def test_the_final_model_learned_from_all_samples(folds, cells):
 
 
 def test_saved_baselines_have_seen_what_the_final_model_has(folds, cells):
-    values = aligned_dataset(folds.model, read_source(cells, "auto").samples)[0].prepared
+    values = align_samples(folds.model, read_source(cells, "auto").samples, None, Show(quiet=True)).dataset.prepared
     codes = np.searchsorted(folds.metrics["classes"], cells.obs["cell_type"].astype(str))
     words = pd.read_parquet(folds.folder / "split.parquet")["fold_0"].to_numpy()
     train, val = np.flatnonzero(words != "val"), np.flatnonzero(words == "val")
@@ -121,7 +124,7 @@ def test_each_sample_is_explained_by_the_model_that_never_saw_it(varied, cells):
     for index in range(3):
         model = read_model(varied.folder / "folds" / str(index))
         tested = np.flatnonzero(split[f"fold_{index}"] == "test")
-        dataset, _ = aligned_dataset(model, read_source(cells[tested].copy(), "auto").samples)
+        dataset = align_samples(model, read_source(cells[tested].copy(), "auto").samples, None, Show(quiet=True)).dataset
         subject = Subject(model.network, dataset, model.config.objective, model.target)
         codes = np.array([model.target.classes.index(name) for name in cells.obs["cell_type"].iloc[tested]])
         scores = GradientTimesInput().attribute(subject, np.arange(len(tested)), codes).scores.toarray()

@@ -157,6 +157,30 @@ def test_log_values_of_the_same_cells_give_the_same(run, cells, expected):
     assert_equal(predict(run, anndata.AnnData(logged, obs=cells.obs, var=cells.var)), expected)
 
 
+def logged(cells, total):
+    dense = cells.X.toarray()
+    return anndata.AnnData(np.log1p(dense / dense.sum(axis=1, keepdims=True) * total), obs=cells.obs, var=cells.var)
+
+
+def test_log_values_of_another_total_are_rescaled_and_that_is_said(run, cells, expected, said):
+    found = predict(run, logged(cells, 1e6), show=said)
+    assert_equal(found, expected)
+    note = (
+        "the log values sum to about 1,000,000 per sample before the logarithm, those that the model was trained on to about "
+        "10,000; they were rescaled to that"
+    )
+    assert f"warning: {note}" in said.lines
+    assert found.notes == (note,)
+
+
+def test_log_values_of_a_panel_whose_scale_cannot_be_told_have_a_warning(run, cells, said):
+    found = predict(run, logged(cells, 1e6)[:, :30].copy(), show=said)
+    assert len(found.notes) == 1
+    assert "they were not rescaled, because not all these sums are alike" in found.notes[0]
+    assert f"warning: {found.notes[0]}" in said.lines
+    assert predict(run, logged(cells, 1e4)[:, :30].copy()).notes == ()
+
+
 def test_counts_are_found_behind_scaled_values(run, cells, expected):
     adata = anndata.AnnData(np.random.default_rng(0).normal(size=(90, 40)).astype(np.float32), obs=cells.obs, var=cells.var)
     adata.layers["counts"] = cells.X

@@ -167,7 +167,8 @@ def test_written_predictions_are_what_the_run_predicts(run, cells):
 def test_the_manifest_tells_what_is_there(run, cells_file):
     found = read_json(run.folder / "manifest.json")
     model_files = {"config.yaml", "model.safetensors", "tokenizer.json", "target.json", "vocabulary.parquet"}
-    assert set(found["files"]) == model_files | {f"baselines/{name}.safetensors" for name in BASELINES}
+    written = {*model_files, "trained_on.parquet"}
+    assert set(found["files"]) == written | {f"baselines/{name}.safetensors" for name in BASELINES}
     assert {name: sha256_of_file(run.folder / name) for name in found["files"]} == found["files"]
     assert found["data"] == [
         {"path": str(cells_file.resolve()), "sha256": sha256_of_file(cells_file), "samples": 90, "features": 40}
@@ -204,8 +205,11 @@ def test_history_check_and_split_are_as_documented(run):
     check = read_json(run.folder / "check.json")
     assert set(check) == {
         "file", "samples", "features", "matrices", "identifiers", "label", "group", "confounding", "memory_mb", "suggestion",
-        "findings",
+        "findings", "training_memory_mb",
     }  # fmt: skip
+    assert check["training_memory_mb"] > 600 > check["memory_mb"]
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert f"Memory: training about {check['training_memory_mb']:,.0f} MB (estimated before it began)" in page
     assert check["group"] == {"name": "donor_id", "count": 9}
     split = pd.read_parquet(run.folder / "split.parquet")
     assert list(split) == ["sample_id", "group", "label", "fold_0"]
@@ -401,13 +405,21 @@ def test_a_random_split_of_grouped_data_is_marked_everywhere(cells_file, tiny, s
     assert re.search(r"\d of 9 values of &#39;donor_id&#39; are in train and in test", page)
 
 
-def test_a_contrast_scores_random_samples_beside_whole_groups(cells_file, tiny, tmp_path):
-    run = tiny(cells_file, tmp_path / "run", {"evaluation.contrast": "random_split"})
+def test_a_contrast_scores_random_samples_beside_whole_groups(cells_file, tiny, said, tmp_path):
+    run = tiny(cells_file, tmp_path / "run", {"evaluation.contrast": "random_split"}, show=said)
     contrast = run.metrics["contrast"]["random_split"]
     assert set(contrast) == set(run.metrics["test"])
-    assert contrast["samples"] == 90
+    numbers = f"is {contrast['model']['macro_f1']:.3f}, not {run.metrics['test']['model']['macro_f1']:.3f}"
+    start = "Contrast: On random samples instead of whole groups"
+    assert [numbers in line for line in said.lines if line.startswith(start)] == [True]
+    assert contrast["samples"] == run.metrics["test"]["samples"] < 90
     assert run.metrics["split"]["leaky"] is False
-    assert run.metrics["test"]["samples"] < 90
+    # As many cells to learn from, so that the split is all that differs: 90 cells leave out test and validation on either side.
+    sizes = run.metrics["split"]["samples"]
+    history = pd.read_csv(run.folder / "contrast" / "history.csv")
+    assert not (run.folder / "contrast" / "folds").exists()
+    assert history["step"].max() == pd.read_csv(run.folder / "history.csv")["step"].max()
+    assert sum(sizes.values()) == 90
 
 
 def test_a_contrast_of_a_random_split_says_nothing_and_is_left_out(cells_file, tiny, tmp_path):

@@ -49,7 +49,7 @@ def show_check(result: dict[str, Any], show: Show) -> None:
         Where to write.
     """
     show.strong(f"{result['file']}: {result['samples']:,} samples, {result['features']:,} features")
-    show.line(f"about {max(result['memory_mb'], 1):,.0f} MB of memory, {_identifiers(result['identifiers'])}")
+    show.line(f"about {max(result['memory_mb'], 1):,.0f} MB of memory for the values alone, {_identifiers(result['identifiers'])}")
     show.line()
     _show_matrices(result["matrices"], show)
     _show_label(result["label"], show)

@@ -85,7 +85,7 @@ def settings_of(given: Given) -> dict[str, Any]:
 def _arguments(file: Path | None, given: Given) -> dict[str, Any]:
     """Return the arguments of the workflow; the folder is always named, so that a stopped run can say how to go on."""
     from genoken.workflows.assemble import resolve_config
-    from genoken.workflows.train import default_folder
+    from genoken.workflows.request import default_folder
 
     others, settings = given.others, settings_of(given)
     label = others.get("label") or resolve_config(others.get("preset", ""), others.get("config"), settings).data.label

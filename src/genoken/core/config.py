@@ -114,7 +114,8 @@ class TrainingSettings:
     summand_loss: NonNegative = 0.5
     """Weight of the losses of encoder and linear path taken alone, beside the loss of their sum."""
     weigh_summands: bool = True
-    """Whether encoder and linear path are weighed on the validation part once both are learned, which also calibrates their sum."""
+    """Whether encoder and linear path are weighed on the validation part once both are learned. With the objective's class weights
+    this also calibrates their sum, to classes as frequent as they weigh (see ``objective.class_weight_power``)."""
     warmup: Fraction = 0.1
     """Share of the steps over which the learning rate rises from 0."""
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -168,7 +169,8 @@ class EvaluationSettings:
     rivals: tuple[Literal["mlp", "linear"], ...] = ()
     """Other encoders trained by the same machinery."""
     contrast: Literal["none", "random_split"] = "none"
-    """``random_split``: fit everything a second time on folds of random samples, to show how much a split across groups leaks."""
+    """``random_split``: fit everything a second time on random samples, in as many folds and in the same shares, to show how much a
+    split across groups leaks."""
     bootstrap: Count = 1000
     """Draws of groups (or samples) for the intervals."""
     threshold: Fraction = 0.5

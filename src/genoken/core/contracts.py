@@ -71,6 +71,10 @@ class Tokenizer(abc.ABC):
         ``columns[j]`` is the column of ``samples`` that holds vocabulary feature ``j``, or -1 where it is missing.
         """
 
+    def notes(self, samples: Samples, state: TokenizerState) -> tuple[str, ...]:
+        """Return what a user should know of these samples' values beside those of the train split, as sentences; often nothing."""
+        return ()
+
     @abc.abstractmethod
     def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
         """Return the packed tokens of these rows of the prepared matrix."""

@@ -129,15 +129,14 @@ def sha256_of_folder(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def prepare_output_folder(folder: Path, *, overwrite: bool) -> Path:
-    """Create ``folder`` for writing, and refuse one that already holds something unless ``overwrite``.
-
-    With ``overwrite``, only a folder that genoken wrote (it holds a ``manifest.json`` or a ``config.yaml``) is emptied.
+def check_output_folder(folder: Path, *, overwrite: bool) -> bool:
+    """Return whether a folder that is to be written holds something that is replaced; change nothing.
 
     Raises
     ------
     RunError
-        When the folder exists and may not be replaced.
+        When it holds something and may not be replaced: without ``overwrite``, or because genoken did not write it (it has neither
+        ``manifest.json`` nor ``config.yaml``).
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -149,13 +148,27 @@ def prepare_output_folder(folder: Path, *, overwrite: bool) -> Path:
             where=str(folder),
             remedy="choose another one, or add --overwrite to replace it",
         )
-    if occupied:
-        if not any((folder / name).exists() for name in ("manifest.json", "config.yaml")):
-            raise RunError(
-                "the folder holds files that genoken did not write, so it is not overwritten",
-                where=str(folder),
-                remedy="choose another output folder",
-            )
+    if occupied and not any((folder / name).exists() for name in ("manifest.json", "config.yaml")):
+        raise RunError(
+            "the folder holds files that genoken did not write, so it is not overwritten",
+            where=str(folder),
+            remedy="choose another output folder",
+        )
+    return occupied
+
+
+def prepare_output_folder(folder: Path, *, overwrite: bool) -> Path:
+    """Create ``folder`` for writing, and refuse one that already holds something unless ``overwrite``.
+
+    With ``overwrite``, only a folder that genoken wrote (it holds a ``manifest.json`` or a ``config.yaml``) is emptied.
+
+    Raises
+    ------
+    RunError
+        When the folder exists and may not be replaced.
+    """
+    folder = Path(folder)
+    if check_output_folder(folder, overwrite=overwrite):
         _remove_tree(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

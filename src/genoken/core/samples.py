@@ -32,6 +32,9 @@ class Samples:
         Where the values came from, for messages: a path and a matrix name such as ``cells.h5ad:raw``.
     notes
         Sentences for the user, without a full stop: what was left out while reading.
+    totals
+        Total of each sample over all features of its file, before the logarithm, float64 of shape (samples,); ``None``: those of
+        ``values``, which then hold all features of the file.
     """
 
     values: sp.csr_matrix
@@ -40,10 +43,13 @@ class Samples:
     value_kind: ValueKind
     origin: str
     notes: tuple[str, ...] = ()
+    totals: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.table), len(self.features)):
             raise ValueError(f"values {self.values.shape} do not match {len(self.table)} samples and {len(self.features)} features")
+        if self.totals is not None and self.totals.shape != (len(self.table),):
+            raise ValueError(f"totals {self.totals.shape} do not match {len(self.table)} samples")
 
     @property
     def num_samples(self) -> int:
@@ -60,4 +66,5 @@ class Samples:
         rows = np.asarray(rows)
         if rows.dtype == bool:
             rows = np.flatnonzero(rows)
-        return replace(self, values=self.values[rows], table=self.table.iloc[rows])
+        totals = None if self.totals is None else self.totals[rows]
+        return replace(self, values=self.values[rows], table=self.table.iloc[rows], totals=totals)

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from genoken.core.samples import Samples
 from genoken.data._check_finding import Finding, Level, counted, listed
+from genoken.data.row_hashes import row_hashes
 from genoken.vocabulary.genes import LATIN_NAMES, Identifiers, identify
 
 FEW_FEATURES = 1000
-_HASH_ROWS = 65_536
 _KINDS = {
     "counts": "counts",
     "normalized": "normalized values, not logarithms",
@@ -88,38 +87,6 @@ def _constant_features(samples: Samples) -> list[Finding]:
     names = [str(name) for name in samples.features.index[(stored == 0)]]
     detail = f"nothing can be learned from them{', for example ' + listed(names[:3]) if names else ''}"
     return [Finding("ok", f"{constant:,} of {counted(samples.num_features, 'feature')} are constant", detail)]
-
-
-def row_hashes(values: sp.csr_matrix) -> np.ndarray:
-    """Return one 64-bit hash per row that is equal for equal rows.
-
-    Each stored value is mixed with its column (the finalizer of SplitMix64), and a row's hash is the sum over its values
-    modulo 2^64. Among a million different rows, two share a hash with a probability of about 3e-8.
-
-    Parameters
-    ----------
-    values
-        Canonical CSR float32 of shape (samples, features).
-
-    Returns
-    -------
-    numpy.ndarray
-        uint64 of shape (samples,).
-    """
-    hashes = np.zeros(values.shape[0], dtype=np.uint64)
-    for start in range(0, values.shape[0], _HASH_ROWS):
-        stop = min(start + _HASH_ROWS, values.shape[0])
-        begin, end = values.indptr[start], values.indptr[stop]
-        mixed = values.indices[begin:end].astype(np.uint64) << np.uint64(32)
-        mixed |= np.ascontiguousarray(values.data[begin:end], dtype=np.float32).view(np.uint32)
-        mixed += np.uint64(0x9E3779B97F4A7C15)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-        mixed ^= mixed >> np.uint64(31)
-        sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mixed, dtype=np.uint64)])
-        offsets = values.indptr[start : stop + 1] - begin
-        hashes[start:stop] = sums[offsets[1:]] - sums[offsets[:-1]]
-    return hashes
 
 
 def duplicate_findings(samples: Samples, labels: pd.Series | None, groups: pd.Series | None) -> list[Finding]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from genoken.core.errors import DataError, nearest
+from genoken.core.errors import DataError
 from genoken.core.samples import Samples
 from genoken.data._check_columns import (
     batch_columns,
@@ -70,7 +70,7 @@ def check_samples(
     -------
     dict
         See ``docs/run-folder.md``: file, samples, features, matrices, identifiers, label, group, confounding, memory_mb,
-        suggestion, findings.
+        suggestion (empty while there is an error), findings.
     """
     table = samples.table.loc[:, ~samples.table.columns.duplicated()]
     findings = [_problem(problem) for problem in problems]
@@ -95,6 +95,8 @@ def check_samples(
     findings.append(
         Finding("ok", f"About {max(memory, 1):,.0f} MB of memory for the values", "and for the copy that training works on")
     )
+    refused = any(finding.level == "error" for finding in findings)
+    likely = label_name or _likely_label(table)
     return {
         "file": file or "AnnData",
         "samples": samples.num_samples,
@@ -105,7 +107,7 @@ def check_samples(
         "group": {"name": group_name, "count": int(groups.nunique())} if groups is not None else None,
         "confounding": confounding,
         "memory_mb": memory,
-        "suggestion": _command(table, file, label_name or _likely_label(table, label), group_name, groups, settings),
+        "suggestion": "" if refused else _command(table, file, likely, group_name, groups, settings),
         "findings": [vars(finding).copy() for finding in findings],
     }
 
@@ -190,9 +192,8 @@ def _label_summary(table: pd.DataFrame, labels: pd.Series | None, name: str) -> 
     return {"name": name, "counts": {str(cls): int(count) for cls, count in counts.items()}}
 
 
-def _likely_label(table: pd.DataFrame, wanted: str) -> str:
-    near = nearest(wanted, [str(name) for name in table], 1) if wanted else []
-    return next(iter(near or guess_label_columns(table)), "COLUMN")
+def _likely_label(table: pd.DataFrame) -> str:
+    return next(iter(guess_label_columns(table)), "COLUMN")
 
 
 def _command(table: pd.DataFrame, file: str, label: str, group: str, groups: pd.Series | None, settings: Mapping[str, str]) -> str:

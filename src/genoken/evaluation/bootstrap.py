@@ -114,15 +114,17 @@ def bootstrap(
         return Bootstrap(unit, num_units, {})
 
     def scorer_of(name: str, predicted: np.ndarray) -> WeightedClassification | WeightedRegression:
+        fold_of = None if folds is None else folds[name]
         if task == "regression":
-            return WeightedRegression(np.asarray(truth, np.float64), np.asarray(predicted, np.float64), units, num_units)
+            numbers = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
+            return WeightedRegression(*numbers, units, num_units, folds=fold_of)
         return WeightedClassification(
             np.asarray(truth, dtype=np.int64),
             predicted,
             units,
             num_units,
             threshold=threshold[name] if isinstance(threshold, Mapping) else threshold,
-            folds=None if folds is None else folds[name],
+            folds=fold_of,
         )
 
     scorers = {name: scorer_of(name, predicted) for name, predicted in predictions.items()}

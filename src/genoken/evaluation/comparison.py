@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from genoken.core.contracts import Task
 from genoken.core.errors import DataError
-from genoken.evaluation.bootstrap import bootstrap
+from genoken.evaluation.bootstrap import Bootstrap, bootstrap
 from genoken.evaluation.verdict import MAIN_METRIC, difference, scores_with_intervals, verdict_sentence
 
 if TYPE_CHECKING:
@@ -102,8 +103,24 @@ def compare_runs(
         "groups": None if aligned.groups is None else resampled.num_units,
         "runs": runs,
         "difference": gap,
-        "verdict": verdict_sentence(first, second, runs[first], runs[second], gap, resampled, metric=metric),
+        "verdict": _verdict(aligned, names, threshold, runs, gap, resampled),
     }
+
+
+def _verdict(
+    aligned: _Aligned,
+    names: tuple[str, str],
+    threshold: Mapping[str, float],
+    runs: Mapping[str, Mapping[str, Any]],
+    gap: Mapping[str, Any] | None,
+    resampled: Bootstrap,
+) -> str:
+    first, second = names
+    is_called_alike = aligned.task == "regression" or threshold[first] == threshold[second]
+    if is_called_alike and np.array_equal(aligned.predictions[first], aligned.predictions[second]):
+        return f"'{first}' and '{second}' give the same predictions for all {len(aligned.labels):,} samples."
+    metric = MAIN_METRIC[aligned.task]
+    return verdict_sentence(f"'{first}'", f"'{second}'", runs[first], runs[second], gap, resampled, metric=metric)
 
 
 def _align(one: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str]) -> _Aligned:

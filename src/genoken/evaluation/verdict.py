@@ -62,7 +62,8 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
     The difference is to the best baseline by macro-F1 (R² in regression). It is chosen on the test samples themselves, which favors
     the baselines: the model has to beat the luckiest of them. The model's own summands alone, where they are among the predictions,
     are scored on the same draws but are no baselines; a second sentence of the verdict says what the encoder adds to the linear
-    path. Predictions of a cross-validation are pooled over its folds, except that ROC-AUC and average precision rank within folds.
+    path. Predictions of a cross-validation are pooled over its folds, except that ROC-AUC and average precision rank within folds,
+    and that correlations are averages of those within folds.
 
     Parameters
     ----------
@@ -162,7 +163,7 @@ def scores_with_intervals(
     if task == "classification":
         scores = classification_metrics(labels, predicted, classes=classes, threshold=threshold, folds=folds)
     else:
-        scores = regression_metrics(labels, predicted)
+        scores = regression_metrics(labels, predicted, folds=folds)
     result: dict[str, Any] = {}
     for metric, value in scores.items():
         result[metric] = value

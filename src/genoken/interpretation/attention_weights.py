@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -40,50 +41,94 @@ def rollout(start: Tensor, layers: Sequence[Tensor]) -> Tensor:
     return start
 
 
-def attention_matrix(
-    subject: Subject, rows: np.ndarray, features: np.ndarray, *, use_rollout: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean attention between chosen genes.
+@dataclass(frozen=True)
+class GeneAttention:
+    """Sums of the attention between genes over samples, of each head of each layer and by rollout.
 
-    Entry ``(i, j)`` is how much the token of gene ``i`` looks at that of gene ``j``, averaged over the samples in which both are
-    tokens. Weights are means over heads, and over layers or by rollout. Nothing larger than one sample's tokens by tokens is held.
+    Entry ``(i, j)`` is how much the token of gene ``i`` looks at that of gene ``j``, summed over the samples in which both are
+    tokens. A token's weights over all tokens of its sample, the special ones included, sum to 1.
+
+    Parameters
+    ----------
+    by_head
+        Of shape (layers, heads, genes, genes).
+    rollout
+        Of shape (genes, genes); see :func:`rollout`.
+    counts
+        Number of samples that hold both genes, int64 of shape (genes, genes).
+    """
+
+    by_head: np.ndarray
+    rollout: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def nothing(cls, subject: Subject, num_genes: int) -> GeneAttention:
+        """Return zeros of the shapes that a subject's network calls for."""
+        layers, square = subject.network.attention_layers(), (num_genes, num_genes)
+        heads = layers[0].heads if layers else 0
+        return cls(np.zeros((len(layers), heads, *square)), np.zeros(square), np.zeros(square, dtype=np.int64))
+
+    def add(self, other: GeneAttention, places: np.ndarray) -> None:
+        """Add, in place, the sums between genes that have these places here."""
+        pairs = np.ix_(places, places)
+        self.by_head[:, :, pairs[0], pairs[1]] += other.by_head
+        self.rollout[pairs] += other.rollout
+        self.counts[pairs] += other.counts
+
+    def mean(self, sums: np.ndarray) -> np.ndarray:
+        """Return sums (…, genes, genes) divided by the number of samples, NaN for pairs that no sample holds."""
+        return np.divide(sums, self.counts, out=np.full(sums.shape, np.nan), where=self.counts > 0)
+
+
+def gene_attention(subject: Subject, rows: np.ndarray, features: np.ndarray) -> GeneAttention:
+    """Sum up the attention between chosen genes over samples.
+
+    Samples stream through the network, and layers through each sample: one layer's weights of one sample (heads, tokens, tokens)
+    are the most that is in memory beside the result.
 
     Parameters
     ----------
     subject
         The network and its samples.
     rows
-        Samples to average over.
+        Samples to sum over.
     features
-        Positions in the vocabulary, int64 of shape (genes,).
-    use_rollout
-        Whether layers are multiplied (see :func:`rollout`) instead of averaged.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Means (genes, genes), NaN for pairs that no sample holds; and the number of samples (genes, genes).
+        Positions of the genes in the vocabulary, int64 of shape (genes,).
     """
     place_of = np.full(subject.layout.num_features, -1, dtype=np.int64)
     place_of[features] = np.arange(len(features))
-    sums, counts = np.zeros((len(features),) * 2), np.zeros((len(features),) * 2, dtype=np.int64)
+    found = GeneAttention.nothing(subject, len(features))
     for row in rows:
-        tokens, _, found = feature_tokens(subject.batch(np.array([row])), subject.layout)
-        chosen = place_of[found] >= 0
-        tokens, places = tokens[chosen], place_of[found[chosen]]
-        if len(tokens) == 0:
-            continue
-        weights = _between(subject.attention(int(row)), tokens, use_rollout)
-        sums[np.ix_(places, places)] += weights
-        counts[np.ix_(places, places)] += 1
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0), counts
+        batch = subject.batch(np.array([row]))
+        tokens, _, held = feature_tokens(batch, subject.layout)
+        chosen = place_of[held] >= 0
+        if chosen.any():
+            reader = _SampleReader(tokens[chosen], batch.num_tokens)
+            subject.read_attention(int(row), reader.read)
+            found.add(reader.result(), place_of[held[chosen]])
+    return found
 
 
-def _between(layers: list[Tensor], tokens: np.ndarray, use_rollout: bool) -> np.ndarray:
-    """Return the attention (chosen, chosen) between some tokens of one sample."""
-    places = torch.from_numpy(tokens).to(layers[0].device)
-    if use_rollout:
-        weights = rollout(torch.eye(len(layers[0]), device=layers[0].device)[places], layers)[:, places]
-    else:
-        weights = torch.stack([layer[places][:, places] for layer in layers]).mean(dim=0)
-    return weights.double().cpu().numpy()
+class _SampleReader:
+    """Takes from the layers of one sample what concerns some of its tokens.
+
+    The rollout between these is multiplied up from the first layer, by columns: after layer l they hold the columns of
+    ``A_l … A_1`` (each mixed with the identity), so no earlier layer has to be kept.
+    """
+
+    def __init__(self, tokens: np.ndarray, num_tokens: int) -> None:
+        self._tokens = torch.from_numpy(tokens)
+        self._by_layer: list[np.ndarray] = []
+        self._columns = torch.eye(num_tokens)[:, self._tokens]
+
+    def read(self, weights: Tensor) -> None:
+        """Take the weights (heads, tokens, tokens) of the next layer."""
+        tokens, before = self._tokens.to(weights.device), self._columns.to(weights.device)
+        self._by_layer.append(weights[:, tokens][:, :, tokens].double().cpu().numpy())
+        self._columns = 0.5 * (weights.mean(dim=0) @ before) + 0.5 * before
+
+    def result(self) -> GeneAttention:
+        """Return what one sample adds; its genes are the chosen tokens in their order."""
+        between = self._columns.cpu()[self._tokens].double().numpy()
+        return GeneAttention(np.stack(self._by_layer), between, np.ones(between.shape, dtype=np.int64))

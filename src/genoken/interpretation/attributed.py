@@ -47,7 +47,7 @@ def attribute_draw(
     parts: Sequence[Part], draw: Draw, method: Attribution, on_samples: Callable[[int], None] | None = None
 ) -> Attributed:
     """Attribute each drawn sample by its own model; ``on_samples`` is told how many more are done."""
-    genes = GeneUnion.of([(part.subject.dataset.state.feature_ids, part.symbols) for part in parts])
+    genes = union_of(parts)
     scores, whole = [], []
     for model, part in enumerate(parts):
         own = draw.of_model(model)
@@ -57,6 +57,11 @@ def attribute_draw(
             whole.append(found)
     pooled = _joined(whole, sp.vstack(scores, format="csr"))
     return Attributed(parts, draw, method, genes, PooledMatrix(pooled.scores, draw.models, genes.known), pooled.completeness_error)
+
+
+def union_of(parts: Sequence[Part]) -> GeneUnion:
+    """Return the genes of all models."""
+    return GeneUnion.of([(part.subject.dataset.state.feature_ids, part.symbols) for part in parts])
 
 
 def _attribute(

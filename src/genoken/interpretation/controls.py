@@ -5,35 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from genoken.core.components import kind_of
-from genoken.core.random import generator
 from genoken.interpretation.aggregate import Aggregate
-from genoken.interpretation.attention_weights import attention_matrix
 from genoken.interpretation.attributed import Attributed
 from genoken.interpretation.draw import SAMPLES_PER_CLASS, draw_controls
 from genoken.interpretation.faithfulness import Controlled, deletion_curve, randomized_weights_correlation
-from genoken.interpretation.gene_table import leading_genes
+from genoken.interpretation.gene_attention import PooledAttention
 from genoken.interpretation.pool import model_agreement
 
-ATTENTION_SAMPLES = 128
-"""Samples over which attention between genes is averaged."""
-ATTENTION_GENES = 30
-"""Genes between which attention is shown."""
 COMPLETENESS_LIMIT = 0.01
 """Relative completeness error from which on a warning is given."""
 
 
-def controls_of(found: Attributed, ranking: pd.DataFrame, *, aggregate: Aggregate, seed: int) -> dict[str, Any]:
+def controls_of(found: Attributed, attention: PooledAttention | None, *, aggregate: Aggregate, seed: int) -> dict[str, Any]:
     """Return the controls of an attribution; ``docs/run-folder.md`` explains their keys.
 
     Parameters
     ----------
     found
         The attribution.
-    ranking
-        The table of all genes.
+    attention
+        Attention between the leading genes, where the models have any.
     aggregate
         How the samples of a class are put together.
     seed
@@ -41,14 +34,13 @@ def controls_of(found: Attributed, ranking: pd.DataFrame, *, aggregate: Aggregat
     """
     method, chosen = found.method, draw_controls(found.draw, seed)
     controlled = _controlled(found, chosen)
-    has_attention = any(part.subject.has_attention for part in found.parts)
     return {
         "method": kind_of(method),
         "completeness_error": found.completeness_error,
         "deletion": deletion_curve(controlled, signed=method.signed, seed=seed),
         "randomized_weights_correlation": randomized_weights_correlation(controlled, method, aggregate=aggregate, seed=seed),
         "fold_agreement": model_agreement(found.scores, found.draw.classes, aggregate),
-        "attention": _attention(found, ranking, seed) if has_attention else None,
+        "attention": None if attention is None else _matrix(attention),
         "notes": _notes(found, len(chosen)),
     }
 
@@ -64,24 +56,9 @@ def _controlled(found: Attributed, chosen: np.ndarray) -> list[Controlled]:
     return controlled
 
 
-def _attention(found: Attributed, ranking: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """Return the mean attention between the leading genes, over samples of all models."""
-    drawn = np.arange(len(found.draw))
-    if len(drawn) > ATTENTION_SAMPLES:
-        drawn = np.sort(generator(seed, "attention").choice(drawn, ATTENTION_SAMPLES, replace=False))
-    place = {name: index for index, name in enumerate(found.genes.feature_ids)}
-    leading = [place[name] for name in leading_genes(ranking, ATTENTION_GENES)]
-    sums, counts = np.zeros((len(leading),) * 2), np.zeros((len(leading),) * 2)
-    for model, part in enumerate(found.parts):
-        own = {gene: feature for feature, gene in enumerate(found.genes.columns[model])}
-        known = np.array([index for index, gene in enumerate(leading) if gene in own], dtype=np.int64)
-        features = np.array([own[leading[index]] for index in known], dtype=np.int64)
-        rows = found.draw.rows[drawn[found.draw.models[drawn] == model]]
-        means, samples = attention_matrix(part.subject, rows, features)
-        sums[np.ix_(known, known)] += np.nan_to_num(means) * samples
-        counts[np.ix_(known, known)] += samples
-    matrix = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
-    return {"genes": [found.genes.symbols[gene] for gene in leading], "matrix": matrix.tolist()}
+def _matrix(attention: PooledAttention) -> dict[str, Any]:
+    """Return the mean attention between the leading genes, over samples, layers and heads."""
+    return {"genes": list(attention.symbols), "matrix": attention.mean_matrix().tolist()}
 
 
 def _notes(found: Attributed, num_controls: int) -> list[str]:

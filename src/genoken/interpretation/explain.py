@@ -14,13 +14,14 @@ import scipy.sparse as sp
 from genoken.core.components import kind_of, kinds, resolve
 from genoken.core.contracts import Attribution
 from genoken.core.errors import ConfigError, suggestion
-from genoken.core.files import write_json, write_text
+from genoken.core.files import atomic_path, write_json, write_text
 from genoken.interpretation.aggregate import Aggregate
 from genoken.interpretation.attributed import Attributed, attribute_draw
 from genoken.interpretation.controls import controls_of
 from genoken.interpretation.draw import Part, draw_samples
 from genoken.interpretation.export import export_rnk
-from genoken.interpretation.gene_table import gene_table, top_rows
+from genoken.interpretation.gene_attention import ATTENTION_GENES, PooledAttention, pool_attention
+from genoken.interpretation.gene_table import gene_table, leading_genes, top_rows
 from genoken.interpretation.pool import PooledMatrix
 
 
@@ -36,11 +37,14 @@ class Explanation:
         The same for all genes of the vocabulary.
     controls
         Content of ``controls.json``.
+    attention
+        Attention between the leading genes, of each head of each layer and by rollout; ``None`` for models without attention.
     """
 
     genes: pd.DataFrame
     ranking: pd.DataFrame
     controls: dict[str, Any]
+    attention: PooledAttention | None = None
 
 
 def explain_parts(
@@ -99,16 +103,22 @@ def explain_parts(
         method=kind_of(attribution),
         seed=seed,
     )
-    controls = controls_of(found, ranking, aggregate=aggregate, seed=seed)
+    attention = None
+    if all(part.subject.has_attention for part in parts):
+        attention = pool_attention(parts, draw, found.genes, leading_genes(ranking, ATTENTION_GENES), seed)
+    controls = controls_of(found, attention, aggregate=aggregate, seed=seed)
     progress.finish()
-    return Explanation(top_rows(ranking, top), ranking, controls)
+    return Explanation(top_rows(ranking, top), ranking, controls, attention)
 
 
 def export_explanation(explanation: Explanation, folder: Path) -> None:
-    """Write ``genes.tsv``, one ``.rnk`` file per class with all genes, and ``controls.json``; each is whole or absent."""
+    """Write ``genes.tsv``, ``.rnk`` files of all genes, ``controls.json`` and, where there is attention, ``attention.parquet``."""
     folder = Path(folder)
     write_text(folder / "genes.tsv", explanation.genes.to_csv(sep="\t", index=False, lineterminator="\n"))
     export_rnk(explanation.ranking, folder)
+    if explanation.attention is not None:
+        with atomic_path(folder / "attention.parquet") as temporary:
+            explanation.attention.table().to_parquet(temporary, index=False)
     write_json(folder / "controls.json", explanation.controls)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -128,11 +128,23 @@ class Subject:
             return np.asarray(self.dataset.labels)[rows].astype(np.int64)
         return self.predictions(rows).argmax(axis=1)
 
-    @torch.no_grad()
     def attention(self, row: int) -> list[Tensor]:
         """Return each layer's attention in one sample, mean over heads, as float32 matrices (tokens, tokens).
 
         Row ``i`` says where token ``i`` looks, and sums to 1. Only one sample is in memory at a time.
+
+        Raises
+        ------
+        ConfigError
+            When the network has no attention.
+        """
+        found: list[Tensor] = []
+        self.read_attention(row, lambda weights: found.append(weights.mean(dim=0)))
+        return found
+
+    @torch.no_grad()
+    def read_attention(self, row: int, read: Callable[[Tensor], None]) -> None:
+        """Hand the attention weights of one sample to ``read``, layer by layer from the first, as float32 (heads, tokens, tokens).
 
         Raises
         ------
@@ -144,11 +156,9 @@ class Subject:
                 "the method 'attention' needs an encoder with attention layers, and this one has none",
                 remedy="use --method integrated_gradients, gradient or ensemble",
             )
-        found: list[Tensor] = []
         batch = self.batch(np.array([row]))
-        with self._evaluating(), self.network.reading_attention(lambda layer, sample, weights: found.append(weights.mean(dim=0))):
+        with self._evaluating(), self.network.reading_attention(lambda layer, sample, weights: read(weights)):
             self.network.token_states(batch)
-        return found
 
     @torch.no_grad()
     def token_states(self, batch: Batch) -> Tensor:

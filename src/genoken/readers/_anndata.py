@@ -274,11 +274,7 @@ def _nothing_usable(states: Mapping[str, MatrixState], where: str) -> DataError:
     if others:
         remedy = f"name the layer to use, for example --set data.source={others[0]}"
     else:
-        remedy = "put the counts into adata.layers['counts'], or log-normalized values into adata.raw" + (
-            ", or insist on these values with --set data.source=X"
-            if "X" in states and states["X"].maximum != states["X"].minimum
-            else ""
-        )
+        remedy = "put the counts into adata.layers['counts'], or log-normalized values into adata.raw"
     return DataError(f"no counts, normalized or log values found: {found}", where=where, remedy=remedy)
 
 

@@ -153,7 +153,7 @@ def load_run_folder(folder: Path) -> RunFolder:
 def _named_for_regression(
     metrics: dict[str, Any], baselines: dict[str, pd.DataFrame]
 ) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
-    """Return scores and predictions under the names that the same kinds of baseline have in a regression."""
+    """Return scores, also of a contrast, and predictions under the names that the same kinds of baseline have in a regression."""
     names = {"majority": "mean", "linear": "ridge", "pca_linear": "pca_ridge"}
 
     def renamed(named: dict[str, Any]) -> dict[str, Any]:
@@ -164,7 +164,11 @@ def _named_for_regression(
     if difference := section(test, "difference"):
         baseline = difference.get("baseline")
         test["difference"] = difference | {"baseline": names.get(str(baseline), baseline)}
-    return metrics | {"test": test}, renamed(baselines)
+    contrast = {
+        split: dict(scores) | {"baselines": renamed(section(scores, "baselines"))}
+        for split, scores in section(metrics, "contrast").items()
+    }
+    return metrics | {"test": test} | ({"contrast": contrast} if contrast else {}), renamed(baselines)
 
 
 def _json_object(path: Path) -> dict[str, Any] | None:

@@ -149,12 +149,12 @@ def _best_first(names: Sequence[str], predictors: Scores, by: str) -> list[str]:
 
 
 def contrast(honest: Scores, leaky: Scores, name: str, honest_title: str, leaky_title: str) -> Panel:
-    """Return the same scores under two splits, one row per predictor: the gap is what the leak adds.
+    """Return the same scores under two splits, one row per predictor.
 
     Parameters
     ----------
     honest, leaky
-        Scores by predictor under either split.
+        Scores by predictor under the split by groups and under the random one.
     name
         Metric.
     honest_title, leaky_title
@@ -183,8 +183,8 @@ def contrast(honest: Scores, leaky: Scores, name: str, honest_title: str, leaky_
     figure.update_layout(xaxis=score_axis(name, values))
     figure.update_yaxes(row_axis([predictor(key) for key in order]))
     caption = (
-        "The same model and baselines scored under two splits; the gap between a row's two marks is what is gained by "
-        "having seen the same groups in training."
+        "The same model and baselines scored under two splits. Where random samples score better, the gap between a row's two "
+        "marks is what having seen the same groups in training adds, or chance; where they do not, no leak shows."
     )
     legend = (
         LegendEntry(honest_title, theme.color("model"), "circle", "circle"),

@@ -9,7 +9,7 @@ import pandas as pd
 from genoken.reporting import plots_data, plots_scores, tables
 from genoken.reporting.blocks import Block, Finding, Heading, Missing, Paragraph, Section
 from genoken.reporting.load import RunFolder, section
-from genoken.reporting.wording import count, is_number, number, plain, shorten, split_words
+from genoken.reporting.wording import contrast_sentence, count, is_number, number, plain, shorten, split_words
 
 
 def doctor(run: RunFolder) -> Section | Missing:
@@ -65,7 +65,10 @@ def _identifier_line(identifiers: dict[str, Any]) -> str:
 
 
 def _memory_line(check: dict[str, Any]) -> str:
-    return f"Memory needed for training: about {number(check['memory_mb'])} MB." if is_number(check.get("memory_mb")) else ""
+    training, values = check.get("training_memory_mb"), check.get("memory_mb")
+    parts = [f"training about {training:,.0f} MB (estimated before it began)"] if is_number(training) else []
+    parts += [f"the values and their prepared copy alone about {max(values, 1):,.0f} MB"] if is_number(values) else []
+    return f"Memory: {'; '.join(parts)}." if parts else ""
 
 
 def split(run: RunFolder) -> Section | Missing:
@@ -76,9 +79,11 @@ def split(run: RunFolder) -> Section | Missing:
     blocks: list[Block] = []
     if facts.get("leaky"):
         blocks.append(leaky_banner(facts))
-    blocks += findings(section(run.metrics, "leakage").get("findings"))
+    audited = findings(section(run.metrics, "leakage").get("findings"))
+    blocks += audited
     if run.split is not None:
-        blocks += overlap_findings(run.split)
+        seen = {finding.title for finding in audited}
+        blocks += [finding for finding in overlap_findings(run.split) if finding.title not in seen]
     if facts.get("samples"):
         blocks.append(tables.parts(facts["samples"], facts.get("groups")))
     blocks += _contrast(run, facts)
@@ -88,12 +93,14 @@ def split(run: RunFolder) -> Section | Missing:
 
 
 def split_sentence(facts: dict[str, Any]) -> str:
-    """Return the kind of split in one or two sentences."""
+    """Return how the samples were divided: the run's own note, or else the kind of split in one or two sentences."""
+    note = plain(facts.get("note") or "").rstrip(".")
+    if note:
+        return f"{note[:1].upper()}{note[1:]}."
     folds = facts.get("folds")
     words = split_words(facts.get("kind"), facts.get("group"), folds)
     cross = " Every sample is predicted once, by a model that has not seen it." if is_number(folds) and folds > 1 else ""
-    note = plain(facts.get("note") or "")
-    return f"{words[:1].upper()}{words[1:]}.{cross}{' ' + note if note else ''}"
+    return f"{words[:1].upper()}{words[1:]}.{cross}"
 
 
 def leaky_banner(facts: dict[str, Any]) -> Finding:
@@ -128,7 +135,7 @@ def overlap_findings(table: pd.DataFrame) -> list[Finding]:
             title = f"{count(len(shared), noun)} in training and in test"
             result.append(Finding("error", title, f"Counted in split.parquet: {shown}."))
         else:
-            result.append(Finding("ok", f"No {noun} is in training and in test", "Counted in split.parquet, in every fold."))
+            result.append(Finding("ok", f"No {noun} is in both train and test", "Counted in split.parquet, in every fold."))
     return result
 
 
@@ -143,13 +150,7 @@ def _contrast(run: RunFolder, facts: dict[str, Any]) -> list[Block]:
     if not leaky or name is None:
         return []
     theirs = {"model": section(leaky, "model")} | section(leaky, "baselines")
-    mine, other = run.predictors["model"].get(name), theirs["model"].get(name)
-    gap = f" ({number(other)} against {number(mine)})" if is_number(mine) and is_number(other) else ""
     held = f"whole groups ({shorten(facts['group'], 30)}) held out" if facts.get("group") else "groups held out"
-    text = (
-        f"The same model was also scored with samples drawn at random{gap}. There, neighbors of each test sample from "
-        "the same group are in "
-        "training, so the score is too good. Only the split by groups says what to expect of a new group."
-    )
-    panel = plots_scores.contrast(run.predictors, theirs, name, held, "random samples (leaks)")
+    text = contrast_sentence(name, run.predictors["model"], theirs["model"])
+    panel = plots_scores.contrast(run.predictors, theirs, name, held, "random samples")
     return [Heading("What a random split would have claimed"), Paragraph(text), panel]

@@ -196,6 +196,37 @@ def interval(bounds: Sequence[Any] | None) -> str:
     return f"{number(bounds[0])} to {number(bounds[1])}"
 
 
+def contrast_sentence(name: str, held_out: Mapping[str, Any], at_random: Mapping[str, Any]) -> str:
+    """Return in one or two sentences whether random samples score better than whole groups that are held out.
+
+    Parameters
+    ----------
+    name
+        Metric.
+    held_out, at_random
+        Scores of the same model under either split.
+    """
+    mine, theirs = held_out.get(name), at_random.get(name)
+    if not (is_number(mine) and is_number(theirs)):
+        return f"The same model was also scored on random samples, but {metric(name).title} is not known of both."
+    start = (
+        f"On random samples instead of whole groups, {metric(name).title} of the same model is {number(theirs)}, not {number(mine)}"
+    )
+    gain = round(mine - theirs if metric(name).higher_is_better is False else theirs - mine, 3)
+    if gain <= 0:
+        return f"{start}, so no better: no leak shows here."
+    bounds = held_out.get(f"{name}_interval")
+    if bounds and interval(bounds) and bounds[0] <= theirs <= bounds[1]:
+        return (
+            f"{start}: better by {number(gain)}, but within the 95 % interval of the score on whole groups, so this may be chance."
+        )
+    doubt = "" if interval(bounds) else " How much of it is chance is not known, because there is no interval."
+    return (
+        f"{start}: too good by {number(gain)}, because samples of the same groups were in training.{doubt} Only the split by "
+        "groups says what to expect of a new group."
+    )
+
+
 def plain(text: Any) -> str:
     """Return text on one line: runs of white space become one space, control characters go."""
     return "".join(character for character in " ".join(str(text).split()) if character.isprintable())

@@ -14,20 +14,26 @@ MINIMUM_VARYING_FEATURES = 10
 """A local fit of degree 2 over 30 % of the features needs as many; on fewer than 4 the loess library ends the whole process."""
 
 
-def row_factors(values: sp.csr_matrix, target_sum: float) -> np.ndarray:
-    """Return what scales each row to a total of ``target_sum``, float64; 1 for rows of zeros."""
-    sums = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel()
+def row_factors(values: sp.csr_matrix, target_sum: float, totals: np.ndarray | None = None) -> np.ndarray:
+    """Return what scales each row to a total of ``target_sum``, float64; 1 for rows of zeros.
+
+    ``totals`` are those of the rows where ``values`` do not hold all of them.
+    """
+    sums = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel() if totals is None else totals
     return np.divide(target_sum, sums, out=np.ones_like(sums), where=sums > 0)
 
 
-def normalize_total_log1p(values: sp.csr_matrix, target_sum: float, *, total: bool, log: bool) -> sp.csr_matrix:
+def normalize_total_log1p(
+    values: sp.csr_matrix, target_sum: float, *, total: bool, log: bool, totals: np.ndarray | None = None
+) -> sp.csr_matrix:
     """Return ``log1p(target_sum * x / sum(x))`` row by row, each of the two steps only where asked; rows of zeros stay zeros.
 
-    This is scanpy's ``normalize_total`` followed by ``log1p``; the sum runs over all features of the file.
+    This is scanpy's ``normalize_total`` followed by ``log1p``; the sum runs over all features of the file. Where ``values`` do not
+    hold them all, ``totals`` (rows,) are the sums.
     """
     result = values.astype(np.float64, copy=True)
     if total:
-        result.data *= np.repeat(row_factors(result, target_sum), np.diff(result.indptr))
+        result.data *= np.repeat(row_factors(result, target_sum, totals), np.diff(result.indptr))
     if log:
         np.log1p(result.data, out=result.data)
     return result.astype(np.float32)
@@ -51,7 +57,13 @@ def refuse_scores(samples: Samples, kind: str) -> None:
 
 def log_values(samples: Samples, target_sum: float) -> sp.csr_matrix:
     """Return counts scaled to ``target_sum`` and logged, normalized values logged, and log values as they are."""
-    return normalize_total_log1p(samples.values, target_sum, total=samples.value_kind == "counts", log=samples.value_kind != "log")
+    return normalize_total_log1p(
+        samples.values,
+        target_sum,
+        total=samples.value_kind == "counts",
+        log=samples.value_kind != "log",
+        totals=samples.totals,
+    )
 
 
 def train_moments(values: sp.csr_matrix) -> dict[str, np.ndarray]:
@@ -69,6 +81,13 @@ def train_moments(values: sp.csr_matrix) -> dict[str, np.ndarray]:
 def longest_sample(num_features: int, max_tokens: int) -> int:
     """Return the most tokens that a sample can have, CLS included; ``max_tokens`` 0 is no limit."""
     return min(max_tokens or num_features + 1, num_features + 1)
+
+
+def rescale_log1p(values: sp.csr_matrix, factor: float) -> sp.csr_matrix:
+    """Return ``log1p(factor * expm1(x))``: what log values would be, had they been normalized to ``factor`` times their total."""
+    result = values.astype(np.float64, copy=True)
+    result.data = np.log1p(factor * np.expm1(result.data))
+    return result.astype(np.float32)
 
 
 def expressed_features(samples: Samples, minimum_samples: int = 1) -> np.ndarray:

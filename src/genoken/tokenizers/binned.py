@@ -168,7 +168,7 @@ class BinnedTokenizer(Tokenizer):
         from genoken.tokenizers import _features, _gathering
 
         scaled = samples.value_kind == "counts" and self.target_sum > 0
-        factors = _features.row_factors(samples.values, self.target_sum) if scaled else None
+        factors = _features.row_factors(samples.values, self.target_sum, samples.totals) if scaled else None
         gathered = _gathering.gather_columns(samples.values, columns, factors)
         if self.log and samples.value_kind != "log":
             np.log1p(gathered.data, out=gathered.data)

@@ -161,7 +161,7 @@ class RankTokenizer(Tokenizer):
         values = samples.values
         if self.values == "expressed" and self.scale == "median" and samples.value_kind == "log":
             values = values.expm1()
-        factors = _features.row_factors(values, TARGET_SUM) if samples.value_kind == "counts" else None
+        factors = _features.row_factors(values, TARGET_SUM, samples.totals) if samples.value_kind == "counts" else None
         return _gathering.gather_columns(values, columns, factors, medians)
 
     def _chosen_columns(self, train: Samples, medians: np.ndarray | None) -> np.ndarray:

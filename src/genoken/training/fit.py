@@ -71,6 +71,20 @@ class Fit(Generic[AnyNetwork]):
     failure: TrainingError | None = None
 
 
+def choose_compute(network: AnyNetwork, settings: TrainingSettings) -> tuple[torch.device, Precision, BackendChoice]:
+    """Return device, precision and attention backend with which a network is trained here.
+
+    Raises
+    ------
+    ConfigError
+        When the precision or the backend that is asked for cannot be used.
+    """
+    device = choose_device()
+    precision = choose_precision(settings.precision, device)
+    attention_dropout = max((layer.dropout for layer in network.attention_layers()), default=0.0)
+    return device, precision, choose_backend(settings.attention, device, precision.dtype, attention_dropout)
+
+
 def fit(
     network: AnyNetwork,
     train: TokenDataset,
@@ -113,11 +127,7 @@ def fit(
     # Lightning's notes on devices, tips and limits would stand between a user and the verdict.
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
-    device = choose_device()
-    precision = choose_precision(settings.precision, device)
-    layers = network.attention_layers()
-    attention_dropout = max((layer.dropout for layer in layers), default=0.0)
-    backend = choose_backend(settings.attention, device, precision.dtype, attention_dropout)
+    device, precision, backend = choose_compute(network, settings)
     network.set_attention_backend(backend.backend)
     set_gradient_checkpointing(network, settings.gradient_checkpointing)
     settings = planned(settings, train)

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from genoken.core.config import RunConfig, build, read_yaml
-from genoken.core.errors import RunError
+from genoken.core.errors import DataError, RunError
+from genoken.core.files import read_json
 from genoken.evaluation.comparison import compare_runs
 from genoken.workflows.run import Run
 from genoken.workflows.show import Show
@@ -38,7 +39,8 @@ def compare(run_a: Run | str | Path, run_b: Run | str | Path, *, draws: int = 10
     Raises
     ------
     DataError
-        When the runs were not tested on the same samples.
+        When the runs were not tested on the same samples, or, going by the hashes in their manifests, share no data at all: equal
+        sample ids then mean nothing.
     RunError
         When a folder has no predictions or no ``config.yaml``.
     """
@@ -48,6 +50,7 @@ def compare(run_a: Run | str | Path, run_b: Run | str | Path, *, draws: int = 10
     if names[0] == names[1]:
         names = [str(folder) for folder in folders]
     tables = [_predictions(folder) for folder in folders]
+    _refuse_other_data(folders, names)
     first, second = (_config(folder) for folder in folders)
     found = compare_runs(
         *tables,
@@ -72,6 +75,28 @@ def _predictions(folder: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise RunError("the file is not valid Parquet", where=str(path), remedy="restore it, or train again") from error
+
+
+def _refuse_other_data(folders: list[Path], names: list[str]) -> None:
+    one, other = (_files(folder) for folder in folders)
+    # The hash of a file and that of an object in memory say nothing about each other.
+    is_comparable = one and other and all(bool(entry["path"]) == bool(one[0]["path"]) for entry in (*one, *other))
+    if not is_comparable or {entry["sha256"] for entry in one} & {entry["sha256"] for entry in other}:
+        return
+    listed = [", ".join(Path(entry["path"]).name or "an AnnData object" for entry in entries) for entries in (one, other)]
+    raise DataError(
+        f"the runs share no data ({listed[0]}; {listed[1]}), so equal sample ids need not be the same samples",
+        where=f"{names[0]} and {names[1]}",
+        remedy="train both on one file, or evaluate both on one file with -o and compare what that wrote",
+    )
+
+
+def _files(folder: Path) -> list[dict[str, Any]]:
+    """Return path and hash of each file that the predictions rest on; none where the folder does not say."""
+    path = folder / "manifest.json"
+    content = read_json(path) if path.is_file() else {}
+    entries = content.get("data", []) if isinstance(content, dict) else []
+    return [entry for entry in entries if isinstance(entry, dict) and {"path", "sha256"} <= set(entry)]
 
 
 def _config(folder: Path) -> RunConfig:

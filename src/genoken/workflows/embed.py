@@ -11,7 +11,7 @@ import pandas as pd
 from genoken.core.errors import ConfigError
 from genoken.interpretation.subject import Subject
 from genoken.workflows.inputs import read_source
-from genoken.workflows.predict import OUTPUT_SUFFIXES, TABLE_SUFFIXES, aligned_dataset, checked_output, predict, write_table
+from genoken.workflows.predict import OUTPUT_SUFFIXES, TABLE_SUFFIXES, align_samples, checked_output, predict, write_table
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.show import Show
 
@@ -67,7 +67,7 @@ def embed(
         is_table = path is not None and path.suffix != ".h5ad"
         table = predict(run, data, None if is_table else path, min_coverage=min_coverage, show=show).states
         return _written(table, path, "samples", show) if is_table else table
-    return _written(_contextual(run, data, min_coverage) if contextual else _learned(run), path, "genes", show)
+    return _written(_contextual(run, data, min_coverage, show) if contextual else _learned(run), path, "genes", show)
 
 
 def _written(table: pd.DataFrame, path: Path | None, noun: str, show: Show) -> pd.DataFrame:
@@ -86,12 +86,12 @@ def _learned(run: Run) -> pd.DataFrame:
     return table.rename_axis("feature_id")
 
 
-def _contextual(run: Run, data: str | Path | AnnData | None, min_coverage: float | None) -> pd.DataFrame:
+def _contextual(run: Run, data: str | Path | AnnData | None, min_coverage: float | None, show: Show) -> pd.DataFrame:
     from genoken.interpretation.states import contextual_gene_states
 
     if data is None:
         raise ConfigError("contextual gene embeddings need samples", remedy="name a file")
-    dataset, _ = aligned_dataset(run.model, read_source(data, run.config.data.source).samples, min_coverage)
+    dataset = align_samples(run.model, read_source(data, run.config.data.source).samples, min_coverage, show).dataset
     subject = Subject(run.model.network, dataset, run.config.objective, run.model.target)
     feature_ids, states, counts = contextual_gene_states(subject, np.arange(len(dataset)))
     table = pd.DataFrame(states, index=list(feature_ids), columns=[f"width_{index}" for index in range(states.shape[1])])

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genoken.core.config import dump_yaml
-from genoken.core.files import prepare_output_folder, write_json, write_text
+from genoken.core.files import check_output_folder, prepare_output_folder, write_json, write_text
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation.verdict import baseline_words, evaluate_predictions
 from genoken.workflows import results
 from genoken.workflows.baselines import predict_saved
 from genoken.workflows.inputs import Source, Study, build_study, read_source
-from genoken.workflows.predict import aligned_dataset
+from genoken.workflows.predict import align_samples
 from genoken.workflows.run import Run, as_run
+from genoken.workflows.seen import count_trained_on
 from genoken.workflows.show import Show
-from genoken.workflows.state import was_trained_on
 from genoken.workflows.summands import predict_model, predict_summands
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def evaluate(
     group
         Column of groups for the intervals; by default the run's, where the file has it.
     output
-        New folder for ``metrics.json``, ``predictions.parquet``, ``baselines/NAME.parquet`` and the run's ``config.yaml``; by
-        default nothing is written.
+        New folder for ``metrics.json``, ``predictions.parquet``, ``baselines/NAME.parquet``, the run's ``config.yaml`` and a
+        ``manifest.json`` with the hash of the data; by default nothing is written.
     min_coverage
         Smallest share of the model's genes, from 0 to 1, that the file must hold; by default the run's ``data.min_coverage``.
     strict
@@ -75,19 +75,16 @@ def evaluate(
         When the run, a baseline that it saved, or the output folder cannot be used.
     """
     run, show = as_run(run), show or Show(quiet=True)
-    if output is not None and Path(output).exists():
-        prepare_output_folder(Path(output), overwrite=False)  # one that is occupied is refused before any work
+    if output is not None:
+        check_output_folder(Path(output), overwrite=False)  # one that is occupied is refused before any work
     source = read_source(data, run.config.data.source, strict=strict or run.config.data.strict)
     study = _study(run, source, label=label, group=group, strict=strict)
     for note in study.notes:
         show.line(f"  {note}.")
-    dataset, coverage = aligned_dataset(run.model, study.samples, min_coverage)
-    show.line(f"{study.samples.origin}: {coverage}.")
-    predictions = _predictions(run, dataset, show)
-    seen = was_trained_on(run.folder, source.files)
-    if seen:
-        show.warning("the run was trained on this very file, so these scores are no test")
-    metrics = _score(run, study, predictions, seen_in_training=seen)
+    aligned = align_samples(run.model, study.samples, min_coverage, show)
+    predictions = _predictions(run, aligned.dataset, show)
+    seen = _seen(run, study, aligned.columns, show)
+    metrics = _score(run, study, predictions, seen)
     results.show_verdict(show, metrics)
     if output is not None:
         folder = prepare_output_folder(Path(output), overwrite=False)
@@ -95,6 +92,7 @@ def evaluate(
         pooled = results.Pooled(np.arange(num_samples), np.zeros(num_samples, dtype=int), predictions)
         results.write_predictions(folder, study, pooled, run.config.evaluation.threshold)
         write_text(folder / "config.yaml", dump_yaml(run.config))  # the threshold and the seed, for `genoken compare`
+        write_json(folder / "manifest.json", {"data": list(source.files)})  # so that it pairs no other samples
         write_json(folder / "metrics.json", metrics)
         show.line(f"Wrote {folder}.")
     return metrics
@@ -112,6 +110,18 @@ def _study(run: Run, source: Source, *, label: str, group: str, strict: bool) ->
         strict=strict or data.strict,
     )
     return build_study(source.samples, settings, seed=run.config.training.seed, guess_group=True, target=target)
+
+
+def _seen(run: Run, study: Study, columns: np.ndarray, show: Show) -> str:
+    """Return, and warn of, how many samples the model was trained on, as a sentence; empty where it was trained on none."""
+    count, total = count_trained_on(run.folder, study.samples, columns), study.samples.num_samples
+    if count is None:
+        show.line("  The run does not say which samples it was trained on, so whether these are among them is not known.")
+    if not count:
+        return ""
+    said = f"{count:,} of {total:,} samples are ones that the model was trained on"
+    show.warning(f"{said}, so these scores are {'no test' if count == total else 'too optimistic'}")
+    return said
 
 
 def _predictions(run: Run, dataset: TokenDataset, show: Show) -> dict[str, np.ndarray]:
@@ -138,7 +148,7 @@ def _words(run: Run, names: list[str]) -> str:
     return ", ".join(baseline_words(name, run.model.target.task) for name in names)
 
 
-def _score(run: Run, study: Study, predictions: dict[str, np.ndarray], *, seen_in_training: bool) -> dict[str, Any]:
+def _score(run: Run, study: Study, predictions: dict[str, np.ndarray], seen: str) -> dict[str, Any]:
     scored = evaluate_predictions(
         task=study.task,
         labels=study.labels,
@@ -159,8 +169,8 @@ def _score(run: Run, study: Study, predictions: dict[str, np.ndarray], *, seen_i
             "kind": "external",
             "group": study.group or None,
             "folds": 1,
-            "leaky": seen_in_training,
-            "note": f"all samples of {study.samples.origin}",
+            "leaky": bool(seen),
+            "note": f"all samples of {study.samples.origin}" + (f"; {seen}" if seen else ""),
         },
         **scored,
     }

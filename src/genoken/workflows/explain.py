@@ -14,20 +14,28 @@ from genoken.core.components import kinds
 from genoken.core.errors import ConfigError, RunError, suggestion
 from genoken.core.samples import Samples
 from genoken.data.check import require_column
-from genoken.interpretation.draw import Part
+from genoken.interpretation.attributed import union_of
+from genoken.interpretation.draw import Part, draw_samples
 from genoken.interpretation.explain import Explanation, explain_parts, export_explanation
+from genoken.interpretation.gene_attention import ATTENTION_GENES, find_genes, pool_attention
+from genoken.interpretation.gene_table import leading_genes
 from genoken.interpretation.subject import Subject
 from genoken.workflows.assemble import task_of_objective
 from genoken.workflows.inputs import Study, build_study, read_inputs, read_source
-from genoken.workflows.predict import TABLE_SUFFIXES, aligned_dataset, checked_output, write_table
+from genoken.workflows.predict import TABLE_SUFFIXES, Aligned, align_samples, checked_output, write_table
 from genoken.workflows.results import dataset_of
 from genoken.workflows.run import Run, as_run
+from genoken.workflows.seen import count_trained_on
 from genoken.workflows.show import Show
-from genoken.workflows.state import check_data, read_state, was_trained_on
+from genoken.workflows.state import check_data, read_state
 from genoken.workflows.store import FittedModel, fold_place, read_model, verify_hashes
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+
+MOST_ATTENTION_GENES = 500
+"""Genes between which attention is read at most: the result has their square for each head."""
 
 
 def explain(
@@ -60,7 +68,8 @@ def explain(
     top
         Genes per class or group.
     output
-        ``.tsv``, ``.csv`` or ``.parquet`` for the table; ``.rnk`` files and ``controls.json`` go into a folder beside it.
+        ``.tsv``, ``.csv`` or ``.parquet`` for the table; ``.rnk`` files, ``controls.json`` and, where the model has attention,
+        ``attention.parquet`` (per layer and head, and as rollout) go into a folder beside it.
     min_coverage
         Smallest share of the model's genes, from 0 to 1, that the file must hold; by default the run's ``data.min_coverage``.
     show
@@ -86,10 +95,15 @@ def explain(
     if data is None:
         parts = _own_parts(run, by_group=by == "group", show=show)
     else:
-        source = read_source(data, run.config.data.source)
-        parts = [_given_part(run, source.samples, by_group=by == "group", min_coverage=min_coverage, show=show)]
-        if was_trained_on(run.folder, source.files):
-            notes.append("The model was trained on samples of this very data; without naming it, only test samples are explained.")
+        samples = read_source(data, run.config.data.source).samples
+        aligned = align_samples(run.model, samples, min_coverage, show)
+        parts = [_given_part(run, samples, aligned, by_group=by == "group")]
+        seen = count_trained_on(run.folder, samples, aligned.columns)
+        if seen:
+            notes.append(
+                f"{seen:,} of {samples.num_samples:,} samples are ones that the model was trained on; without naming a file, only "
+                "test samples are explained."
+            )
             show.warning(notes[0])
     with show.bar("Explaining", total=1.0) as bar:
         explanation = explain_parts(
@@ -98,6 +112,70 @@ def explain(
     if path is not None:
         _write(_noted(explanation, notes), path, show)
     return explanation.genes
+
+
+def attention(
+    run: Run | str | Path,
+    data: str | Path | AnnData | None = None,
+    *,
+    genes: Sequence[str] = (),
+    min_coverage: float | None = None,
+    show: Show | None = None,
+) -> pd.DataFrame:
+    """Return how much genes look at each other: mean attention weights of each head of each layer, and their rollout.
+
+    Parameters
+    ----------
+    run
+        A finished run or its folder.
+    data
+        Samples to read attention in, by the run's model. By default the test samples of what the run was trained on, each under the
+        model of the fold that tested it.
+    genes
+        Identifiers or symbols of up to 500 genes; by default the 30 that lead the run's ``explanations/genes.tsv``.
+    min_coverage
+        Smallest share of the model's genes, from 0 to 1, that the file must hold; by default the run's ``data.min_coverage``.
+    show
+        Where progress goes; by default nowhere.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``layer, head, query, key, query_symbol, key_symbol, weight, samples`` as in ``attention.parquet``, see
+        ``docs/run-folder.md``. At most 200 samples per class, and of these at most 128, are read.
+
+    Raises
+    ------
+    GenokenError
+        When the model has no attention, or run, data or genes cannot be used.
+    """
+    run, show = as_run(run), show or Show(quiet=True)
+    if len(genes) > MOST_ATTENTION_GENES:
+        raise ConfigError(f"attention is read between at most {MOST_ATTENTION_GENES} genes, not {len(genes)}", remedy="name fewer")
+    if not run.model.network.attention_layers():
+        raise ConfigError(
+            "the model has no attention layers", where=str(run.folder), remedy="train one with --set model.encoder=transformer"
+        )
+    wanted = list(genes) or _leading_genes(run)
+    if data is None:
+        parts = _own_parts(run, by_group=False, show=show)
+    else:
+        samples = read_source(data, run.config.data.source).samples
+        parts = [_given_part(run, samples, align_samples(run.model, samples, min_coverage, show), by_group=False)]
+    known = union_of(parts)
+    chosen = find_genes(known, wanted)
+    seed = run.config.training.seed
+    return pool_attention(parts, draw_samples(parts, seed), known, chosen, seed).table()
+
+
+def _leading_genes(run: Run) -> list[str]:
+    """Return the genes that lead the explanation made after training, as far as the run's own model knows them."""
+    path = run.folder / "explanations" / "genes.tsv"
+    if not path.is_file():
+        raise RunError("the run holds no explanation whose genes could be taken", where=str(path), remedy="name genes")
+    known = set(run.model.state.feature_ids)
+    leading = leading_genes(pd.read_csv(path, sep="\t", dtype={"feature_id": str}, keep_default_na=False), ATTENTION_GENES)
+    return [name for name in leading if name in known]
 
 
 def write_explanations(folder: Path, study: Study, folds: np.ndarray, models: Sequence[FittedModel], *, show: Show) -> None:
@@ -203,16 +281,13 @@ def _fold_models(run: Run, count: int) -> list[FittedModel]:
     return [read_model(run.folder / place) for place in places]
 
 
-def _given_part(run: Run, samples: Samples, *, by_group: bool, min_coverage: float | None, show: Show) -> Part:
+def _given_part(run: Run, samples: Samples, aligned: Aligned, *, by_group: bool) -> Part:
     """Return the run's model with other samples."""
     groups = None
     if by_group:
         groups = require_column(samples.table, run.config.data.group, samples.origin).astype(str).to_numpy()
-    dataset, coverage = aligned_dataset(run.model, samples, min_coverage)
-    for note in (*samples.notes, f"{samples.origin}: {coverage}"):
-        show.line(f"{note}.")
-    subject = Subject(run.model.network, dataset, run.config.objective, run.model.target)
-    return Part(subject, np.arange(len(dataset)), run.model.symbols, groups)
+    subject = Subject(run.model.network, aligned.dataset, run.config.objective, run.model.target)
+    return Part(subject, np.arange(len(aligned.dataset)), run.model.symbols, groups)
 
 
 def _noted(explanation: Explanation, notes: list[str]) -> Explanation:

@@ -186,7 +186,8 @@ def hash_of_samples(samples: Samples) -> str:
 def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings) -> Source:
     """Read a train, a validation and a test file, and join them; the latter two are aligned to the train file's features.
 
-    The joined table has a column ``split``. Sample ids that occur in several files get the part's name in front.
+    The joined table has a column ``split``. Sample ids that occur in several files get the part's name in front. A sample's total
+    is that of its own file, genes included that the train file does not have: as when the file is given to a finished run.
     """
     sources = {part: read_source(data, settings.source, strict=settings.strict) for part, data in parts.items()}
     if settings.label:
@@ -225,6 +226,12 @@ def build_study(
         )
     column = require_column(samples.table, settings.label, samples.origin)
     task: Task = guess_task(column) if settings.task == "auto" else settings.task
+    if task == "regression" and settings.positive:
+        raise ConfigError(
+            f"'{settings.label}' is a number to be regressed on, and has no class '{settings.positive}'",
+            where=samples.origin,
+            remedy="leave out --positive, choose another --label, or use --set data.task=classification",
+        )
     if task == "classification":
         column = classes_of(column)  # whole numbers that a missing value made real are the same classes in every file
     if target is not None and target.classes:
@@ -248,7 +255,8 @@ def build_study(
     study = Study(samples, task, settings.label, labels, classes, positive, group, groups, tuple(notes))
     if settings.limit_samples and settings.limit_samples < samples.num_samples:
         rows = _limited(labels, classes, settings.limit_samples, seed)
-        note = f"{len(rows):,} of {samples.num_samples:,} samples are used, as asked (data.limit_samples)"
+        why = "as asked" if len(rows) == settings.limit_samples else "to have three of each class"
+        note = f"{len(rows):,} of {samples.num_samples:,} samples are used, {why} (data.limit_samples)"
         study = replace(study.take(rows), notes=(*notes, note))
     return study
 
@@ -343,16 +351,26 @@ def _groups(samples: Samples, group: str) -> np.ndarray:
 
 
 def _limited(labels: np.ndarray, classes: tuple[str, ...], count: int, seed: int) -> np.ndarray:
-    """Draw ``count`` rows, each class in proportion (at least three of each, so that it can still be split)."""
+    """Draw ``count`` rows, each class in proportion; more only where three of each class are, so that it can still be split."""
     rng = generator(seed, "limit_samples")
     if not classes:
         return np.sort(rng.choice(len(labels), size=count, replace=False))
-    rows = []
-    for code in np.unique(labels):
-        members = np.flatnonzero(labels == code)
-        share = min(len(members), max(3, round(count * len(members) / len(labels))))
-        rows.append(rng.choice(members, size=share, replace=False))
+    codes, sizes = np.unique(labels, return_counts=True)
+    drawn = zip(codes, _class_shares(sizes, count), strict=True)
+    rows = [rng.choice(np.flatnonzero(labels == code), size=share, replace=False) for code, share in drawn]
     return np.sort(np.concatenate(rows))
+
+
+def _class_shares(sizes: np.ndarray, count: int) -> np.ndarray:
+    """Return how many of ``count`` samples each class of these sizes gets: at least three, and the largest remainders decide."""
+    exact = count * sizes / sizes.sum()
+    least = np.minimum(sizes, 3)
+    shares = np.maximum(np.floor(exact).astype(np.int64), least)
+    while shares.sum() < count:
+        shares[np.argmax(exact - shares)] += 1
+    while shares.sum() > count and (shares > least).any():
+        shares[np.argmax(np.where(shares > least, shares - exact, -np.inf))] -= 1
+    return shares
 
 
 def has_split_column(table: pd.DataFrame) -> bool:

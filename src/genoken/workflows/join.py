@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from genoken.core.errors import DataError
 from genoken.core.matrix import LOG_MAXIMUM
 from genoken.core.samples import Samples
+from genoken.core.scale import sample_totals, scale_of
 from genoken.data._check_values import identifier_findings, named_species
 from genoken.tokenizers._gathering import gather_columns
 from genoken.vocabulary.align import align, symbols_of
@@ -68,6 +69,7 @@ def join_samples(
         When the files differ in species, type of ids or kind of values, or have too few genes in common.
     """
     _refuse_mixed_values(parts, names)
+    _refuse_other_scales(parts, names)
     identifiers = [identifier_findings(samples)[0] for samples in parts]
     _refuse_mixed_species(parts, identifiers, names)
     joint = _union(parts, names, identifiers) if shared == "union" else _of_first(parts, names, identifiers, min_coverage)
@@ -81,8 +83,24 @@ def join_samples(
         features=joint.features,
         value_kind=parts[0].value_kind,
         origin=_origin(parts),
+        totals=None if parts[0].value_kind == "real" else np.concatenate([sample_totals(samples) for samples in parts]),
         notes=_notes(parts, joint.lines, column),
     )
+
+
+def _refuse_other_scales(parts: Sequence[Samples], names: Sequence[str]) -> None:
+    """Refuse log or normalized values that were normalized to different totals: the model would learn or meet two scales as one."""
+    scales = {
+        name: scale_of(samples) for name, samples in zip(names, parts, strict=True) if samples.value_kind in ("log", "normalized")
+    }
+    known = {name: scale for name, scale in scales.items() if scale.is_constant}
+    if any(not scale.equals(other) for scale in known.values() for other in known.values()):
+        raise DataError(
+            "the files were normalized to different totals per sample: "
+            + ", ".join(f"{name} to about {scale.total:,.0f}" for name, scale in known.items()),
+            where=_origin(parts),
+            remedy="normalize them alike, or give counts",
+        )
 
 
 def _refuse_mixed_values(parts: Sequence[Samples], names: Sequence[str]) -> None:

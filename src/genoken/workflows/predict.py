@@ -49,12 +49,37 @@ class Prediction:
         Speed of the network, reading left out.
     coverage
         One line that says how many of the model's genes the file holds.
+    notes
+        What else should be known of its values, as sentences.
     """
 
     table: pd.DataFrame
     states: pd.DataFrame
     samples_per_second: float
     coverage: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Samples of any file as a model takes them.
+
+    Parameters
+    ----------
+    dataset
+        Prepared by the model's tokenizer.
+    columns
+        Column of each feature of the vocabulary in the file, -1 where it is missing.
+    coverage
+        One line that says how many of the model's genes the file holds.
+    notes
+        What else should be known of its values, as sentences.
+    """
+
+    dataset: TokenDataset
+    columns: np.ndarray
+    coverage: str
+    notes: tuple[str, ...]
 
 
 def predict(
@@ -101,15 +126,13 @@ def predict(
     run, show = as_run(run), show or Show(quiet=True)
     path = checked_output(output, OUTPUT_SUFFIXES)
     samples = read_source(data, run.config.data.source).samples
-    dataset, coverage = aligned_dataset(run.model, samples, min_coverage)
-    for note in (*samples.notes, f"{samples.origin}: {coverage}"):
-        show.line(f"{note}.")
+    aligned = align_samples(run.model, samples, min_coverage, show)
     size = batch_size or run.config.training.eval_batch_size or 4 * run.config.training.batch_size
     began = time.perf_counter()
     with show.bar("Predicting", total=samples.num_samples) as bar:
         predicted, states = predict_dataset(
             run.model.network,
-            dataset,
+            aligned.dataset,
             run.config.objective,
             run.model.target,
             batch_size=size,
@@ -126,11 +149,11 @@ def predict(
         _write(path, data, table, states if embed else None)
         show.line(f"Wrote {path}.")
     show.line(f"{samples.num_samples:,} samples at {speed:,.0f} samples/s.")
-    return Prediction(table, states_table, speed, coverage)
+    return Prediction(table, states_table, speed, aligned.coverage, aligned.notes)
 
 
-def aligned_dataset(model: FittedModel, samples: Samples, min_coverage: float | None = None) -> tuple[TokenDataset, str]:
-    """Return samples as the model's tokenizer prepares them, and the line that says how many of its genes they hold.
+def align_samples(model: FittedModel, samples: Samples, min_coverage: float | None, show: Show) -> Aligned:
+    """Find the model's genes in samples and let its tokenizer prepare them; say how many were found, and warn of other scales.
 
     Parameters
     ----------
@@ -140,6 +163,8 @@ def aligned_dataset(model: FittedModel, samples: Samples, min_coverage: float | 
         Samples with any set of genes.
     min_coverage
         Smallest share of the model's genes, from 0 to 1, that they must hold; by default the run's ``data.min_coverage``.
+    show
+        Where this is said.
 
     Raises
     ------
@@ -153,7 +178,13 @@ def aligned_dataset(model: FittedModel, samples: Samples, min_coverage: float | 
         where=samples.origin,
         symbols=model.symbols,
     )
-    return TokenDataset(model.tokenizer, model.state, model.tokenizer.prepare(samples, found.columns, model.state)), found.line
+    for note in (*samples.notes, f"{samples.origin}: {found.line}"):
+        show.line(f"{note}.")
+    notes = model.tokenizer.notes(samples, model.state)
+    for note in notes:
+        show.warning(note)
+    prepared = model.tokenizer.prepare(samples, found.columns, model.state)
+    return Aligned(TokenDataset(model.tokenizer, model.state, prepared), found.columns, found.line, notes)
 
 
 def checked_output(output: str | Path | None, suffixes: Sequence[str]) -> Path | None:

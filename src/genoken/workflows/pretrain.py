@@ -228,8 +228,9 @@ def _settled(config: PretrainConfig, samples: Samples) -> PretrainConfig:
             f"no file has the phenotype '{missing[0]}' in obs", where=samples.origin, remedy="leave it out of --phenotypes"
         )
     tokenizer: Any = config.tokenizer
-    if data.phenotypes and getattr(tokenizer, "max_tokens", 0):
-        tokenizer = replace(tokenizer, max_tokens=tokens_left(tokenizer.max_tokens, len(data.phenotypes), end=True))
+    limit: int = getattr(tokenizer, "max_tokens", 0)
+    if data.phenotypes and limit:
+        tokenizer = replace(tokenizer, max_tokens=tokens_left(limit, len(data.phenotypes), end=True))
     objectives = config.objectives
     if not objectives:
         has_no_value = kind_of(tokenizer) == "rank" and tokenizer.order == "rank_order"

@@ -15,10 +15,11 @@ from genoken.core.components import kind_of
 from genoken.core.config import RunConfig
 from genoken.core.files import atomic_path, sha256_of_file
 from genoken.core.random import seed_for
-from genoken.data._check_values import row_hashes
 from genoken.data.dataset import TokenDataset
+from genoken.data.row_hashes import row_hashes
 from genoken.evaluation.leakage import audit_split
 from genoken.evaluation.verdict import ENCODER_ONLY, PATH_ONLY, baseline_words
+from genoken.reporting.wording import contrast_sentence
 from genoken.training.fit import predict
 from genoken.workflows.baselines import saved_files
 from genoken.workflows.inputs import Study
@@ -80,7 +81,29 @@ def is_leaky(study: Study, folds: np.ndarray) -> bool:
 
 
 def split_note(config: RunConfig, study: Study, folds: np.ndarray) -> str:
-    """Return one sentence, without a period, that says how the samples were divided."""
+    """Return how the samples were divided, without the last period."""
+    return _division(config, study, folds) + _validation_note(config, study, folds)
+
+
+def _validation_note(config: RunConfig, study: Study, folds: np.ndarray) -> str:
+    """Return that validation samples share groups with train samples, where whole groups are tested; else nothing."""
+    groups = study.groups
+    if groups is None or kind_of(config.split) == "random" or is_leaky(study, folds):
+        return ""
+    known = [bool(set(groups[words == "val"]) & set(groups[words == "train"])) for words in folds]
+    if not any(known):
+        return ""
+    where = "" if all(known) else f" in {sum(known)} of {len(known)} folds"
+    chosen = (
+        "stopping and the weights of the model's summands rest"
+        if has_linear_path(config) and config.training.weigh_summands
+        else "stopping rests"
+    )
+    shared = f"Validation samples come from train groups{where}"
+    return f". {shared}, so {chosen} on groups that the model has seen; the test groups are new"
+
+
+def _division(config: RunConfig, study: Study, folds: np.ndarray) -> str:
     kind = kind_of(config.split)
     unit = f"whole '{study.group}' groups" if study.groups is not None and kind != "random" else "samples"
     if kind == "column":
@@ -170,7 +193,12 @@ def model_words(config: RunConfig) -> str:
     """Return what the verdict calls the model."""
     kind = kind_of(config.model.encoder)
     words = _MODEL_WORDS.get(kind, f"the {kind}")
-    return f"{words} with its linear path" if config.model.linear_path and config.model.encoder.takes == "tokens" else words
+    return f"{words} with its linear path" if has_linear_path(config) else words
+
+
+def has_linear_path(config: RunConfig) -> bool:
+    """Return whether the model's outputs are the sum of an encoder's and of a linear path's."""
+    return config.model.linear_path and config.model.encoder.takes == "tokens"
 
 
 def dataset_of(model: FittedModel, study: Study, rows: np.ndarray) -> TokenDataset:
@@ -322,7 +350,7 @@ def epoch_note(row: Any) -> str:
 
 
 def show_verdict(show: Show, metrics: Mapping[str, Any]) -> None:
-    """Show the table of the model and its baselines, and the verdict."""
+    """Show the table of the model and its baselines, the verdict and, where there is one, the contrast with random samples."""
     task, test = metrics["task"], metrics["test"]
     columns = _SHOWN[task]
     rows = [_score_row("this model", test["model"], columns)]
@@ -335,6 +363,8 @@ def show_verdict(show: Show, metrics: Mapping[str, Any]) -> None:
     show.table(f"Test: {test['samples']:,} samples{groups}, 95 % intervals in brackets", ["", *columns.values()], rows)
     show.line()
     show.strong(metrics["verdict"])
+    for scores in metrics.get("contrast", {}).values():
+        show.line(f"Contrast: {contrast_sentence(next(iter(columns)), test['model'], scores['model'])}")
 
 
 def _score_row(words: str, scores: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:

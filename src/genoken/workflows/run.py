@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -103,6 +103,22 @@ class Run:
         from genoken.workflows.explain import explain
 
         return explain(self, data, method=method, aggregate=aggregate, by=by, top=top)
+
+    def attention(self, data: str | Path | AnnData | None = None, *, genes: Sequence[str] = ()) -> pd.DataFrame:
+        """Return how much genes look at each other, per layer and head, and by rollout over the layers.
+
+        Columns are ``layer, head, query, key, query_symbol, key_symbol, weight, samples``; ``head`` is ``rollout`` where ``layer``
+        is missing. Without ``data``, in the test samples of what the run was trained on; without ``genes`` (identifiers or
+        symbols), between the 30 that lead the run's own explanation. Attention knows nothing of the linear path.
+
+        Examples
+        --------
+        >>> table = run.attention(genes=["CD3D", "CD8A", "MS4A1"])
+        >>> table[table["head"] == "rollout"].pivot(index="query_symbol", columns="key_symbol", values="weight")
+        """
+        from genoken.workflows.explain import attention
+
+        return attention(self, data, genes=genes)
 
     def report(self) -> Path:
         """Write ``report.html`` anew and return its path."""

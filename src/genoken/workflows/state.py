@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from genoken.core.errors import GenokenError, RunError
-from genoken.core.files import prepare_output_folder, read_json, write_json, write_text
+from genoken.core.files import check_output_folder, prepare_output_folder, read_json, write_json, write_text
 
 STATE = "state.json"
 """Where a run is: ``running`` or ``finished``, and from which files it reads."""
@@ -44,8 +44,7 @@ def begin_run(
     RunError
         When the folder may not be replaced or cannot be written.
     """
-    if overwrite:
-        _refuse_foreign(folder, [Path(entry["path"]) for entry in files if entry["path"]])
+    check_new_run(folder, [entry["path"] for entry in files], overwrite=overwrite)
     was_there = folder.is_dir()
     prepare_output_folder(folder, overwrite=overwrite)
     state = {"status": "running", "command": command, "inputs": dict(inputs), "config": _hash(config), "data": list(files)}
@@ -55,6 +54,28 @@ def begin_run(
     except GenokenError:
         _empty(folder, remove=not was_there)
         raise
+
+
+def check_new_run(folder: Path, paths: Sequence[str], *, overwrite: bool) -> None:
+    """Refuse a folder that a new run may not be written into; change nothing.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    paths
+        The files that are to be trained on; empty for an object in memory.
+    overwrite
+        Whether the run that is there may be replaced.
+
+    Raises
+    ------
+    RunError
+        When it holds something that may not be replaced.
+    """
+    if overwrite:
+        _refuse_foreign(folder, [Path(path) for path in paths if path])
+    check_output_folder(folder, overwrite=overwrite)
 
 
 def _refuse_foreign(folder: Path, files: Sequence[Path]) -> None:
@@ -153,12 +174,6 @@ def check_data(files: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str,
             raise RunError(
                 "the data changed since the run began", where=now["path"] or "AnnData", remedy="train again from the start"
             )
-
-
-def was_trained_on(folder: Path, files: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether a finished run was made from any of these files, going by their hashes."""
-    known = {entry["sha256"] for entry in read_json(folder / "manifest.json").get("data", [])}
-    return any(entry["sha256"] in known for entry in files)
 
 
 def finish(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from genoken.core.components import kind_of
-from genoken.core.config import RunConfig, build, component_from_dict, dump_yaml, read_yaml
+from genoken.core.config import RunConfig, build, dump_yaml, read_yaml
 from genoken.core.errors import ConfigError, GenokenError, RunError, TrainingError
-from genoken.core.files import write_json
+from genoken.core.files import sha256_of_file, write_json
 from genoken.evaluation.verdict import evaluate_predictions
 from genoken.models.network import Network
 from genoken.training.fit import Fit
@@ -24,12 +22,24 @@ from genoken.training.optim import num_epochs
 from genoken.training.processes import is_first_process, is_one_of_several, wait_for_all
 from genoken.workflows import results
 from genoken.workflows.assemble import resolve_config, settle_kinds, task_of_objective
+from genoken.workflows.contrast import random_split, random_words
 from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
 from genoken.workflows.inputs import Source, Study, build_study, examine, read_inputs
+from genoken.workflows.request import check_settings, default_folder, named_inputs, path_of, refuse_second_split
 from genoken.workflows.run import Run, load_run
+from genoken.workflows.seen import TRAINED_ON, write_trained_on
 from genoken.workflows.show import Show
-from genoken.workflows.state import STATE, begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
+from genoken.workflows.state import (
+    STATE,
+    begin_run,
+    check_data,
+    check_new_run,
+    discard_unless_trained,
+    disk_errors,
+    finish,
+    read_state,
+)
 from genoken.workflows.store import fold_hashes, fold_place, read_model
 from genoken.workflows.typed import typed_command
 
@@ -115,17 +125,20 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     resolved = resolve_config(preset, config, dict(settings or {}))
     named: dict[str, Any] = {"label": label, "group": group, "positive": positive}
     resolved = replace(resolved, data=replace(resolved.data, **{name: value for name, value in named.items() if value}))
-    inputs = _inputs(data, train, val, test)
-    _refuse_second_split(inputs, resolved)
+    inputs = named_inputs(data, train, val, test)
+    refuse_second_split(inputs, resolved)
+    check_settings(resolved)
+    folder = Path(output) if output else default_folder(inputs, resolved.data.label)
+    if is_first_process():
+        check_new_run(folder, [path_of(value) for value in inputs.values()], overwrite=overwrite)
     source = read_inputs(inputs, resolved.data)
     study, resolved, folds = _design(source, resolved)
-    folder = Path(output) if output else default_folder(inputs, study.label)
     if not is_first_process():
         return _follow(_Job(resolved, source, study, folds, folder, Show(quiet=True)))
     begin_run(
         folder,
         config=dump_yaml(resolved),
-        inputs={part: _path(value) for part, value in inputs.items()},
+        inputs={part: path_of(value) for part, value in inputs.items()},
         files=source.files,
         command=typed_command("train"),
         overwrite=overwrite,
@@ -137,38 +150,6 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         raise
 
 
-def _inputs(
-    data: str | Path | AnnData | None,
-    train: str | Path | AnnData | None,
-    val: str | Path | AnnData | None,
-    test: str | Path | AnnData | None,
-) -> dict[str, Any]:
-    parts = {part: value for part, value in (("train", train), ("val", val), ("test", test)) if value is not None}
-    if data is not None and parts:
-        raise ConfigError("give either one file, or --train, --val and --test", remedy="leave out one of the two")
-    if data is not None:
-        return {"data": data}
-    if "train" in parts and "test" in parts:
-        return parts
-    if parts:
-        raise ConfigError("three files need at least --train and --test", remedy="add the missing one; --val may be left out")
-    raise ConfigError("no file to train on is named", remedy="genoken train cells.h5ad --label COLUMN")
-
-
-def _refuse_second_split(inputs: Mapping[str, Any], config: RunConfig) -> None:
-    kind = kind_of(config.split)
-    if "data" not in inputs and (kind not in ("auto", "column") or _has_folds(config)):
-        raise ConfigError("three files are a split already", where=f"split.kind: {kind}", remedy="leave --split and --folds away")
-
-
-def _has_folds(config: RunConfig) -> bool:
-    return bool(getattr(config.split, "folds", False))
-
-
-def _path(value: Any) -> str:
-    return str(Path(value).resolve()) if isinstance(value, (str, Path)) else ""
-
-
 def _design(source: Source, config: RunConfig) -> tuple[Study, RunConfig, np.ndarray]:
     """Return the study, the configuration with what the data decided, and the split."""
     study = build_study(source.samples, task_of_objective(config), seed=config.training.seed, guess_group=True)
@@ -176,21 +157,6 @@ def _design(source: Source, config: RunConfig) -> tuple[Study, RunConfig, np.nda
     labels = study.named_labels()
     folds = config.split.assign(labels, study.groups, study.samples.table, config.training.seed)
     return study, config, folds
-
-
-def default_folder(inputs: Mapping[str, Any], label: str) -> Path:
-    """Return ``runs/FILE-LABEL``, with an underscore for each character that does not belong into a folder's name.
-
-    Parameters
-    ----------
-    inputs
-        ``data`` or ``train`` to a path or an AnnData object.
-    label
-        Column that is predicted.
-    """
-    value = inputs.get("data", inputs.get("train"))
-    stem = Path(value).stem if isinstance(value, (str, Path)) else "anndata"
-    return Path("runs") / re.sub(r"[^\w.-]", "_", f"{stem}-{label}" if label else stem)
 
 
 def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
@@ -202,6 +168,7 @@ def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
     inputs = {part: path or given.get(part) for part, path in state["inputs"].items()}
     if not inputs or any(value is None for value in inputs.values()):
         raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
+    check_settings(config)
     source = read_inputs(inputs, config.data)
     check_data(source.files, state["data"])
     study, config, folds = _design(source, config)
@@ -213,7 +180,7 @@ def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
 
 def _holding(run: Run, inputs: Mapping[str, Any]) -> Run:
     """Return the run with the AnnData objects that it was made from, so that it can explain itself without being given them."""
-    run.objects = {part: value for part, value in inputs.items() if not _path(value)}
+    run.objects = {part: value for part, value in inputs.items() if not path_of(value)}
     return run
 
 
@@ -230,7 +197,8 @@ def _work(job: _Job) -> Run:
     """Fit all folds, then write everything that follows from them."""
     with disk_errors(job.folder):
         _announce(job)
-        write_json(job.folder / "check.json", examine(job.source, job.config.data, group=job.study.group))
+        found = examine(job.source, job.config.data, group=job.study.group)
+        write_json(job.folder / "check.json", found | {"training_memory_mb": results.memory_estimate_mb(job.config, job.study)})
         results.write_split(job.folder, job.study, job.folds)
         fitted = [_fold(job, index) for index in range(len(job.folds))]
         final = _final(job, fitted)
@@ -258,7 +226,8 @@ def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Ru
     results.write_history(job.folder, history)
     write_json(job.folder / "metrics.json", metrics | {"speed": speed})
     manifest = results.manifest(job.folder, final.model, final.facts, history, speed, files=job.source.files)
-    manifest["files"] |= fold_hashes(job.folder, len(job.folds))
+    trained_on = write_trained_on(job.folder, job.study.samples, final.model.state.feature_ids, job.folds)
+    manifest["files"] |= fold_hashes(job.folder, len(job.folds)) | {TRAINED_ON: sha256_of_file(trained_on)}
     command = read_state(job.folder)["command"]
     write_json(job.folder / "manifest.json", manifest | {"command": command, "created": _now()})
     return load_run(job.folder)
@@ -397,8 +366,12 @@ def _fit_contrast(job: _Job) -> tuple[_Job, list[FoldResult]] | None:
     """Fit everything again on random samples; nothing where that was not asked for or there is no group."""
     if job.config.evaluation.contrast == "none" or job.study.groups is None or results.is_leaky(job.study, job.folds):
         return None
-    split = component_from_dict("splits", {"kind": "random", "folds": max(len(job.folds), 2)})
-    words = split.assign(job.study.named_labels(), None, job.study.samples.table, job.config.training.seed)
+    try:
+        split = random_split(job.folds)
+        words = random_words(split, job.study, job.folds, job.config.training.seed)
+    except GenokenError as error:  # what is trained by now must not be lost over it
+        job.show.warning(f"no contrast with random samples: {error}")
+        return None
     config = replace(job.config, split=split, training=replace(job.config.training, logger="none"))
     random = replace(job, config=config, folds=words, folder=job.folder / "contrast")
     job.show.line("Contrast: the same with random samples held out instead of whole groups.")

@@ -35,7 +35,7 @@ def test_human_output(call, recorded):
     assert (arguments["label"], arguments["group"], arguments["source"]) == ("type", "donor", "raw")
     assert [line.rstrip() for line in answer.out.splitlines()] == [
         "cells.h5ad: 1,200 samples, 3 features",
-        "about 12 MB of memory, Ensembl ids with versions, human, 2 of them repeated",
+        "about 12 MB of memory for the values alone, Ensembl ids with versions, human, 2 of them repeated",
         "",
         "Matrices",
         "  X    not used  scaled      100% not zero; negative values",

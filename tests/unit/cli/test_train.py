@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from genoken.cli.stop import Stopped
-from genoken.workflows.train import default_folder
+from genoken.workflows.request import default_folder
 
 DOCUMENTED = [
     ("--epochs 5", {"training.epochs": 5}),

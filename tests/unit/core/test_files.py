@@ -16,6 +16,7 @@ from genoken.core import files
 from genoken.core.errors import GenokenError, RunError
 from genoken.core.files import (
     atomic_path,
+    check_output_folder,
     prepare_output_folder,
     read_json,
     sha256_of_file,
@@ -257,3 +258,16 @@ def test_the_hash_of_a_folder_is_that_of_its_names_and_contents(tmp_path):
     assert folder("same", a="1", deep_c="3", b="2") == found
     others = [folder("changed", a="1", b="2", deep_c="4"), folder("moved", a="1", b="2", c="3"), folder("fewer", a="1", b="2")]
     assert len({found, *others}) == 4
+
+
+def test_a_folder_is_checked_without_being_changed(tmp_path):
+    assert not check_output_folder(tmp_path / "new", overwrite=False)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(RunError, match="exists and is not empty"):
+        check_output_folder(tmp_path, overwrite=False)
+    with pytest.raises(RunError, match="genoken did not write"):
+        check_output_folder(tmp_path, overwrite=True)
+    (tmp_path / "config.yaml").write_text("", encoding="utf-8")
+    assert check_output_folder(tmp_path, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml", "notes.txt"]

@@ -8,15 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import contingency as scipy_contingency
 
 from genoken.core.errors import DataError
 from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data._check_association import cramers_v, purity
-from genoken.data._check_values import row_hashes
 from genoken.data.check import check_samples, guess_group_column, guess_label_columns, guess_task, require_column
 
 MATRICES = [{"name": "X", "kind": "counts", "evidence": "whole numbers from 0 to 9", "density": 0.5, "used": True}]
@@ -97,7 +94,7 @@ def test_columns_that_do_not_exist_name_the_nearest(option, wrong, near):
     errors = [finding for finding in found["findings"] if finding["level"] == "error"]
     assert [finding["title"] for finding in errors] == [f"No {option}: there is no column '{wrong}' in the sample table (obs)"]
     assert f"did you mean '{near}'" in errors[0]["remedy"]
-    assert "--label cell_type --group donor" in found["suggestion"]
+    assert found["suggestion"] == ""
 
 
 def test_missing_unbalanced_and_meaningless_labels():
@@ -209,10 +206,18 @@ def test_numbers_of_groups_are_judged(donors, title, level):
     assert level_of(found, title)[0] == level
 
 
-def test_two_groups_suggest_a_random_split():
+def test_two_groups_are_an_error_and_one_suggests_a_random_split():
     found = check(make({"cell_type": TYPES, "donor": ["d1", "d2"] * 30}), label="cell_type")
+    assert found["suggestion"] == ""
+    assert any("--split random" in finding["remedy"] for finding in found["findings"] if finding["level"] == "error")
+    found = check(make({"cell_type": TYPES, "donor": ["d1"] * 60}), label="cell_type", group="donor")
     assert "--split random" in found["suggestion"]
     assert "--group" not in found["suggestion"]
+
+
+def test_a_source_that_was_asked_for_is_in_the_command():
+    found = check(make({"label": TYPES}), source="X")
+    assert found["suggestion"].endswith("--set data.source=X -o 'runs/my cells'")
 
 
 def test_odd_groups_are_named():
@@ -264,21 +269,6 @@ def test_repeated_samples_are_found_with_what_they_differ_in():
     assert TYPES[40] != TYPES[41]
 
 
-@given(st.integers(1, 60), st.integers(0, 2**31))
-def test_rows_share_a_hash_exactly_when_they_are_equal(num_rows, seed):
-    values = generator(seed, "rows").integers(-1, 2, size=(num_rows, 3)).astype(np.float32)
-    hashes = row_hashes(sp.csr_matrix(values))
-    same = (values[:, None, :] == values[None, :, :]).all(axis=2)
-    np.testing.assert_array_equal(hashes[:, None] == hashes[None, :], same)
-
-
-def test_hashes_do_not_depend_on_the_block_of_a_row(monkeypatch):
-    values = sp.csr_matrix(generator(0, "blocks").integers(0, 3, size=(50, 4)).astype(np.float32))
-    whole = row_hashes(values)
-    monkeypatch.setattr("genoken.data._check_values._HASH_ROWS", 7)
-    np.testing.assert_array_equal(row_hashes(values), whole)
-
-
 def test_feature_ids_are_judged():
     values = generator(0, "ids").integers(0, 9, size=(60, 4))
     ensembl = ["ENSG00000141510.18", "ENSG00000012048.23", "ENSG00000139618.19", "ENSG00000146648.21"]
@@ -312,7 +302,7 @@ def test_problems_of_the_reader_come_first_and_once():
     }  # fmt: skip
     assert titles(found, "error") == ["3 values are missing or infinite", "1 gene name occurs more than once (A)"]
     assert "No missing values" not in titles(found, "ok")
-    assert "--set data.source=X" in found["suggestion"]
+    assert found["suggestion"] == ""
 
 
 def test_long_tables_are_cut_to_the_largest_groups():

@@ -156,6 +156,26 @@ def test_regression_is_compared_by_r2():
     assert found["verdict"].startswith("The transformer beats ridge regression: R² 0.9")
 
 
+def test_the_train_means_of_folds_have_no_correlation():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(20), 15)
+    folds, truth = groups % 5, rng.normal(size=300) + rng.normal(size=20)[groups]
+    means = np.array([truth[folds != fold].mean() for fold in range(5)])[folds]
+    model = means + 0.5 * (truth - truth.mean()) + 0.1 * rng.normal(size=300)
+    arguments = {"task": "regression", "labels": truth, "classes": (), "groups": groups, "seed": 0, "draws": 100}
+    pooled = evaluate_predictions(**arguments, predictions={"model": model, "majority": means})["test"]
+    assert pooled["baselines"]["majority"]["pearson"] < -0.1
+    test = evaluate_predictions(**arguments, predictions={"model": model, "majority": means}, folds=folds)["test"]
+    for metric in ("pearson", "spearman"):
+        assert test["baselines"]["majority"][metric] is None
+        assert test["baselines"]["majority"][f"{metric}_interval"] is None
+        low, high = test["model"][f"{metric}_interval"]
+        assert low < test["model"][metric] < high
+    within = [np.corrcoef(truth[folds == fold], model[folds == fold])[0, 1] for fold in range(5)]
+    assert test["model"]["pearson"] == pytest.approx(np.mean(within))
+    assert test["model"]["r2_interval"] == pooled["model"]["r2_interval"]
+
+
 def test_labels_that_do_not_vary_cannot_be_compared():
     predictions = {"model": np.arange(20.0), "majority": np.zeros(20)}
     found = evaluate_predictions(

@@ -5,8 +5,8 @@ import pytest
 
 from genoken.core.errors import ConfigError
 from genoken.core.files import to_json
-from genoken.interpretation import controls as module
-from genoken.interpretation.attention_weights import attention_matrix
+from genoken.interpretation import explain as module
+from genoken.interpretation.attention_weights import gene_attention
 from genoken.interpretation.attributions.integrated_gradients import IntegratedGradients
 from genoken.interpretation.explain import explain_parts
 
@@ -39,9 +39,9 @@ def test_attention_of_several_models_is_averaged_over_the_samples_that_hold_both
     sums, counts = np.zeros((8, 8)), np.zeros((8, 8))
     for part in parts:
         places = np.array([found["genes"].index(symbol) for symbol in part.symbols])
-        means, samples = attention_matrix(part.subject, part.rows, np.arange(7))
-        sums[np.ix_(places, places)] += np.nan_to_num(means) * samples
-        counts[np.ix_(places, places)] += samples
+        own = gene_attention(part.subject, part.rows, np.arange(7))
+        sums[np.ix_(places, places)] += own.by_head.mean(axis=(0, 1))
+        counts[np.ix_(places, places)] += own.counts
     assert np.allclose(found["matrix"], np.where(counts > 0, sums / np.maximum(counts, 1), np.nan), equal_nan=True)
     assert counts.max() > 1
 

@@ -135,6 +135,7 @@ def test_files_hold_the_top_genes_the_whole_ranking_and_the_controls(subject_of,
     found = explain_subject(subject_of(labels=LABELS), rows=ROWS, symbols=SYMBOLS, seed=0, method="gradient", top=2)
     export_explanation(found, tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
+        "attention.parquet",
         "class_0.rnk",
         "class_2.rnk",
         "controls.json",

@@ -35,6 +35,15 @@ def test_complete_folder(evil_run: Path) -> None:
     assert run.config.startswith("label: cell_type")
 
 
+def test_baselines_of_a_regression_have_one_name_under_both_splits(regression_run: Path) -> None:
+    path = regression_run / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    metrics["contrast"] = {"random_split": {"model": {"r2": 0.5}, "baselines": {"linear": {"r2": 0.4}, "majority": {"r2": 0.0}}}}
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    found = load_run_folder(regression_run).metrics["contrast"]["random_split"]
+    assert found == {"model": {"r2": 0.5}, "baselines": {"ridge": {"r2": 0.4}, "mean": {"r2": 0.0}}}
+
+
 def test_regression_prefers_the_metric_of_the_difference(regression_run: Path) -> None:
     run = load_run_folder(regression_run)
     assert run.is_regression

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pytest
 
 from genoken.reporting import sections_data
 from genoken.reporting.blocks import Finding, Missing, Panel, Section, Table
 from genoken.reporting.load import load_run_folder
+from genoken.reporting.wording import contrast_sentence
 
 
 def test_doctor_lists_the_worst_finding_first(evil_run: Path) -> None:
@@ -19,6 +23,44 @@ def test_doctor_lists_the_worst_finding_first(evil_run: Path) -> None:
     assert keys == ["label-counts", "label-by-group"]
     said = [getattr(block, "text", "") for block in part.blocks]
     assert "Gene identifiers: symbols, species human, without version suffixes, 0 duplicated." in said
+    # what training takes is not what the values take, and the doctor alone knows the latter only
+    assert "Memory: the values and their prepared copy alone about 310 MB." in said
+    path = evil_run / "check.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"training_memory_mb": 611.7}), encoding="utf-8")
+    part = sections_data.doctor(load_run_folder(evil_run))
+    assert isinstance(part, Section)
+    line = "Memory: training about 612 MB (estimated before it began); the values and their prepared copy alone about 310 MB."
+    assert line in [getattr(block, "text", "") for block in part.blocks]
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        (
+            {"kind": "folds", "folds": 5, "note": "5-fold cross-validation over samples; every sample is tested once"},
+            "5-fold cross-validation over samples; every sample is tested once.",
+        ),
+        ({"kind": "column", "folds": 1, "note": "as the column 'split' says"}, "As the column 'split' says."),
+        (
+            {"kind": "folds", "group": "donor", "folds": 5},
+            "Whole groups ('donor') held out, 5-fold cross-validation. "
+            "Every sample is predicted once, by a model that has not seen it.",
+        ),
+    ],
+)
+def test_how_samples_were_divided_is_said_once(facts: dict[str, Any], sentence: str) -> None:
+    assert sections_data.split_sentence(facts) == sentence
+
+
+def test_what_the_audit_says_is_not_said_again(evil_run: Path) -> None:
+    path = evil_run / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    finding = {"level": "ok", "title": "No group is in both train and test", "detail": "All 8 values stay on one side."}
+    path.write_text(json.dumps(metrics | {"leakage": {"findings": [finding]}}), encoding="utf-8")
+    part = sections_data.split(load_run_folder(evil_run))
+    assert isinstance(part, Section)
+    titles = [block.title for block in part.blocks if isinstance(block, Finding)]
+    assert titles == ["No group is in both train and test", "No sample is in both train and test"]
 
 
 def test_overlap_is_counted_in_the_split_itself() -> None:
@@ -47,7 +89,7 @@ def test_validation_groups_count_as_seen() -> None:
 
 def test_no_groups_or_no_folds_is_no_finding() -> None:
     table = pd.DataFrame({"sample_id": ["a"], "group": [None], "fold_0": ["train"]})
-    assert [finding.title for finding in sections_data.overlap_findings(table)] == ["No sample is in training and in test"]
+    assert [finding.title for finding in sections_data.overlap_findings(table)] == ["No sample is in both train and test"]
     assert sections_data.overlap_findings(table[["sample_id", "group"]]) == []
 
 
@@ -60,6 +102,8 @@ def test_split_of_an_honest_run_shows_what_a_random_one_would_claim(evil_run: Pa
     panel = next(block for block in part.blocks if isinstance(block, Panel))
     assert panel.plots[0].figure.data[0].x[0] == run.test["model"]["macro_f1"]
     assert panel.plots[0].figure.data[1].x[0] == run.metrics["contrast"]["random_split"]["model"]["macro_f1"]
+    said = [getattr(block, "text", "") for block in part.blocks]
+    assert contrast_sentence("macro_f1", run.test["model"], run.metrics["contrast"]["random_split"]["model"]) in said
     assert not [block for block in part.blocks if isinstance(block, Finding) and block.level == "error"]
     assert any(isinstance(block, Table) for block in part.blocks)
 
@@ -69,7 +113,7 @@ def test_leaky_split_has_a_banner_and_the_audit_sees_it(binary_leaky_run: Path) 
     assert isinstance(part, Section)
     errors = [block.title for block in part.blocks if isinstance(block, Finding) and block.level == "error"]
     assert errors == ["This split leaks", "5 groups in training and in test"]
-    assert part.intro.startswith("Samples at random, 5-fold cross-validation. Every sample")
+    assert part.intro.startswith("Asked for by name.")
 
 
 def test_absent_sections(minimal_run: Path) -> None:

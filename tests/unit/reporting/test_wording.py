@@ -96,3 +96,44 @@ def test_natural_order() -> None:
 @given(st.lists(st.text(max_size=8), max_size=6))
 def test_natural_order_sorts_any_text(names: list[str]) -> None:
     assert sorted(sorted(names, key=wording.natural_order)) == sorted(names)
+
+
+ON_RANDOM = "On random samples instead of whole groups, "
+
+
+@pytest.mark.parametrize(
+    ("name", "held_out", "at_random", "sentence"),
+    [
+        (
+            "macro_f1",
+            {"macro_f1": 0.5, "macro_f1_interval": [0.4, 0.6]},
+            {"macro_f1": 0.775},
+            ON_RANDOM + "Macro F1 of the same model is 0.775, not 0.500: too good by 0.275, because "
+            "samples of the same groups were in training. Only the split by groups says what to expect of a new group.",
+        ),
+        (
+            "macro_f1",
+            {"macro_f1": 0.5, "macro_f1_interval": [0.4, 0.6]},
+            {"macro_f1": 0.55},
+            ON_RANDOM + "Macro F1 of the same model is 0.550, not 0.500: better by 0.050, but within "
+            "the 95 % interval of the score on whole groups, so this may be chance.",
+        ),
+        (
+            "r2",
+            {"r2": 0.8, "r2_interval": [0.7, 0.9]},
+            {"r2": 0.7999},
+            ON_RANDOM + "R² of the same model is 0.800, not 0.800, so no better: no leak shows here.",
+        ),
+        (
+            "mae",
+            {"mae": 2.0, "mae_interval": None},
+            {"mae": 1.5},
+            ON_RANDOM + "Mean absolute error of the same model is 1.500, not 2.000: too good by 0.500, "
+            "because samples of the same groups were in training. How much of it is chance is not known, because there is no "
+            "interval. Only the split by groups says what to expect of a new group.",
+        ),
+        ("r2", {"r2": None}, {"r2": 0.5}, "The same model was also scored on random samples, but R² is not known of both."),
+    ],
+)
+def test_a_contrast_is_worded_by_its_sign_and_size(name, held_out, at_random, sentence) -> None:
+    assert wording.contrast_sentence(name, held_out, at_random) == sentence

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -104,7 +106,9 @@ def test_what_is_learned_comes_from_the_train_split():
     assert state.feature_ids == ("b", "c")  # the train split never expresses a
     np.testing.assert_allclose(state.per_feature["train_mean"], [4 / 3, 2 / 3])
     np.testing.assert_allclose(state.per_feature["train_deviation"], np.sqrt([14 / 9, 8 / 9]))
-    assert state.facts == {"value_kind": "log", "train_samples": 3}
+    total = state.facts.pop("train_total")
+    assert total == pytest.approx(np.expm1(2))  # of e^3 - 1, e - 1 and e^2 - 1
+    assert state.facts == {"value_kind": "log", "train_samples": 3, "train_total_is_constant": False}
 
 
 def test_variable_genes_are_chosen_on_the_train_split_alone():
@@ -145,6 +149,79 @@ def test_each_kind_of_value_is_brought_to_logarithms():
     np.testing.assert_allclose(prepared("counts"), np.log([[3, 7], [1, 9]]), rtol=1e-6)
     np.testing.assert_allclose(prepared("normalized"), np.log([[2, 4], [1, 3]]), rtol=1e-6)
     np.testing.assert_allclose(prepared("log"), dense)
+
+
+SHARES = np.array([[0.4, 0.0, 0.6], [0.1, 0.9, 0.0], [0.5, 0.25, 0.25], [0.0, 0.5, 0.5]])
+LOG_OF = {"counts": lambda values: values, "normalized": lambda values: values, "log": np.log1p}
+
+
+def of_total(total, kind) -> Samples:
+    return samples_of(LOG_OF[kind](SHARES * total), kind)
+
+
+@pytest.mark.parametrize("train_kind", ["counts", "normalized", "log"])
+@pytest.mark.parametrize("kind", ["counts", "normalized", "log"])
+@pytest.mark.parametrize(("train_total", "total"), [(1000, 1e6), (1e6, 1000), (1e5, 1e5)])
+def test_values_of_a_known_total_are_brought_to_the_train_splits(train_kind, kind, train_total, total):
+    tokenizer = ContinuousTokenizer(hvgs=0, target_sum=1000)
+    train = of_total(train_total, train_kind)
+    state = tokenizer.fit(train)
+    wanted = 1000 if train_kind == "counts" else train_total
+    assert state.facts["train_total"] == pytest.approx(wanted)
+    assert state.facts["train_total_is_constant"] is True
+    columns = np.arange(3)
+    np.testing.assert_allclose(tokenizer.prepare(train, columns, state).toarray(), np.log1p(SHARES * wanted), rtol=1e-5)
+    other = of_total(total, kind)
+    np.testing.assert_allclose(tokenizer.prepare(other, columns, state).toarray(), np.log1p(SHARES * wanted), rtol=1e-5)
+    said = " ".join(tokenizer.notes(other, state))
+    if kind == "counts" or total == wanted:
+        assert said == ""
+    else:
+        logged = " before the logarithm" if kind == "log" else ""
+        sums = f"the {kind} values sum to about {total:,.0f} per sample{logged}"
+        assert said == f"{sums}, those that the model was trained on to about {wanted:,.0f}; they were rescaled to that"
+    np.testing.assert_array_equal(other.values.toarray(), LOG_OF[kind](SHARES * total).astype(np.float32))
+
+
+def test_totals_that_vary_are_left_alone_with_a_warning_when_they_are_far_apart():
+    tokenizer = ContinuousTokenizer(hvgs=0, target_sum=1000)
+    state = tokenizer.fit(of_total(1000, "counts"))
+    factors = np.array([[300], [600], [800], [3000]])
+    near, far = (samples_of(np.log1p(SHARES * factors * times), "log") for times in (1, 100))
+    for samples in (near, far):
+        np.testing.assert_array_equal(tokenizer.prepare(samples, np.arange(3), state).toarray(), samples.values.toarray())
+    assert tokenizer.notes(near, state) == ()
+    assert tokenizer.notes(far, state) == (
+        "the log values sum to about 70,000 per sample before the logarithm, those that the model was trained on to about 1,000; "
+        "they were not rescaled, because not all these sums are alike or they are too few, and predictions may be wrong: give "
+        "counts, or values of all genes that were normalized as the train file's were",
+    )
+
+
+def test_where_train_totals_vary_nothing_is_rescaled_and_counts_have_a_warning():
+    tokenizer = ContinuousTokenizer(hvgs=0, target_sum=1000)
+    state = tokenizer.fit(samples_of(np.log1p(SHARES * [[200], [300], [500], [900]]), "log"))
+    found = tokenizer.prepare(of_total(50, "counts"), np.arange(3), state).toarray()
+    np.testing.assert_allclose(found, np.log1p(SHARES * 1000), rtol=1e-5)
+    (note,) = tokenizer.notes(of_total(50, "counts"), state)
+    assert note.startswith(
+        "counts are scaled to 1,000 per sample, but the values that the model was trained on have no common total "
+    )
+    assert "(median 400 before the logarithm)" in note
+    log = of_total(1000, "log")
+    np.testing.assert_array_equal(tokenizer.prepare(log, np.arange(3), state).toarray(), log.values.toarray())
+    assert "sum to about 1,000 per sample before the logarithm" in tokenizer.notes(log, state)[0]
+    assert tokenizer.notes(of_total(500, "log"), state) == ()
+
+
+def test_totals_may_be_those_of_genes_that_were_left_out():
+    tokenizer = ContinuousTokenizer(hvgs=0, target_sum=1000)
+    state = tokenizer.fit(of_total(1000, "counts"))
+    whole = of_total(20_000, "counts")
+    part = replace(whole, values=whole.values[:, :2], features=whole.features.iloc[:2], totals=np.full(4, 20_000.0))
+    for samples in (whole, part):
+        found = tokenizer.prepare(samples, np.array([0, 1]), state).toarray()
+        np.testing.assert_allclose(found, np.log1p(SHARES[:, :2] * 1000), rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["scaled", "unknown"])

@@ -44,8 +44,17 @@ def test_normalizing_is_typed_by_hand():
     np.testing.assert_allclose(log.toarray(), np.log([[2, 4, 1], [1, 1, 1], [1, 1, 6]]), rtol=1e-6)
     neither = _features.normalize_total_log1p(values, 8.0, total=False, log=False)
     np.testing.assert_array_equal(neither.toarray(), values.toarray())
+    given = _features.normalize_total_log1p(values, 8.0, total=True, log=False, totals=np.array([2.0, 0.0, 20.0]))
+    np.testing.assert_allclose(given.toarray(), [[4, 12, 0], [0, 0, 0], [0, 0, 2]])
     assert both.dtype == np.float32
     np.testing.assert_array_equal(values.toarray(), [[1, 3, 0], [0, 0, 0], [0, 0, 5]])
+
+
+def test_rescaling_is_typed_by_hand():
+    values = sp.csr_matrix(np.log(np.array([[3, 7, 1], [1, 1, 9]], dtype=np.float32)))
+    found = _features.rescale_log1p(values, 0.5)
+    np.testing.assert_allclose(found.toarray(), np.log([[2, 4, 1], [1, 1, 5]]), rtol=1e-6)
+    assert found.dtype == np.float32
 
 
 def test_normalizing_is_scanpys(counts):

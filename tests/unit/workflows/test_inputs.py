@@ -15,6 +15,7 @@ from genoken.core.config import DataSettings
 from genoken.core.errors import ConfigError, DataError
 from genoken.core.files import sha256_of_file
 from genoken.workflows.inputs import (
+    _class_shares,
     _limited,
     build_study,
     has_split_column,
@@ -66,6 +67,16 @@ def test_real_numbers_are_regressed_on(samples):
     assert study.notes == ("1 sample has no value in 'y' and is left out",)
 
 
+def test_a_positive_class_of_a_number_is_refused(samples):
+    with pytest.raises(ConfigError) as caught:
+        study_of(samples(y=[0.5, 1.5, -2.0]), positive="1.5")
+    assert str(caught.value) == (
+        "cells.h5ad:X: 'y' is a number to be regressed on, and has no class '1.5' — leave out --positive, choose another --label, "
+        "or use --set data.task=classification"
+    )
+    assert study_of(samples(y=[0.5, 1.5, -2.0]), positive="1.5", task="classification").classes == ("not 1.5", "1.5")
+
+
 def test_a_task_that_is_asked_for_is_taken(samples):
     assert study_of(samples(y=[0.5, 1.5]), task="classification").classes == ("0.5", "1.5")
     assert study_of(samples(y=[1, 2, 3]), task="regression").labels.tolist() == [1.0, 2.0, 3.0]
@@ -111,9 +122,37 @@ def test_a_limited_draw_keeps_every_class_and_depends_on_the_seed_alone(names, l
     rows = _limited(labels, classes, limit, 1)
     np.testing.assert_array_equal(rows, _limited(labels, classes, limit, 1))
     assert (np.diff(rows) > 0).all()
-    for code in range(len(classes)):
-        total = int((labels == code).sum())
-        assert (labels[rows] == code).sum() == min(total, max(3, round(limit * total / len(labels))))
+    sizes = np.bincount(labels)
+    least = np.minimum(sizes, 3)
+    drawn = np.bincount(labels[rows], minlength=len(classes))
+    assert (least <= drawn).all()
+    assert (drawn <= sizes).all()
+    assert len(rows) == max(limit, least.sum()) or limit > len(names)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count", "shares"),
+    [
+        ([100, 100, 100], 200, [67, 67, 66]),  # the same remainder three times: the first classes have it
+        ([10, 20, 30], 30, [5, 10, 15]),
+        ([54, 33, 13], 12, [6, 3, 3]),  # exactly 6.48, 3.96 and 1.56
+        ([50, 30, 21], 10, [4, 3, 3]),  # exactly 4.95, 2.97 and 2.08
+        ([1000, 2, 1000], 11, [4, 2, 5]),
+        ([1000, 10, 10], 10, [4, 3, 3]),
+        ([10, 10, 10], 5, [3, 3, 3]),
+    ],
+)
+def test_shares_of_a_limited_draw_are_typed_by_hand(sizes, count, shares):
+    found = _class_shares(np.array(sizes), count)
+    assert found.tolist() == shares
+
+
+def test_a_limited_draw_of_classes_has_exactly_that_many_and_says_so(samples):
+    study = study_of(samples(y=["a", "b", "c"] * 100), limit_samples=200)
+    assert study.samples.num_samples == 200
+    assert study.notes == ("200 of 300 samples are used, as asked (data.limit_samples)",)
+    more = study_of(samples(y=["a", "b", "c"] * 100), limit_samples=5)
+    assert more.notes == ("9 of 300 samples are used, to have three of each class (data.limit_samples)",)
 
 
 def test_a_limited_draw_of_numbers_has_exactly_that_many(samples):

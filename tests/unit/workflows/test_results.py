@@ -49,6 +49,23 @@ def test_a_split_is_leaky_where_a_group_is_learned_from_and_tested(study, sample
     assert results.split_note(config_of("column"), study, FOLDS[:1]) == "as the column 'split' says"
 
 
+def test_validation_on_train_groups_is_said(samples):
+    made = samples(y=["a", "b"] * 4, donor=[name for name in "pqrs" for _ in "ab"])
+    study = build_study(made, DataSettings(label="y"), seed=0, guess_group=True)
+    shared = ["train", "val", "train", "val", "train", "train", "test", "test"]
+    apart = ["test", "test", "val", "val", "train", "train", "train", "train"]
+    rests = "so stopping and the weights of the model's summands rest on groups that the model has seen; the test groups are new"
+    assert results.split_note(config_of("group"), study, np.array([shared])) == (
+        "one split of whole 'donor' groups: 4 train / 2 val / 2 test. Validation samples come from train groups, " + rests
+    )
+    both = results.split_note(config_of("folds"), study, np.array([shared, apart]))
+    assert both.endswith(f"; every sample is tested once. Validation samples come from train groups in 1 of 2 folds, {rests}")
+    plain = build(RunConfig, {"split": "group", "training": {"weigh_summands": False}})
+    assert ", so stopping rests on groups that the model has seen" in results.split_note(plain, study, np.array([shared]))
+    assert "Validation" not in results.split_note(config_of("group"), study, np.array([apart]))
+    assert "Validation" not in results.split_note(config_of("random"), study, np.array([shared]))
+
+
 def test_of_two_classes_the_threshold_decides():
     predicted = np.array([[0.69, 0.31], [0.71, 0.29], [0.7, 0.3]])
     found = results.prediction_table(pd.Index(["x", "y", "z"]), predicted, ("no", "yes"), 0.3, {"fold": [0, 0, 1]})

@@ -20,6 +20,7 @@ from genoken.evaluation.metrics.classification import (
     squared_errors,
     valid_probabilities,
 )
+from genoken.evaluation.metrics.regression import fold_members
 
 
 class WeightedClassification:
@@ -61,7 +62,7 @@ class WeightedClassification:
         self._gaps = _totals(confidence_bins(confidence), units, (codes == predicted) - confidence, NUM_BINS, num_units)
         self._squared_errors = np.bincount(units, squared_errors(codes, probabilities), minlength=num_units)
         self._log_losses = np.bincount(units, log_losses(codes, probabilities), minlength=num_units)
-        members = [np.arange(len(codes))] if folds is None else [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
+        members = fold_members(len(codes), folds)
         self._rankings = [
             [_Ranking.of(codes[rows] == code, probabilities[rows, code], units[rows], num_units) for rows in members]
             for code in ranked_classes(codes, self._num_classes)
@@ -179,16 +180,19 @@ class WeightedRegression:
         Unit of each sample, int64 in [0, num_units), of shape (samples,).
     num_units
         Number of units.
+    folds
+        Fold of each sample when they were predicted by the models of a cross-validation.
     """
 
-    def __init__(self, truth: np.ndarray, predicted: np.ndarray, units: np.ndarray, num_units: int) -> None:
+    def __init__(
+        self, truth: np.ndarray, predicted: np.ndarray, units: np.ndarray, num_units: int, *, folds: np.ndarray | None = None
+    ) -> None:
         self._units = units
         self._truth = truth - truth.mean()
-        self._predicted = predicted - predicted.mean()
         error = truth - predicted
         columns = (np.ones(len(truth)), error**2, np.abs(error))
         self._sums = np.stack([np.bincount(units, column, minlength=num_units) for column in columns], axis=1)
-        self._truth_order, self._predicted_order = _SortedBlocks.of(truth), _SortedBlocks.of(predicted)
+        self._folds = [_CorrelatedFold.of(truth, predicted, rows) for rows in fold_members(len(truth), folds)]
 
     def metrics(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Return each metric for each row of weights.
@@ -209,14 +213,50 @@ class WeightedRegression:
         variation = of_samples @ self._truth**2 - total * truth_mean**2
         with np.errstate(invalid="ignore", divide="ignore"):
             r2 = np.where(variation > 1e-12 * total, 1 - squared / variation, np.nan)
-        truth_ranks, predicted_ranks = self._truth_order.ranks(of_samples), self._predicted_order.ranks(of_samples)
+        sums = np.sum([fold.sums(of_samples) for fold in self._folds], axis=0)
         return {
             "r2": r2,
-            "pearson": _weighted_correlation(of_samples, self._truth, self._predicted),
-            "spearman": _weighted_correlation(of_samples, truth_ranks, predicted_ranks),
+            "pearson": _ratio(sums[0], sums[1]),
+            "spearman": _ratio(sums[2], sums[3]),
             "mae": absolute / total,
             "rmse": np.sqrt(squared / total),
         }
+
+
+@dataclass(frozen=True)
+class _CorrelatedFold:
+    """The samples that one model predicted; truth and predictions have mean 0 and standard deviation 1, or are 0 where constant."""
+
+    rows: np.ndarray
+    truth: np.ndarray
+    predicted: np.ndarray
+    truth_order: _SortedBlocks
+    predicted_order: _SortedBlocks
+
+    @classmethod
+    def of(cls, truth: np.ndarray, predicted: np.ndarray, rows: np.ndarray) -> _CorrelatedFold:
+        """Standardize and sort the rows of one fold."""
+        one, other = _standardized(truth[rows]), _standardized(predicted[rows])
+        return cls(rows, one, other, _SortedBlocks.of(truth[rows]), _SortedBlocks.of(predicted[rows]))
+
+    def sums(self, of_samples: np.ndarray) -> np.ndarray:
+        """Return correlation times weight, and weight, of the values and then of the ranks, of shape (4, draws).
+
+        All are 0 in the draws, rows of ``of_samples`` (draws, samples), in which the correlation is not defined.
+        """
+        weights = of_samples[:, self.rows]
+        ranks = self.truth_order.ranks(weights), self.predicted_order.ranks(weights)
+        found = [_weighted_correlation(weights, one, other) for one, other in ((self.truth, self.predicted), ranks)]
+        total = weights.sum(axis=1)
+        return np.stack([part for each in found for part in (np.nan_to_num(each) * total, ~np.isnan(each) * total)])
+
+
+def _standardized(values: np.ndarray) -> np.ndarray:
+    """Return values with mean 0 and standard deviation 1, exactly 0 where they are constant: no rounding is left to correlate."""
+    if np.ptp(values) == 0:
+        return np.zeros(len(values))
+    centered = values - values.mean()
+    return centered / np.sqrt(np.mean(centered**2))
 
 
 @dataclass(frozen=True)
@@ -241,7 +281,7 @@ class _SortedBlocks:
 
 def _weighted_correlation(weights: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return the correlation of two variables, of shape (samples,) or (draws, samples), under each row of weights."""
-    total = weights.sum(axis=1, keepdims=True)
+    total = np.maximum(weights.sum(axis=1, keepdims=True), 1)  # whole numbers: 0 in the draws that leave all these samples out
     one = one - (weights * one).sum(axis=1, keepdims=True) / total
     other = other - (weights * other).sum(axis=1, keepdims=True) / total
     spread = np.sqrt((weights * one**2).sum(axis=1) * (weights * other**2).sum(axis=1))

@@ -61,8 +61,8 @@ def test_one_class_in_all_samples_has_no_ranking():
 
 
 @settings(max_examples=25)
-@given(seed=st.integers(0, 10**6), is_tied=st.booleans())
-def test_regression(seed, is_tied):
+@given(seed=st.integers(0, 10**6), is_tied=st.booleans(), num_folds=st.integers(1, 3))
+def test_regression(seed, is_tied, num_folds):
     rng = np.random.default_rng(seed)
     truth = 1e3 + rng.normal(size=50)
     predicted = 1e3 + rng.normal(size=50)
@@ -71,10 +71,23 @@ def test_regression(seed, is_tied):
     units = rng.integers(0, 6, 50)
     units[:6] = np.arange(6)
     weights = rng.integers(1, 4, (3, 6)).astype(float)
-    found = WeightedRegression(truth, predicted, units, 6).metrics(weights)
+    folds = units % num_folds  # whole units, as in a cross-validation over groups, so a draw may leave a fold out
+    weights[1, (np.arange(6) % num_folds == 0) & (num_folds > 1)] = 0
+    found = WeightedRegression(truth, predicted, units, 6, folds=folds).metrics(weights)
     for draw, weight in enumerate(weights):
         rows = np.repeat(np.arange(50), weight.astype(int)[units])
-        assert_equal(found, regression_metrics(truth[rows], predicted[rows]), draw)
+        assert_equal(found, regression_metrics(truth[rows], predicted[rows], folds=folds[rows]), draw)
+
+
+def test_a_constant_of_each_fold_correlates_with_nothing():
+    folds = np.repeat([0, 1, 2], 20)
+    truth = np.random.default_rng(0).normal(size=60) + folds
+    constants = np.array([0.1, 1e6 + 0.3, -0.7])[folds]
+    found = WeightedRegression(truth, constants, np.arange(60) % 12, 12, folds=folds).metrics(np.ones((2, 12)))
+    assert np.isnan(found["pearson"]).all()
+    assert np.isnan(found["spearman"]).all()
+    pooled = WeightedRegression(truth, constants, np.arange(60) % 12, 12).metrics(np.ones((2, 12)))
+    assert not np.isnan(pooled["pearson"]).any()
 
 
 def test_regression_on_constants_is_undefined():

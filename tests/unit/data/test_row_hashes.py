@@ -1,0 +1,26 @@
+"""Hashes of rows: equal exactly when the rows are."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genoken.core.random import generator
+from genoken.data.row_hashes import row_hashes
+
+
+@given(st.integers(1, 60), st.integers(0, 2**31))
+def test_rows_share_a_hash_exactly_when_they_are_equal(num_rows, seed):
+    values = generator(seed, "rows").integers(-1, 2, size=(num_rows, 3)).astype(np.float32)
+    hashes = row_hashes(sp.csr_matrix(values))
+    same = (values[:, None, :] == values[None, :, :]).all(axis=2)
+    np.testing.assert_array_equal(hashes[:, None] == hashes[None, :], same)
+
+
+def test_hashes_do_not_depend_on_the_block_of_a_row(monkeypatch):
+    values = sp.csr_matrix(generator(0, "blocks").integers(0, 3, size=(50, 4)).astype(np.float32))
+    whole = row_hashes(values)
+    monkeypatch.setattr("genoken.data.row_hashes._BLOCK_ROWS", 7)
+    np.testing.assert_array_equal(row_hashes(values), whole)

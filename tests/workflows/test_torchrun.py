@@ -70,5 +70,5 @@ def test_two_processes_of_torchrun_train_the_run_that_one_process_trains(cells_f
     weights = [load_file(run.folder / "model.safetensors") for run in (one, two)]
     for name, tensor in weights[0].items():
         if not name.endswith("query_key_value.bias"):  # the keys' part of it has no gradient but rounding
-            np.testing.assert_allclose(weights[1][name], tensor, atol=1e-4, err_msg=name)
+            np.testing.assert_allclose(weights[1][name], tensor, rtol=1e-3, atol=1e-4, err_msg=name)
     assert two.metrics["test"]["model"]["macro_f1"] == pytest.approx(one.metrics["test"]["model"]["macro_f1"], abs=0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +30,11 @@ from genoken.reporting.wording import (
 
 @dataclass(frozen=True)
 class Headline:
-    """The first screen: verdict, banners, three numbers, a small chart and what was done."""
+    """The first screen: verdict (its first sentence, and more), banners, three numbers, a small chart and what was done."""
 
     label: str
     verdict: str
+    more: str
     banners: tuple[Finding, ...]
     numbers: tuple[KeyNumber, ...]
     chart: Panel | None
@@ -46,15 +48,23 @@ def headline(run: RunFolder) -> Headline:
     name = run.primary_metric
     several = name is not None and len(run.predictors) > 1
     chart = plots_scores.comparison(run.predictors, [name], "headline") if several and name is not None else None
+    first, more = _first_sentence(plain(run.metrics.get("verdict") or "No verdict was computed."))
     return Headline(
         label=plain(run.metrics.get("label") or "label"),
-        verdict=plain(run.metrics.get("verdict") or "No verdict was computed."),
+        verdict=first,
+        more=more,
         banners=(leaky_banner(facts),) if facts.get("leaky") else (),
         numbers=_numbers(run, name),
         chart=chart,
         done=_done(run, facts),
         question=f"Can {plain(run.metrics.get('label') or 'label')} be predicted?",
     )
+
+
+def _first_sentence(text: str) -> tuple[str, str]:
+    """Return a verdict's first sentence, which is the page's title, and the rest of it."""
+    found = re.match(r"(.+?[.)]\.?)\s+(?=[A-Z'])", text)
+    return (found.group(1), text[found.end() :]) if found else (text, "")
 
 
 def _numbers(run: RunFolder, name: str | None) -> tuple[KeyNumber, ...]:

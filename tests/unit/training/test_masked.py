@@ -29,8 +29,8 @@ OBJECTIVES = {
 
 @pytest.fixture(scope="module")
 def cells() -> TokenDataset:
-    """Sixty cells of 20 genes in two bins."""
-    samples = samples_from_anndata(planted_markers(samples=60, features=20, seed=3))
+    """Sixty cells of 32 genes in two bins."""
+    samples = samples_from_anndata(planted_markers(samples=60, features=32, seed=3))
     tokenizer = BinnedTokenizer(edges=(0.1, 2.0))
     state = tokenizer.fit(samples)
     return TokenDataset(tokenizer, state, tokenizer.prepare(samples, np.arange(len(state.feature_ids)), state))

@@ -71,6 +71,8 @@ class Layout:
     phenotype_bounds
         The known categories of phenotype ``i`` are the entries ``phenotype_bounds[i]`` to ``phenotype_bounds[i + 1] - 1`` of the
         phenotype channel; the entry ``FIRST_CATEGORY``, before all of them, is a value that is unknown or missing.
+    is_panel
+        Whether every sample holds every feature exactly once, in whatever order.
     """
 
     channels: tuple[Channel, ...]
@@ -81,6 +83,7 @@ class Layout:
     num_phenotypes: int = 0
     has_end: bool = False
     phenotype_bounds: tuple[int, ...] = ()
+    is_panel: bool = False
 
     @property
     def first_phenotype(self) -> int:
@@ -106,9 +109,13 @@ class HeadSpec:
         Start value of each output's bias (for example the training mean); empty for zeros.
     tied_to
         Role of the channel whose embedding table is used again as output weights, one output per row; empty for weights of its own.
+    linear
+        What the linear path of a panel adds to the outputs: the ``value`` of the token's feature, or the same ``standardized``;
+        how well each ``feature`` fits the token's rank, or each ``rank`` its feature; empty for nothing.
     """
 
     outputs: int
     level: Literal["sample", "token"] = "sample"
     initial_bias: tuple[float, ...] = field(default=())
     tied_to: Literal["", "identity", "value", "phenotype"] = ""
+    linear: Literal["", "value", "standardized", "feature", "rank"] = ""

@@ -63,16 +63,10 @@ def linear_ranks(
     asked_for
         The feature at a rank, or the rank of a feature.
     """
-    from scipy.special import logsumexp
-
     axis: Literal[0, 1] = 1 if asked_for == "feature" else 0
-    known, asked = _normal_scores(known), _normal_scores(asked)
-
-    def loss(truth: np.ndarray, mean: np.ndarray, deviation: np.ndarray, tail: float = np.inf) -> float:
-        weights = _log_densities(truth, mean, deviation, tail)
-        return float(np.mean(logsumexp(weights, axis=axis) - np.diag(weights)))
-
+    loss = _rank_loss(axis)
     share = sum(map(len, hidden)) / max(asked.size, 1)
+    known, asked = normal_scores(known), normal_scores(asked)
     fit = fit_gaussian(known, share, loss, units)
     tail, scale = _tail(fit, known, share, loss)
     parts: dict[str, list[dict[str, np.ndarray]]] = {"linear_gaussian": [], "linear_student": []}
@@ -85,6 +79,27 @@ def linear_ranks(
         ):
             parts[name].append(_chances.among(weights if axis == 1 else weights.T, np.arange(len(features))))
     return {name: _chances.joined(found) for name, found in parts.items()}
+
+
+def rank_gaussian(known: np.ndarray, share: float, units: np.ndarray | None, *, asked_for: Literal["feature", "rank"]) -> Gaussian:
+    """Return the Gaussian of train ranks as normal scores; see :func:`linear_ranks`."""
+    return fit_gaussian(normal_scores(known), share, _rank_loss(1 if asked_for == "feature" else 0), units).gaussian
+
+
+def value_gaussian(known: np.ndarray, share: float, units: np.ndarray | None) -> Gaussian:
+    """Return the Gaussian of train values; see :func:`ridge`."""
+    return fit_gaussian(known, share, squared_error, units).gaussian
+
+
+def _rank_loss(axis: Literal[0, 1]) -> Callable[..., float]:
+    """Return the cross-entropy of choosing among hidden features for each place (axis 1), or among places for each feature."""
+    from scipy.special import logsumexp
+
+    def loss(truth: np.ndarray, mean: np.ndarray, deviation: np.ndarray, tail: float = np.inf) -> float:
+        weights = _log_densities(truth, mean, deviation, tail)
+        return float(np.mean(logsumexp(weights, axis=axis) - np.diag(weights)))
+
+    return loss
 
 
 def _tail(fit: Fit, known: np.ndarray, share: float, loss: Callable[..., float]) -> tuple[float, float]:
@@ -103,7 +118,7 @@ def _tail(fit: Fit, known: np.ndarray, share: float, loss: Callable[..., float])
     return min(((tail, scale) for tail in _TAILS for scale in _SCALES), key=lambda choice: total(*choice))
 
 
-def _normal_scores(ranks: np.ndarray) -> np.ndarray:
+def normal_scores(ranks: np.ndarray) -> np.ndarray:
     """Return ranks from 0 on as quantiles of the normal distribution: toward the ends steps grow, as the noise of ranks shrinks."""
     from scipy.special import ndtri
 

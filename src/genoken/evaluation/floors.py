@@ -21,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 
 from genoken.evaluation import _chances, _linear_floors
-from genoken.evaluation._linear_floors import linear_floor_note
+from genoken.evaluation._linear_floors import linear_floor_note, rank_gaussian, value_gaussian
 from genoken.evaluation._packed import PackedTokens, Targets, missing_features
 from genoken.evaluation._profiles import Points, Profile, fit_profile
 from genoken.evaluation.phenotype_floors import Floors
@@ -33,7 +33,9 @@ __all__ = [
     "category_floors",
     "feature_floors",
     "linear_floor_note",
+    "rank_gaussian",
     "value_floors",
+    "value_gaussian",
 ]
 
 _MOST_GROUPS = 50

@@ -18,6 +18,7 @@ from genoken.core.errors import ConfigError
 from genoken.core.layout import FIRST_CATEGORY, NO_CATEGORY, NUM_SPECIALS, Layout
 from genoken.core.random import generator
 from genoken.models.layers.packing import Packing
+from genoken.models.panel_path import GaussianStart
 
 VALUE_SCALE = 5.0
 """Log-normalized value at which the multiplicative factor has passed three quarters of its range."""
@@ -44,6 +45,8 @@ class EmbeddingStart:
         Train mean and standard deviation of each feature's values, shape (features,).
     expressed_mean, expressed_deviation
         The same over the samples that express the feature, shape (features,).
+    gaussian
+        For the linear path of a panel.
     """
 
     features: np.ndarray | None = None
@@ -51,6 +54,7 @@ class EmbeddingStart:
     deviation: np.ndarray | None = None
     expressed_mean: np.ndarray | None = None
     expressed_deviation: np.ndarray | None = None
+    gaussian: GaussianStart | None = None
 
     @classmethod
     def from_state(cls, per_feature: Mapping[str, np.ndarray], features: np.ndarray | None = None) -> EmbeddingStart:
@@ -225,23 +229,25 @@ class TokenEmbedding(nn.Module):
                     table[FIRST_CATEGORY:] += sinusoidal(ordered, table.shape[1])
                 table[NO_CATEGORY] = 0.0
 
-    def forward(self, batch: Batch, packing: Packing) -> Tensor:
-        """Return vectors of shape (visible tokens, width)."""
+    def forward(self, batch: Batch, packing: Packing, *, hints: Tensor | None = None) -> Tensor:
+        """Return vectors of shape (visible tokens, width); ``hints`` (tokens,) stand in for scalar values that are hidden."""
         identities = _visible(batch, self.identity_name)
         vectors = self.identity(identities)
         if self.combine != "add":
-            vectors = self._with_values(vectors, identities, _visible(batch, self.value_name))
+            seen_hints = hints if hints is None or batch.visible is None else hints.index_select(0, batch.visible)
+            vectors = self._with_values(vectors, identities, _visible(batch, self.value_name), seen_hints)
         for name, table in self.tables.items():
             vectors = vectors + table(_visible(batch, name))
         return self._placed(vectors, batch, packing)
 
-    def _with_values(self, vectors: Tensor, identities: Tensor, values: Tensor) -> Tensor:
+    def _with_values(self, vectors: Tensor, identities: Tensor, values: Tensor, hints: Tensor | None) -> Tensor:
         """Combine identity vectors (tokens, identity width) with scalar values (tokens,)."""
         if self.hidden_value is None:
             return self._combined(vectors, identities, values)
         hidden = values.isnan()
-        middle = self.center[identities] if self.combine == "affine" else torch.zeros_like(values)
-        combined = self._combined(vectors, identities, torch.where(hidden, middle, values))
+        if hints is None:
+            hints = self.center[identities] if self.combine == "affine" else torch.zeros_like(values)
+        combined = self._combined(vectors, identities, torch.where(hidden, hints, values))
         return combined + hidden.to(vectors.dtype).unsqueeze(1) * self.hidden_value
 
     def _combined(self, vectors: Tensor, identities: Tensor, values: Tensor) -> Tensor:

@@ -16,6 +16,10 @@ from genoken.models.layers.attention import SelfAttention
 from genoken.models.layers.packing import mean_over_tokens
 from genoken.models.layers.stack import TransformerStack
 from genoken.models.network import Network, seeded_weights
+from genoken.models.panel_path import Guess, PanelPath, has_panel_path
+
+ENCODER_SHARE_START = 0.1
+"""Factor of the encoder's outputs at the start, where a linear path is there to be corrected."""
 
 
 class TokenHead(nn.Module):
@@ -74,8 +78,6 @@ class TokenNetwork(nn.Module):
         Start values from the train split.
     """
 
-    linear_path = None
-
     def __init__(self, settings: ModelSettings, layout: Layout, heads: Mapping[str, HeadSpec], start: EmbeddingStart) -> None:
         super().__init__()
         if settings.encoder.takes != "tokens":
@@ -88,20 +90,32 @@ class TokenNetwork(nn.Module):
         self.value_name = self.embedding.value_name
         phenotype = layout.channel("phenotype")
         self.phenotype_name = phenotype.name if phenotype is not None else ""
+        uses_path = settings.linear_path and has_panel_path(layout)
+        self.linear_path = PanelPath(layout, start.gaussian) if uses_path else None
+        if uses_path:
+            self.encoder_share = nn.Parameter(torch.tensor(ENCODER_SHARE_START))
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the outputs (targets, outputs) of each objective at its targets, in float32."""
-        states = self.token_states(batch)
-        return {name: self._outputs(name, states, batch, batch.targets[f"{name}.places"]) for name in self.heads}
+        guess = self._guess(batch)
+        states = self._states(batch, guess)
+        return {name: self._outputs(name, states, guess, batch, batch.targets[f"{name}.places"]) for name in self.heads}
 
     def at_places(self, batch: Batch, objective: str, places: Tensor) -> Tensor:
         """Return the outputs (places, outputs) of one objective at these tokens of a batch, which need no targets."""
-        return self._outputs(objective, self.token_states(batch), batch, places)
+        guess = self._guess(batch)
+        return self._outputs(objective, self._states(batch, guess), guess, batch, places)
 
-    def _outputs(self, name: str, states: Tensor, batch: Batch, places: Tensor) -> Tensor:
-        if batch.visible is not None:
-            places = torch.searchsorted(batch.visible, places)
-        return self.heads[name](states.index_select(0, places), self._tied(self.specs[name])).float()
+    def _guess(self, batch: Batch) -> Guess | None:
+        return None if self.linear_path is None else self.linear_path(batch)
+
+    def _outputs(self, name: str, states: Tensor, guess: Guess | None, batch: Batch, places: Tensor) -> Tensor:
+        spec = self.specs[name]
+        seen = places if batch.visible is None else torch.searchsorted(batch.visible, places)
+        outputs = self.heads[name](states.index_select(0, seen), self._tied(spec)).float()
+        if self.linear_path is None or guess is None or not spec.linear:
+            return outputs
+        return self.encoder_share * outputs + self.linear_path.outputs(spec.linear, guess, batch, places)
 
     def _tied(self, spec: HeadSpec) -> Tensor | None:
         if not spec.tied_to:
@@ -115,16 +129,38 @@ class TokenNetwork(nn.Module):
 
     def token_states(self, batch: Batch) -> Tensor:
         """Return the final states of all visible tokens, shape (tokens, width)."""
-        packing = Network.packing(batch)
-        return self.encoder(self.embedding(batch, packing), packing)
+        return self._states(batch, self._guess(batch))
 
     def pooled_states(self, batch: Batch) -> Tensor:
         """Return states of shape (samples, width): of the CLS tokens, or means over all tokens."""
         packing = Network.packing(batch)
-        embedded = self.embedding(batch, packing)
+        embedded = self._embedded(batch, self._guess(batch))
         if self.pooling == "cls":
             return self.encoder(embedded, packing, first_token_only=True)
         return mean_over_tokens(self.encoder(embedded, packing), packing)
+
+    def _states(self, batch: Batch, guess: Guess | None) -> Tensor:
+        return self.encoder(self._embedded(batch, guess), Network.packing(batch))
+
+    def _embedded(self, batch: Batch, guess: Guess | None) -> Tensor:
+        """Return vectors of shape (visible tokens, width); hidden tokens are told what the linear path guesses for them."""
+        packing = Network.packing(batch)
+        if self.linear_path is None or guess is None:
+            return self.embedding(batch, packing)
+        if self.linear_path.reads == "values":
+            return self.embedding(batch, packing, hints=self.linear_path.hints(guess, batch))
+        vectors = self.embedding(batch, packing)
+        masked, expected = self.linear_path.expected_vectors(guess, batch, self._table_of_path())
+        seen = masked if batch.visible is None else torch.searchsorted(batch.visible, masked)
+        return vectors.index_add(0, seen, expected.to(vectors.dtype))
+
+    def _table_of_path(self) -> Tensor:
+        """Return the vectors of what the linear path chooses among: features or ranks."""
+        if self.linear_path is not None and self.linear_path.reads == "ranks":
+            table = self.embedding.tables[self.value_name]
+            assert isinstance(table, nn.Embedding)  # noqa: S101
+            return table.weight[FIRST_CATEGORY:]
+        return self.embedding.table
 
     def training_flops(self, batch: Batch) -> int:
         """Return the operations that the encoder's matrix products take for a training step on this batch."""

@@ -47,7 +47,12 @@ class MaskedFeatureObjective(_masking.MaskedObjective):
 
     def head(self, layout: Layout) -> HeadSpec:
         """Return one output per feature."""
-        return HeadSpec(outputs=layout.num_features, level="token", tied_to="identity" if self.tied else "")
+        return HeadSpec(
+            outputs=layout.num_features,
+            level="token",
+            tied_to="identity" if self.tied else "",
+            linear="feature" if self.restrict_to_missing and layout.channel("value") is None else "",
+        )
 
     def hide(self, batch: Batch, layout: Layout, draw: MaskDraw, statistics: FeatureStatistics | None = None) -> Batch:
         """Replace identities by ``MASK_ID`` or a random feature; labels are feature indices."""

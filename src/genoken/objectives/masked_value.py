@@ -56,8 +56,16 @@ class MaskedValueObjective(_masking.MaskedObjective):
         """Return one output per category; for numbers one, or two for counts."""
         value = _masking.required_channel(layout, "value", KIND)
         if value.kind == "category":
-            return HeadSpec(outputs=value.size - FIRST_CATEGORY, level="token", tied_to="value" if self.tied else "")
-        return HeadSpec(outputs=2 if self.likelihood == "negative_binomial" else 1, level="token")
+            num_categories = value.size - FIRST_CATEGORY
+            return HeadSpec(
+                outputs=num_categories,
+                level="token",
+                tied_to="value" if self.tied else "",
+                linear="rank" if num_categories == layout.num_features else "",
+            )
+        if self.likelihood == "negative_binomial":
+            return HeadSpec(outputs=2, level="token")
+        return HeadSpec(outputs=1, level="token", linear="standardized" if self.standardize else "value")
 
     def hide(self, batch: Batch, layout: Layout, draw: MaskDraw, statistics: FeatureStatistics | None = None) -> Batch:
         """Mask values, or replace them by others of the sample; labels are categories, or values in the channel's units.

@@ -92,6 +92,7 @@ class ContinuousTokenizer(Tokenizer):
             has_cls=True,
             emits_every_feature=self.tokens == "all" and longest == num_features + 1,
             max_tokens=longest,
+            is_panel=self.tokens == "all" and longest == num_features + 1,
         )
 
     def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> sp.csr_matrix:

@@ -106,6 +106,7 @@ class RankTokenizer(Tokenizer):
         from genoken.tokenizers import _features
 
         num_features = len(state.feature_ids)
+        longest = _features.longest_sample(num_features, self.max_tokens)
         ranks = Channel(name="rank", kind="category", role="value", size=FIRST_CATEGORY + num_features)
         return Layout(
             channels=(
@@ -115,7 +116,8 @@ class RankTokenizer(Tokenizer):
             num_features=num_features,
             has_cls=True,
             emits_every_feature=self.order == "gene_order",
-            max_tokens=_features.longest_sample(num_features, self.max_tokens),
+            max_tokens=longest,
+            is_panel=self.values == "all" and longest == num_features + 1,
         )
 
     def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> sp.csr_matrix:

@@ -28,6 +28,7 @@ from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows import pretraining_results
 from genoken.workflows.assemble import preset_content
 from genoken.workflows.files import expand_files
+from genoken.workflows.gaussian_start import gaussian_start
 from genoken.workflows.inputs import Source, read_source, read_sources
 from genoken.workflows.pretrained import (
     PretrainedModel,
@@ -299,18 +300,20 @@ def _prepare(job: _Job) -> _Prepared:
     prepared = config.tokenizer.prepare(samples, column_positions(state.feature_ids, samples.features.index), state)
     codes = None if phenotypes is None else phenotypes.codes(samples.table)
     dataset = TokenDataset(config.tokenizer, state, prepared, phenotypes=phenotypes, phenotype_codes=codes)
-    network = new_network(config, dataset, _start(config, dataset, rows["train"]))
+    units = None if not config.data.group else train.table[config.data.group].astype(str).to_numpy()
+    network = new_network(config, dataset, _start(config, dataset.take(rows["train"]), units))
     names = dict(zip(samples.features.index.astype(str), symbols_of(samples.features), strict=True))
     model = PretrainedModel(config, state, tuple(names[name] for name in state.feature_ids), phenotypes, network)
     return _Prepared(model, dataset, rows)
 
 
-def _start(config: PretrainConfig, dataset: TokenDataset, train: np.ndarray) -> EmbeddingStart:
+def _start(config: PretrainConfig, train: TokenDataset, units: np.ndarray | None) -> EmbeddingStart:
     features = None
     if config.model.embedding.init == "svd":
         width = config.model.width // 2 if config.model.embedding.combine == "concatenate" else config.model.width
-        features = svd_start(sp.csr_matrix(dataset.prepared[train]), width, config.training.seed)
-    return EmbeddingStart.from_state(dataset.state.per_feature, features)
+        features = svd_start(sp.csr_matrix(train.prepared), width, config.training.seed)
+    start = EmbeddingStart.from_state(train.state.per_feature, features)
+    return replace(start, gaussian=gaussian_start(config, train, units) if config.model.linear_path else None)
 
 
 def _continued(job: _Job, rows: dict[str, np.ndarray]) -> _Prepared:

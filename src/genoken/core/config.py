@@ -140,6 +140,8 @@ class TrainingSettings:
     """Recompute each layer's states in the backward pass, to save memory."""
     num_workers: int = 0
     """Threads that prepare batches ahead of the step; 0: in the training thread."""
+    evaluate_every: Annotated[int, Field(ge=0)] = 0
+    """Optimizer steps between validations, across the ends of epochs; 0: one after each epoch."""
     checkpoint_every: int = 0
     """Optimizer steps between checkpoints; 0: one per epoch."""
     keep_last: Count = 2

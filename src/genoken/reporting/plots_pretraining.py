@@ -86,15 +86,15 @@ def curves(
     figure = theme.figure(height=_HEIGHT)
     legend = []
     for curve in known:
-        rows = history[["epoch", curve.column]].dropna()
-        figure.add_trace(_line(rows["epoch"], rows[curve.column], curve.title, curve.tone, "solid", "epoch %{x}: %{y:.4g}"))
+        rows = history[["step", curve.column]].dropna()
+        figure.add_trace(_line(rows["step"], rows[curve.column], curve.title, curve.tone, "solid", "step %{x:,}: %{y:.4g}"))
         legend.append(LegendEntry(curve.title, curve.tone, "line", curve.title))
-    ends = [float(history["epoch"].min()), float(history["epoch"].max())]
+    ends = [float(history["step"].min()), float(history["step"].max())]
     for name, value in _strongest_first(floors, measure):
         title_of, tone, dash = _floor_style(name, floors)
         figure.add_trace(_line(ends, [value, value], title_of, tone, dash, "%{y:.4g}"))
         legend.append(LegendEntry(f"{title_of} ({number(value)})", tone, "dash", title_of))
-    figure.update_layout(xaxis={"title": {"text": "epoch"}}, yaxis={"title": {"text": metric(measure).title.lower()}})
+    figure.update_layout(xaxis={"title": {"text": "optimizer step"}}, yaxis={"title": {"text": metric(measure).title.lower()}})
     return Panel((Plot(key, title, caption, figure),), tuple(legend))
 
 

@@ -52,8 +52,8 @@ class Fit(Generic[AnyNetwork]):
         With the best weights in place.
     history
         One row per epoch.
-    best_epoch
-        The epoch (from 0) whose weights were kept.
+    best_epoch, best_step
+        The epoch (from 0) and the optimizer step whose weights were kept.
     precision, backend
         What was really used, and why.
     planned_epochs
@@ -65,6 +65,7 @@ class Fit(Generic[AnyNetwork]):
     network: AnyNetwork
     history: list[dict[str, float]]
     best_epoch: int
+    best_step: int
     precision: Precision
     backend: BackendChoice
     planned_epochs: int
@@ -133,11 +134,12 @@ def fit(
     settings = planned(settings, train)
     module = TrainingModule(network, task, settings)
     data = TokenDataModule(train, val, task, settings)
+    every = 0 if stop_after else batches_between_validations(settings, data)
     selection = WeightSelection(settings.monitor, settings.patience, settings.average_decay, stop_after)
     spawned = starts_processes(settings)
     history = History(None if spawned else on_epoch)
-    checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoint_every, settings.keep_last)
-    trainer = _trainer(settings, device, precision, folder, [selection, history, checkpoints])
+    checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoint_every, settings.keep_last, every)
+    trainer = _trainer(settings, device, precision, folder, [selection, history, checkpoints], every)
     failure = _run(trainer, module, data, latest_checkpoint(checkpoints.folder))
     if spawned:
         # What the callbacks gathered stayed in the processes; the checkpoint that follows each validation holds it.
@@ -152,7 +154,7 @@ def fit(
     network.cpu()
     load_weights(network, selection.best_weights)
     network.eval()
-    return Fit(network, history.rows, selection.best_epoch, precision, backend, settings.epochs, failure)
+    return Fit(network, history.rows, selection.best_epoch, selection.best_step, precision, backend, settings.epochs, failure)
 
 
 def planned(settings: TrainingSettings, train: TokenDataset) -> TrainingSettings:
@@ -162,6 +164,14 @@ def planned(settings: TrainingSettings, train: TokenDataset) -> TrainingSettings
     )
     num_batches = min(len(batches), settings.limit_batches or len(batches))
     return replace(settings, epochs=num_epochs(settings, num_batches))
+
+
+def batches_between_validations(settings: TrainingSettings, data: TokenDataModule) -> int:
+    """Return after how many batches validation follows, at least once in a run; 0: after each epoch."""
+    if not settings.evaluate_every:
+        return 0
+    in_run = settings.epochs * data.num_batches(settings.devices * settings.nodes)
+    return max(1, min(settings.evaluate_every * settings.accumulate, in_run))
 
 
 def _run(
@@ -182,7 +192,12 @@ def _run(
 
 
 def _trainer(
-    settings: TrainingSettings, device: torch.device, precision: Precision, folder: Path, callbacks: list[lightning.Callback]
+    settings: TrainingSettings,
+    device: torch.device,
+    precision: Precision,
+    folder: Path,
+    callbacks: list[lightning.Callback],
+    every: int,
 ) -> lightning.Trainer:
     return lightning.Trainer(
         accelerator=device.type,
@@ -191,6 +206,8 @@ def _trainer(
         strategy=lightning_strategy(settings),
         precision=precision.lightning,  # type: ignore[arg-type]
         max_epochs=settings.epochs,
+        val_check_interval=every or 1.0,
+        check_val_every_n_epoch=None if every else 1,
         accumulate_grad_batches=settings.accumulate,
         callbacks=callbacks,
         logger=_logger(settings, folder),

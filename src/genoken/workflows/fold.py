@@ -100,7 +100,8 @@ def fit_fold(
         predictions |= predict_baselines(config, baselines, prepared.values[rows["test"]])
     for rival in config.evaluation.rivals:
         predictions[_rival_name(rival)] = _rival(config, rival, study, rows, folder)
-    facts |= {"best_epoch": fitted.best_epoch, "failure": str(fitted.failure) if fitted.failure else None}
+    facts |= {"best_epoch": fitted.best_epoch, "best_step": fitted.best_step}
+    facts["failure"] = str(fitted.failure) if fitted.failure else None
     facts["matmul_flops_per_second"] = matmul_flops_per_second(choose_device(), fitted.precision.dtype)
     facts["planned_epochs"] = fitted.planned_epochs
     facts["summand_weights"] = fitted.network.summand_weights.tolist() if fitted.network.linear_path is not None else None

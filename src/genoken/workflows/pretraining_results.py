@@ -102,7 +102,7 @@ def write_results(
         bar.to(3)
     group = model.config.data.group
     groups = table[group].astype(str).to_numpy()[rows["test"]] if group else None
-    best = history.iloc[fitted.best_epoch]
+    best = history[history["step"] == fitted.best_step].iloc[0]
     summaries = {
         name: summarize(
             measures,
@@ -126,6 +126,7 @@ def write_results(
         "verdict": verdict(summaries),
         "objectives": summaries,
         "best_epoch": fitted.best_epoch,
+        "best_step": fitted.best_step,
         "train_part_loss": float(best["train_part_loss"]),
         "held_out_loss": float(best["val_loss"]),
         "split": {"kind": "holdout", "group": group or None, "samples": {part: len(found) for part, found in rows.items()}},

@@ -276,9 +276,9 @@ def _fold(job: _Job, index: int) -> FoldResult:
             on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)),
             save_baselines=len(job.folds) == 1,
         )
-    best = found.history.iloc[int(found.facts["best_epoch"])]
+    best = found.history[found.history["step"] == found.facts["best_step"]].iloc[0]
     done, note = "was done" if is_there else "done", results.epoch_note(best)
-    job.show.line(f"{name}: {done}, best epoch {int(best['epoch']) + 1} of {len(found.history)} ({note})")
+    job.show.line(f"{name}: {done}, best epoch {int(best['epoch']) + 1} of {found.history['epoch'].nunique()} ({note})")
     return found
 
 

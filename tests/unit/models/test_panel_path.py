@@ -100,15 +100,15 @@ def test_ranks_are_matched_with_features():
 def test_the_path_is_for_panels_of_a_size_that_can_be_inverted():
     assert has_panel_path(panel(FEATURE, VALUE))
     assert not has_panel_path(Layout(channels=(FEATURE,), num_features=3, has_cls=True, emits_every_feature=False, max_tokens=4))
-    large = Layout(
-        channels=(FEATURE,), num_features=3001, has_cls=True, emits_every_feature=True, max_tokens=3002, is_panel=True
-    )
+    large = Layout(channels=(FEATURE,), num_features=3001, has_cls=True, emits_every_feature=True, max_tokens=3002, is_panel=True)
     assert not has_panel_path(large)
 
 
 def _network(layout: Layout, objective: object, *, share: float) -> TokenNetwork:
     settings = ModelSettings(
-        width=4, embedding=EmbeddingSettings(init="random"), encoder=TransformerEncoder(layers=1, heads=1, feed_forward=4, dropout=0.0)
+        width=4,
+        embedding=EmbeddingSettings(init="random"),
+        encoder=TransformerEncoder(layers=1, heads=1, feed_forward=4, dropout=0.0),
     )
     torch.manual_seed(0)
     network = TokenNetwork(settings, layout, {"it": objective.head(layout)}, EmbeddingStart(gaussian=START))

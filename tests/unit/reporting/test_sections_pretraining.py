@@ -100,7 +100,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "config.yaml").write_text(CONFIG)
     history = pd.DataFrame(
         {
-            "epoch": [0, 1], "train_loss": [3.0, 2.0], "val_loss": [2.5, 2.25], "train_part_loss": [2.4, 1.5],
+            "epoch": [0, 1], "step": [10, 20], "train_loss": [3.0, 2.0], "val_loss": [2.5, 2.25], "train_part_loss": [2.4, 1.5],
             "val_masked_feature_cross_entropy": [2.0, 1.0], "train_part_masked_feature_cross_entropy": [1.9, 0.5],
             "val_masked_feature_correct": [0.1, 0.2],
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -146,3 +147,26 @@ def test_prediction_compiles_where_wanted(network, dataset, objective, target, m
     monkeypatch.setattr(fitting, "compile_blocks", compiled.append)
     predict(network, dataset, objective, target, batch_size=12, compile=True)
     assert compiled == [network]
+
+
+def test_validation_follows_every_so_many_steps_across_epochs(train, dataset):
+    each = train(evaluate_every=1, average_decay=0.0).history
+    steps_per_epoch = len(each) // 2
+    assert [row["step"] for row in each] == list(range(1, len(each) + 1))
+    assert [row["epoch"] for row in each] == [0] * steps_per_epoch + [1] * steps_per_epoch
+
+
+def test_a_run_is_validated_at_least_once_and_keeps_the_weights_of_that_step(train):
+    fitted = train(evaluate_every=1000)
+    (row,) = fitted.history
+    assert (row["epoch"], row["step"]) == (1, fitted.best_step)
+
+
+def test_validations_within_epochs_do_not_change_the_course(train, network, tmp_path):
+    start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    rare = train(evaluate_every=1000, patience=0).history
+    network.load_state_dict(start)
+    shutil.rmtree(tmp_path / "checkpoints")
+    often = train(evaluate_every=1, patience=0).history
+    assert len(often) > len(rare)
+    assert often[-1]["val_loss"] == rare[-1]["val_loss"]

@@ -19,7 +19,12 @@ class Trainer(SimpleNamespace):
 
 def trainer_at(step, **changes):
     strategy = SimpleNamespace(remove_checkpoint=lambda path: path.unlink())
-    return Trainer(**({"global_step": step, "num_training_batches": 10, "is_global_zero": True, "strategy": strategy} | changes))
+    return Trainer(
+        **(
+            {"global_step": step, "current_epoch": 0, "num_training_batches": 10, "is_global_zero": True, "strategy": strategy}
+            | changes
+        )
+    )
 
 
 def steps_in(folder):
@@ -113,7 +118,7 @@ def test_an_epochs_row(epoch, monkeypatch):
     trainer, module = epoch
     seen = []
     history = History(seen.append)
-    times = iter([100.0, 103.0, 104.0])  # training takes 3 seconds, validation one
+    times = iter([100.0, 103.0, 104.0, 104.0])  # training takes 3 seconds, validation one
     monkeypatch.setattr("genoken.training.progress.time.perf_counter", lambda: next(times))
     history.on_train_epoch_start(trainer, module)
     history.on_validation_start(trainer, module)
@@ -127,6 +132,27 @@ def test_an_epochs_row(epoch, monkeypatch):
     assert row["loader_wait"] == 0.0
     assert row["peak_memory_mb"] > 10
     assert trainer.logged == [(row, 30)]
+
+
+def test_an_epoch_that_goes_on_is_not_charged_for_its_validations(epoch, monkeypatch):
+    trainer, module = epoch
+    history = History()
+    times = iter([100.0, 103.0, 110.0, 110.0, 113.0, 114.0, 114.0])  # 3 seconds of training, 7 of validation, 3 and 1 more
+    monkeypatch.setattr("genoken.training.progress.time.perf_counter", lambda: next(times))
+    history.on_train_epoch_start(trainer, module)
+    for _ in range(2):
+        history.on_validation_start(trainer, module)
+        history.on_validation_end(trainer, module)
+    assert [row["samples_per_second"] for row in history.rows] == [4.0, 2.0]
+
+
+def test_a_checkpoint_waits_for_the_validation_that_follows(tmp_path):
+    callback = Checkpoints(tmp_path / "c", every_steps=2, keep=9, validation_every=4)
+    saved = run(callback, range(4))
+    assert saved == [[], [2], [2], [2]]
+    callback.on_validation_end(trainer_at(4), None)
+    callback.on_validation_end(trainer_at(4), None)
+    assert steps_in(callback.folder) == [2, 4]
 
 
 def test_a_trial_validation_is_not_noted(epoch):

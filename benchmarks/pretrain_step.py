@@ -58,7 +58,7 @@ GROUPED = 50
 """Batches whose cells are sorted by length together, as the library's trainer does."""
 OUTPUT_SPREAD = 0.02
 """Standard deviation of BERT's table at the start; ours starts with outputs of the same spread."""
-WARM_UP = 1
+WARM_UP = 2
 """Steps on the longest cells that do not count."""
 MEASURED_FOR_MEMORY = 2
 """Steps on the longest cells; the first makes the optimizer's state."""

@@ -53,12 +53,11 @@ def attend_with_dropout(query: Tensor, key: Tensor, value: Tensor, dropout: floa
     return mixed.view(*query.shape)
 
 
-def dropped_places(seed: int, count: int, dropout: float) -> np.ndarray:
+def dropped_places(rng: np.random.Generator, count: int, dropout: float) -> np.ndarray:
     """Return which of ``count`` weights are dropped, each with the same probability by itself; int64, ascending.
 
     The gaps between them are geometric, so that only as many numbers are drawn as weights are dropped.
     """
-    rng = generator(seed, "attention_dropout")
     expected = count * dropout
     size = int(expected + 4 * math.sqrt(expected)) + 8
     places = np.cumsum(rng.geometric(dropout, size)) - 1
@@ -111,19 +110,14 @@ class _DropoutAttention(torch.autograd.Function):
 
 
 def _blocks(query: Tensor, key: Tensor, dropout: float, seed: int) -> Iterator[_Block]:
-    """Yield whole heads, several where samples are short, or rows of one head.
-
-    Weights are numbered by head, query and key, so that which are dropped does not depend on the blocks.
-    """
+    """Yield whole heads, several where samples are short, or rows of one head; each draws what it drops after those before it."""
     num_heads, num_queries, num_keys = len(query), query.shape[1], key.shape[1]
-    places = dropped_places(seed, num_heads * num_queries * num_keys, dropout)
+    rng = generator(seed, "attention_dropout")
     at_once = max(1, BLOCK // (num_queries * num_keys))
-    rows = num_queries if at_once > 1 else min(num_queries, max(1, BLOCK // num_keys))
-    first = 0
+    rows = min(num_queries, max(1, BLOCK // num_keys))
     for head in range(0, num_heads, at_once):
+        heads = slice(head, min(head + at_once, num_heads))
         for row in range(0, num_queries, rows):
-            heads, queries = slice(head, min(head + at_once, num_heads)), slice(row, min(row + rows, num_queries))
-            last = first + (heads.stop - heads.start) * (queries.stop - queries.start) * num_keys
-            inside = places[slice(*np.searchsorted(places, (first, last)))] - first
-            yield _Block(heads, queries, torch.from_numpy(inside))
-            first = last
+            queries = slice(row, min(row + rows, num_queries))
+            count = (heads.stop - heads.start) * (queries.stop - queries.start) * num_keys
+            yield _Block(heads, queries, torch.from_numpy(dropped_places(rng, count, dropout)))

@@ -24,7 +24,7 @@ from genoken.training.masked import MaskedTask, measured
 from genoken.training.precision import choose_device, matmul_flops_per_second
 from genoken.workflows.inputs import Source
 from genoken.workflows.pretrained import PRETRAINED_FILES, PretrainedModel
-from genoken.workflows.pretrained_run import PretrainedRun, sample_states
+from genoken.workflows.pretrained_run import Pass, PretrainedRun, sample_states
 from genoken.workflows.pretraining_floors import floors_of
 from genoken.workflows.results import speed_of
 from genoken.workflows.show import Show
@@ -87,11 +87,18 @@ def write_results(
     show
         Where progress goes.
     """
-    table = source.samples.table
+    table, training = source.samples.table, model.config.training
     history = pd.DataFrame(fitted.history)
     _write_csv(folder / "history.csv", history)
     with show.bar("Scoring", total=3) as bar:
-        found = measured(model.network, task, dataset.take(rows["test"]), batch_size=_SAMPLES_PER_PASS)
+        found = measured(
+            model.network,
+            task,
+            dataset.take(rows["test"]),
+            batch_size=_SAMPLES_PER_PASS,
+            precision=training.precision,
+            attention=training.attention,
+        )
         bar.to(1, "trivial floors")
         of_floors = floors_of(model, task, dataset, rows, found, table)
         bar.to(2, "states")
@@ -117,7 +124,6 @@ def write_results(
         "predict_samples_per_second": float("nan"),
         "matmul_flops_per_second": matmul_flops_per_second(choose_device(), fitted.precision.dtype),
     }
-    training = model.config.training
     speed = speed_of(history, [facts], num_devices=training.devices * training.nodes)
     metrics = {
         "task": "pretraining",
@@ -159,7 +165,7 @@ def _target_table(
 def _write_states(folder: Path, model: PretrainedModel, dataset: TokenDataset, rows: np.ndarray, samples: Samples) -> None:
     """Write ``embeddings.parquet`` (states of the test part) and ``gene_embeddings.parquet`` (the learned table)."""
     rows = rows[:_MOST_STATES]
-    states = sample_states(model, dataset.take(rows))
+    states = sample_states(model, dataset.take(rows), Pass(precision=model.config.training.precision))
     table = samples.table.iloc[rows]
     columns = {"sample_id": table.index.astype(str)}
     for name in (model.config.data.group, *model.config.data.phenotypes):
@@ -182,7 +188,7 @@ def _manifest(
     speed: Mapping[str, Any],
 ) -> dict[str, Any]:
     parameters = model.network.num_parameters()
-    state = read_state(folder)
+    state = read_state(folder, pretraining=True)
     settings = model.config.model
     return {
         "genoken": genoken.__version__,

@@ -13,13 +13,15 @@ import pandas as pd
 import scipy.sparse as sp
 
 from genoken.core.batch import Batch
-from genoken.core.components import component_to_dict
-from genoken.core.config import component_from_dict
-from genoken.core.contracts import Tokenizer, TokenizerState
+from genoken.core.components import component_to_dict, kind_of
+from genoken.core.config import ModelSettings, build, component_from_dict
+from genoken.core.contracts import Tokenizer, TokenizerState, TokenObjective
 from genoken.core.layout import CLS_ID, FIRST_CATEGORY, MASK_ID, NUM_SPECIALS, SEPARATOR_ID, Layout
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.data.phenotype_tokens import tokens_left
+from genoken.models.embeddings import EmbeddingStart
+from genoken.models.token_network import TokenNetwork, seeded_token_network
 from genoken.vocabulary.align import Alignment, align, symbols_of
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows.inputs import read_source
@@ -104,6 +106,29 @@ class Encoder:
         """What each token consists of; objectives and networks are built for it."""
         nothing = sp.csr_matrix((0, len(self.state.feature_ids)), dtype=np.float32)
         return TokenDataset(self.tokenizer, self.state, nothing, phenotypes=self.phenotypes).layout
+
+    def network(
+        self, objectives: Sequence[TokenObjective], model: Mapping[str, Any] | None = None, *, seed: int = 0
+    ) -> TokenNetwork:
+        """Return a new network for these token sequences, with a head for each objective; it starts from random weights.
+
+        Parameters
+        ----------
+        objectives
+            What it shall be asked; its outputs are named by their kinds.
+        model
+            Settings as under ``model`` in a configuration, such as ``{"width": 64, "encoder": {"layers": 2}}``.
+        seed
+            The start depends on it alone.
+
+        Raises
+        ------
+        ConfigError
+            When a setting is unknown, or an objective asks for what the tokens do not hold.
+        """
+        settings = build(ModelSettings, model or {}, path="model")
+        heads = {kind_of(objective): objective.head(self.layout) for objective in objectives}
+        return seeded_token_network(settings, self.layout, heads, EmbeddingStart(), seed)
 
     def encode(self, data: str | Path | AnnData, *, source: str = "auto", min_coverage: float = 0.5) -> TokenDataset:
         """Return samples as a torch ``Dataset``, each item of which is a :class:`~genoken.core.batch.Batch` of one sample.

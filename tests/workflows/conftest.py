@@ -93,9 +93,11 @@ def fit_tiny(
 def pretrain_tiny(
     data: Any, output: Path, changes: Mapping[str, Any] | None = None, *, full: bool = False, **named: Any
 ) -> PretrainedRun:
-    """Pretrain a tiny run; ``full``: with the report."""
+    """Pretrain a tiny run; ``full``: with the report. Another ``tokenizer`` takes the place of the bins."""
+    changes = dict(changes or {})
+    kept = {path: value for path, value in TINY_PRETRAINING.items() if "tokenizer" not in changes or "tokenizer" not in path}
     with quick(report=full):
-        return pretrain(data, settings=TINY_PRETRAINING | dict(changes or {}), output=output, **named)
+        return pretrain(data, settings=kept | changes, output=output, **named)
 
 
 def go_on(folder: Path, **named: Any) -> Run:

@@ -16,7 +16,7 @@ from genoken.core.files import atomic_path, sha256_of_file, write_json
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation.floors import Floors
-from genoken.evaluation.masked_verdict import summarize, verdict
+from genoken.evaluation.masked_verdict import memorization_in_training, summarize, verdict
 from genoken.models.token_network import TokenNetwork
 from genoken.reporting.report import write_report
 from genoken.training.fit import Fit
@@ -125,9 +125,16 @@ def write_results(
         "matmul_flops_per_second": matmul_flops_per_second(choose_device(), fitted.precision.dtype),
     }
     speed = speed_of(history, [facts], num_devices=training.devices * training.nodes)
+    memorization = memorization_in_training(
+        float(history["train_loss"].iloc[-1]),
+        float(history["val_loss"].iloc[-1]),
+        best_epoch=fitted.best_epoch,
+        same_masks=all(getattr(objective, "static", False) for objective in model.config.objectives),
+    )
     metrics = {
         "task": "pretraining",
-        "verdict": verdict(summaries),
+        "verdict": verdict(summaries, memorization),
+        "memorization": memorization,
         "objectives": summaries,
         "best_epoch": fitted.best_epoch,
         "train_part_loss": float(best["train_part_loss"]),

@@ -46,11 +46,14 @@ class TokenizerState:
         Name to float64 array of shape (features,), for example train means.
     facts
         Anything else, in JSON's own types.
+    symbols
+        Readable name of each feature, where the vocabulary came with names; else those of the file are taken.
     """
 
     feature_ids: tuple[str, ...]
     per_feature: Mapping[str, np.ndarray] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    symbols: tuple[str, ...] = ()
 
 
 class Tokenizer(abc.ABC):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 import torch
+from torch.utils.data import Dataset
 
 from genoken.core.batch import Batch
 from genoken.core.contracts import Tokenizer, TokenizerState
@@ -18,8 +21,8 @@ from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 
 
 @dataclass(frozen=True)
-class TokenDataset:
-    """Rows of a prepared matrix with their targets.
+class TokenDataset(Dataset[Batch]):
+    """Rows of a prepared matrix with their targets: a torch ``Dataset`` whose items are samples.
 
     Parameters
     ----------
@@ -45,6 +48,12 @@ class TokenDataset:
     def __len__(self) -> int:
         """Return the number of samples."""
         return self.prepared.shape[0]
+
+    def __getitem__(self, row: int) -> Batch:
+        """Return one sample as a batch of its own, for :func:`collate`."""
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)} samples")
+        return self.batch(np.array([row % len(self)]))
 
     def lengths(self) -> np.ndarray:
         """Return the number of tokens of each sample, CLS included, int64."""
@@ -82,3 +91,23 @@ class TokenDataset:
         visible = visible_tokens(offsets, np.asarray(rows), token_dropout, seed, epoch)
         lengths = np.diff(np.searchsorted(visible, offsets))
         return replace(batch, visible=torch.from_numpy(visible), visible_lengths=tuple(lengths.tolist()))
+
+
+def collate(items: Sequence[Batch]) -> Batch:
+    """Put samples, items of a :class:`TokenDataset`, into one batch: the ``collate_fn`` of a torch ``DataLoader``.
+
+    The batch is the one that :meth:`TokenDataset.batch` makes of the same rows. Items are as the data set gives them, nothing is
+    hidden in them yet: objectives hide in batches.
+
+    Parameters
+    ----------
+    items
+        At least one.
+    """
+    lengths = tuple(length for item in items for length in item.lengths)
+    return Batch(
+        channels={name: torch.cat([item.channels[name] for item in items]) for name in items[0].channels},
+        lengths=lengths,
+        offsets=torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32),
+        rows=torch.cat([item.rows for item in items]),
+    )

@@ -116,11 +116,45 @@ def summarize(
     }
 
 
-def verdict(summaries: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the verdicts of all objectives, with the objective's name in front where there are several."""
+def verdict(summaries: Mapping[str, Mapping[str, Any]], memorization: str = "") -> str:
+    """Return the verdicts of all objectives, with the objective's name in front where there are several.
+
+    Parameters
+    ----------
+    summaries
+        Objective to what :func:`summarize` returned.
+    memorization
+        What :func:`memorization_in_training` returned.
+    """
     if len(summaries) == 1:
-        return str(next(iter(summaries.values()))["verdict"])
-    return " ".join(f"{_OBJECTIVE_WORDS.get(kind, kind)}: {summary['verdict']}" for kind, summary in summaries.items())
+        text = str(next(iter(summaries.values()))["verdict"])
+    else:
+        text = " ".join(f"{_OBJECTIVE_WORDS.get(kind, kind)}: {summary['verdict']}" for kind, summary in summaries.items())
+    return f"{text} {memorization}".strip()
+
+
+def memorization_in_training(train_loss: float, held_out_loss: float, *, best_epoch: int, same_masks: bool) -> str:
+    """Return a sentence when training ended in memorization, whichever epoch's weights were kept; else nothing.
+
+    The loss of training has dropout and the masks of training in it. Where these are the same in every epoch, they can be
+    memorized, which a loss with other masks on the same samples would not show.
+
+    Parameters
+    ----------
+    train_loss, held_out_loss
+        Losses of the last epoch, in training and on held-out samples.
+    best_epoch
+        The epoch, from 0, whose weights were kept.
+    same_masks
+        Whether every epoch hides the same tokens.
+    """
+    if not train_loss < _MEMORIZED_BELOW * held_out_loss:
+        return ""
+    masks = ", and every epoch hides the same tokens" if same_masks else ""
+    return (
+        f"The model memorizes what it is trained on: in the last epoch its loss is {train_loss:.3f} in training and "
+        f"{held_out_loss:.3f} on held-out samples{masks}; the weights of epoch {best_epoch + 1} are kept."
+    )
 
 
 class _Resampled:
@@ -232,9 +266,9 @@ def _sentence(
     best, value, interval = difference["floor"], difference["value"], difference["interval"]
     numbers = f"{word} {own:.3f} against {scores[best][metric]:.3f} (difference {value:+.3f}"
     if interval is None:
-        better = "lower" if value < 0 else "no lower"
+        ahead = "scores better than" if value < 0 else "does not beat"
         why = f"no interval is given from fewer than {LEAST_GROUPS} {resampled.unit} (here {resampled.num_units})"
-        return f"The model scores {better} than the strongest floor, {floor_words(best)}: {numbers}); {why}, so this may be chance."
+        return f"The model {ahead} the strongest floor, {floor_words(best)}: {numbers}); {why}, so this may be chance."
     low, high = interval
     wins = "beats" if high < 0 else "does not beat"
     chance = ", beyond chance" if low <= 0 <= high else ""

@@ -51,12 +51,13 @@ def headline(run: RunFolder) -> Headline:
     parts = [f"Objectives: {', '.join(_title(name).lower() for name in objectives)}"]
     parts += [f"{count(sizes['train'], 'train sample')}"] if is_number(sizes.get("train")) else []
     parts += [f"scored on {count(summary['samples'], 'held-out sample')}"] if is_number(summary.get("samples")) else []
+    memorization = run.metrics.get("memorization") or ""
     first, more = first_sentence(plain(run.metrics.get("verdict") or "No verdict was computed."))
     return Headline(
         label="pretraining",
         verdict=first,
         more=more,
-        banners=(),
+        banners=(Finding("warning", "The model memorizes", plain(memorization)),) if memorization else (),
         numbers=_numbers(summary, metric_name),
         chart=plots_scores.comparison(predictors, [metric_name], "headline") if has_chart else None,
         done=" · ".join(parts),

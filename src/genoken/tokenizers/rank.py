@@ -77,9 +77,10 @@ class RankTokenizer(Tokenizer):
 
         self._refuse_scores(train)
         listed = _gene_tables.read_medians(self.medians) if self.medians else None
+        symbols: tuple[str, ...] = ()
         if self.vocabulary:
             table = _gene_tables.read_vocabulary(self.vocabulary)
-            ids, columns = table.ids, _columns(table, train)
+            ids, columns, symbols = table.ids, _columns(table, train), table.symbols
             known = np.full(len(ids), np.nan) if listed is None else _looked_up(listed, ids)
         else:
             usual = np.full(train.num_features, np.nan) if listed is None else _by_column(listed, train)
@@ -89,7 +90,7 @@ class RankTokenizer(Tokenizer):
         chosen = self._gathered(train, columns)
         facts: dict[str, Any] = {"value_kind": train.value_kind, "train_samples": train.num_samples}
         if self.scale == "none":
-            return TokenizerState(ids, _features.train_moments(chosen), facts)
+            return TokenizerState(ids, _features.train_moments(chosen), facts, symbols)
         medians, sources = _fill_medians(known, chosen)
         if not (medians > 0).all():
             wrong = int(np.flatnonzero(~(medians > 0))[0])
@@ -99,7 +100,7 @@ class RankTokenizer(Tokenizer):
                 remedy="set tokenizer.scale=none",
             )
         moments = _features.train_moments(self._gathered(train, columns, medians))
-        return TokenizerState(ids, {"median": medians} | moments, facts | sources)
+        return TokenizerState(ids, {"median": medians} | moments, facts | sources, symbols)
 
     def layout(self, state: TokenizerState) -> Layout:
         """Return the identity channel, and in gene order the channel of ranks."""

@@ -20,9 +20,10 @@ from genoken.core.errors import MissingExtraError, TrainingError
 from genoken.data.dataset import TokenDataset
 from genoken.data.order import cut_batches
 from genoken.models.layers.attention import BackendChoice, choose_backend
-from genoken.models.network import Network, compile_blocks, set_gradient_checkpointing
+from genoken.models.network import Network, set_gradient_checkpointing
 from genoken.models.token_network import TokenNetwork
 from genoken.training.checkpoint import SafeCheckpointIO, latest_checkpoint
+from genoken.training.computing import computing
 from genoken.training.datamodule import TokenDataModule
 from genoken.training.module import TrainingModule
 from genoken.training.optim import num_epochs
@@ -267,16 +268,10 @@ def predict(
     tuple
         Class probabilities (samples, classes) or predictions (samples,), float32; and states (samples, width), float32.
     """
-    device = choose_device()
-    chosen = choose_precision(precision, device)
-    network = network.to(device).eval()
-    network.set_attention_backend(choose_backend(attention, device, chosen.dtype).backend)
-    if compile:
-        compile_blocks(network)
     order = np.argsort(-dataset.lengths(), kind="stable")
     predictions: list[np.ndarray] = []
     states: list[np.ndarray] = []
-    with torch.inference_mode(), torch.autocast(device.type, dtype=chosen.dtype, enabled=chosen.name != "fp32"):
+    with computing(network, precision=precision, attention=attention, compile=compile) as device:
         for start in range(0, len(order), batch_size):
             batch = dataset.batch(order[start : start + batch_size]).to(device)
             result = network(batch)
@@ -284,6 +279,5 @@ def predict(
             states.append(result.states.float().cpu().numpy())
             if on_batch is not None:
                 on_batch({"samples": float(min(start + batch_size, len(order)))})
-    network.cpu()
     back = np.argsort(order, kind="stable")
     return np.concatenate(predictions)[back], np.concatenate(states)[back]

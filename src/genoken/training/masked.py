@@ -14,6 +14,7 @@ from genoken.core.batch import Batch
 from genoken.core.contracts import FeatureStatistics, TokenObjective
 from genoken.core.layout import Layout
 from genoken.data.dataset import TokenDataset
+from genoken.training.computing import computing
 from genoken.training.task import StepLoss, consecutive
 
 if TYPE_CHECKING:
@@ -138,8 +139,29 @@ class MaskedTask:
         return {"loss": loss, "objective": loss, "train_part_loss": of_train, **means}
 
 
-def measured(network: TokenNetwork, task: MaskedTask, part: TokenDataset, *, batch_size: int) -> dict[str, dict[str, np.ndarray]]:
+def measured(
+    network: TokenNetwork,
+    task: MaskedTask,
+    part: TokenDataset,
+    *,
+    batch_size: int,
+    precision: str = "auto",
+    attention: str = "auto",
+) -> dict[str, dict[str, np.ndarray]]:
     """Return what each objective measures at every target of a part, with the fixed masks, without dropout.
+
+    Parameters
+    ----------
+    network
+        The network, which is on the CPU afterwards.
+    task
+        The objectives with their masks.
+    part
+        The samples.
+    batch_size
+        Samples per pass.
+    precision, attention
+        Number format and attention backend, as in training.
 
     Returns
     -------
@@ -147,17 +169,16 @@ def measured(network: TokenNetwork, task: MaskedTask, part: TokenDataset, *, bat
         Objective to name to array of shape (targets,), in the order of the part's rows; ``row`` is each target's row.
     """
     collected: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in task.objectives}
-    network.eval()
-    with torch.inference_mode():
+    with computing(network, precision=precision, attention=attention) as device:
         for start in range(0, len(part), batch_size):
             rows = np.arange(start, min(start + batch_size, len(part)))
-            batch = task.validation_batch(part, rows)
+            batch = task.validation_batch(part, rows).to(device)
             outputs = network(batch)
             sample_of_token = np.repeat(np.arange(batch.num_samples), batch.lengths)
             for name, objective in task.objectives.items():
                 values = dict(objective.measure(outputs[name], batch, task.layout))
                 found = {measure: tensor.cpu().numpy() for measure, tensor in values.items()}
-                found["row"] = rows[sample_of_token[batch.targets[f"{name}.places"].numpy()]]
+                found["row"] = rows[sample_of_token[batch.targets[f"{name}.places"].cpu().numpy()]]
                 for measure, array in found.items():
                     collected[name].setdefault(measure, []).append(array)
     return {name: {measure: np.concatenate(parts) for measure, parts in found.items()} for name, found in collected.items()}

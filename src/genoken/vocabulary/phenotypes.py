@@ -146,6 +146,17 @@ class PhenotypeVocabulary:
                 codes[:, index] = np.where(found >= 0, self.bounds[index] + found, UNKNOWN_ENTRY)
         return codes
 
+    def given(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return each column's values as texts (samples,), empty where none is known; values that are not in the vocabulary too."""
+        found = {}
+        for name, categories in zip(self.columns, self.categories, strict=True):
+            texts = _texts(table[name]) if name in table else [""] * len(table)
+            known = set(categories)
+            found[name] = np.array(
+                [text if text in known or text.lower() not in MISSING_WORDS else "" for text in texts], dtype=object
+            )
+        return found
+
     def count_new(self, table: pd.DataFrame) -> dict[str, dict[str, int]]:
         """Return how many samples have each value that the vocabulary does not hold, by column; missing values do not count."""
         counts: dict[str, dict[str, int]] = {}

@@ -18,9 +18,9 @@ from genoken.data.dataset import TokenDataset
 from genoken.evaluation.metrics.classification import classification_metrics
 from genoken.evaluation.metrics.regression import regression_metrics
 from genoken.models.embeddings import EmbeddingStart, svd_start
-from genoken.vocabulary.align import symbols_of
+from genoken.workflows.encoder import locate, names_of
 from genoken.workflows.inputs import Study, has_split_column
-from genoken.workflows.store import FittedModel, build_network, column_positions
+from genoken.workflows.store import FittedModel, build_network
 
 _MONITORS = {
     "classification": ("objective", "loss", "macro_f1", "accuracy", "balanced_accuracy", "roc_auc"),
@@ -154,11 +154,11 @@ def prepare_fold(config: RunConfig, study: Study, train: np.ndarray) -> Prepared
     samples = study.samples
     train_samples = samples.take(train)
     state = config.tokenizer.fit(train_samples)
-    values = config.tokenizer.prepare(samples, column_positions(state.feature_ids, samples.features.index), state)
+    columns = locate(state.feature_ids, samples, state.symbols).columns
+    values = config.tokenizer.prepare(samples, columns, state)
     target = config.objective.fit(study.labels[train], study.label, study.classes)
     network = build_network(config, state, target, _start(config, state.per_feature, values[train]), config.training.seed)
-    symbols = dict(zip(samples.features.index.astype(str), symbols_of(samples.features), strict=True))
-    model = FittedModel(config, state, tuple(symbols[name] for name in state.feature_ids), target, network)
+    model = FittedModel(config, state, names_of(state, samples.features, columns), target, network)
     return Prepared(model, values, study.labels)
 
 

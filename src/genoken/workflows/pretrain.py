@@ -18,15 +18,15 @@ from genoken.core.samples import Samples
 from genoken.data.check import require_column
 from genoken.data.dataset import TokenDataset
 from genoken.data.holdout import hold_out
-from genoken.data.phenotype_tokens import tokens_left
 from genoken.models.embeddings import EmbeddingStart, svd_start
 from genoken.models.token_network import TokenNetwork
 from genoken.training.fit import Fit, fit, planned
 from genoken.training.masked import MaskedTask
-from genoken.vocabulary.align import align, symbols_of
+from genoken.vocabulary.align import align
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows import pretraining_results
 from genoken.workflows.assemble import preset_content
+from genoken.workflows.encoder import Encoder, room_for_phenotypes
 from genoken.workflows.files import expand_files
 from genoken.workflows.gaussian_start import gaussian_start
 from genoken.workflows.inputs import Source, read_source, read_sources
@@ -41,7 +41,6 @@ from genoken.workflows.pretrained import (
 from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
 from genoken.workflows.show import Show
 from genoken.workflows.state import begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
-from genoken.workflows.store import column_positions
 from genoken.workflows.typed import typed_command
 
 if TYPE_CHECKING:
@@ -228,10 +227,7 @@ def _settled(config: PretrainConfig, samples: Samples) -> PretrainConfig:
         raise DataError(
             f"no file has the phenotype '{missing[0]}' in obs", where=samples.origin, remedy="leave it out of --phenotypes"
         )
-    tokenizer: Any = config.tokenizer
-    limit: int = getattr(tokenizer, "max_tokens", 0)
-    if data.phenotypes and limit:
-        tokenizer = replace(tokenizer, max_tokens=tokens_left(limit, len(data.phenotypes), end=True))
+    tokenizer = room_for_phenotypes(config.tokenizer, len(data.phenotypes))
     objectives = config.objectives
     if not objectives:
         has_no_value = kind_of(tokenizer) == "rank" and tokenizer.order == "rank_order"
@@ -242,7 +238,7 @@ def _settled(config: PretrainConfig, samples: Samples) -> PretrainConfig:
 
 
 def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
-    state = read_state(folder)
+    state = read_state(folder, pretraining=True)
     if state["status"] == "finished":
         show.line(f"The run in {folder} is finished already.")
         return load_pretrained(folder)
@@ -291,20 +287,18 @@ def _prepare(job: _Job) -> _Prepared:
     train = samples.take(rows["train"])
     if job.start_from is not None:
         return _continued(job, rows)
-    state = config.tokenizer.fit(train)
     phenotypes = None
     if config.data.phenotype_map:
         phenotypes = PhenotypeVocabulary.read(Path(config.data.phenotype_map))
     elif config.data.phenotypes:
         phenotypes = PhenotypeVocabulary.fit(train.table, config.data.phenotypes, where=samples.origin)
-    prepared = config.tokenizer.prepare(samples, column_positions(state.feature_ids, samples.features.index), state)
-    codes = None if phenotypes is None else phenotypes.codes(samples.table)
-    dataset = TokenDataset(config.tokenizer, state, prepared, phenotypes=phenotypes, phenotype_codes=codes)
+    encoder, found = Encoder.of_samples(config.tokenizer, train, phenotypes)
+    if found.missing:  # a vocabulary from a file
+        job.show.line(f"  {found.line}.")
+    dataset = encoder.dataset(samples, found.columns)
     units = None if not config.data.group else train.table[config.data.group].astype(str).to_numpy()
     network = new_network(config, dataset, _start(config, dataset.take(rows["train"]), units))
-    names = dict(zip(samples.features.index.astype(str), symbols_of(samples.features), strict=True))
-    model = PretrainedModel(config, state, tuple(names[name] for name in state.feature_ids), phenotypes, network)
-    return _Prepared(model, dataset, rows)
+    return _Prepared(PretrainedModel(config, encoder.state, encoder.symbols, phenotypes, network), dataset, rows)
 
 
 def _start(config: PretrainConfig, train: TokenDataset, units: np.ndarray | None) -> EmbeddingStart:

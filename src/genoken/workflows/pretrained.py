@@ -10,14 +10,16 @@ import scipy.sparse as sp
 
 from genoken.core.components import kind_of
 from genoken.core.config import PretrainConfig, build, dump_yaml, read_yaml
-from genoken.core.contracts import FeatureStatistics, TokenizerState, TokenObjective
+from genoken.core.contracts import FeatureStatistics, Tokenizer, TokenizerState, TokenObjective
+from genoken.core.errors import RunError
 from genoken.core.files import read_json, write_json, write_text
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.models.embeddings import EmbeddingStart, floored
 from genoken.models.token_network import TokenNetwork, seeded_token_network
-from genoken.vocabulary.align import align
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
+from genoken.workflows.encoder import Encoder
+from genoken.workflows.state import is_pretraining
 from genoken.workflows.store import read_tokenizer, read_weights, require_files, write_tokenizer, write_weights
 
 PRETRAINED_FILES = ("config.yaml", "model.safetensors", "tokenizer.json", "vocabulary.parquet", "phenotypes.json")
@@ -48,28 +50,19 @@ class PretrainedModel:
     phenotypes: PhenotypeVocabulary | None
     network: TokenNetwork
 
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer's settings."""
+        return self.config.tokenizer
+
     def dataset(self, samples: Samples, columns: np.ndarray) -> TokenDataset:
         """Return samples as the network takes them; ``columns[j]`` is the column of feature ``j``, or -1."""
-        prepared = self.config.tokenizer.prepare(samples, columns, self.state)
-        codes = None if self.phenotypes is None else self.phenotypes.codes(samples.table)
-        return TokenDataset(self.config.tokenizer, self.state, prepared, phenotypes=self.phenotypes, phenotype_codes=codes)
+        return self.encoder.dataset(samples, columns)
 
-    def aligned(self, samples: Samples, min_coverage: float | None = None) -> tuple[TokenDataset, str]:
-        """Return samples with any set of features, and the line that says how many of the network's they hold.
-
-        Raises
-        ------
-        DataError
-            When too few are there.
-        """
-        found = align(
-            self.state.feature_ids,
-            samples.features,
-            minimum_coverage=self.config.data.min_coverage if min_coverage is None else min_coverage,
-            where=samples.origin,
-            symbols=self.symbols,
-        )
-        return self.dataset(samples, found.columns), found.line
+    @property
+    def encoder(self) -> Encoder:
+        """What turns samples into token sequences and back."""
+        return Encoder(self.tokenizer, self.state, self.symbols, self.phenotypes)
 
 
 def objectives_of(config: PretrainConfig) -> dict[str, TokenObjective]:
@@ -107,6 +100,8 @@ def read_pretrained(folder: Path) -> PretrainedModel:
         When a file is missing or does not fit the others.
     """
     folder = Path(folder)
+    if (folder / "config.yaml").is_file() and not is_pretraining(folder):
+        raise RunError("this is no pretraining run", where=str(folder), remedy="name a folder that genoken pretrain wrote")
     require_files(folder, PRETRAINED_FILES)
     config = build(PretrainConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
     state, symbols = read_tokenizer(folder, config.tokenizer)

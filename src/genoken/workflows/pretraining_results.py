@@ -13,13 +13,10 @@ import pandas as pd
 import genoken
 from genoken.core.components import kind_of
 from genoken.core.files import atomic_path, sha256_of_file, write_json
-from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
-from genoken.evaluation import floors
-from genoken.evaluation.floors import PackedTokens, Targets
-from genoken.evaluation.masked_verdict import summarize, verdict
-from genoken.evaluation.phenotype_floors import phenotype_floors
+from genoken.evaluation.floors import Floors
+from genoken.evaluation.masked_verdict import memorization_in_training, summarize, verdict
 from genoken.models.token_network import TokenNetwork
 from genoken.reporting.report import write_report
 from genoken.training.fit import Fit
@@ -27,7 +24,8 @@ from genoken.training.masked import MaskedTask, measured
 from genoken.training.precision import choose_device, matmul_flops_per_second
 from genoken.workflows.inputs import Source
 from genoken.workflows.pretrained import PRETRAINED_FILES, PretrainedModel
-from genoken.workflows.pretrained_run import PretrainedRun, sample_states
+from genoken.workflows.pretrained_run import Pass, PretrainedRun, sample_states
+from genoken.workflows.pretraining_floors import floors_of
 from genoken.workflows.results import speed_of
 from genoken.workflows.show import Show
 from genoken.workflows.state import read_state
@@ -89,13 +87,20 @@ def write_results(
     show
         Where progress goes.
     """
-    table = source.samples.table
+    table, training = source.samples.table, model.config.training
     history = pd.DataFrame(fitted.history)
     _write_csv(folder / "history.csv", history)
     with show.bar("Scoring", total=3) as bar:
-        found = measured(model.network, task, dataset.take(rows["test"]), batch_size=_SAMPLES_PER_PASS)
+        found = measured(
+            model.network,
+            task,
+            dataset.take(rows["test"]),
+            batch_size=_SAMPLES_PER_PASS,
+            precision=training.precision,
+            attention=training.attention,
+        )
         bar.to(1, "trivial floors")
-        of_floors = floors_of(model, dataset, rows, found, table)
+        of_floors = floors_of(model, task, dataset, rows, found, table)
         bar.to(2, "states")
         _write_parquet(folder / "targets.parquet", _target_table(model, found, of_floors, table.index[rows["test"]]))
         _write_states(folder, model, dataset, rows["test"], source.samples)
@@ -119,11 +124,17 @@ def write_results(
         "predict_samples_per_second": float("nan"),
         "matmul_flops_per_second": matmul_flops_per_second(choose_device(), fitted.precision.dtype),
     }
-    training = model.config.training
     speed = speed_of(history, [facts], num_devices=training.devices * training.nodes)
+    memorization = memorization_in_training(
+        float(history["train_loss"].iloc[-1]),
+        float(history["val_loss"].iloc[-1]),
+        best_epoch=fitted.best_epoch,
+        same_masks=all(getattr(objective, "static", False) for objective in model.config.objectives),
+    )
     metrics = {
         "task": "pretraining",
-        "verdict": verdict(summaries),
+        "verdict": verdict(summaries, memorization),
+        "memorization": memorization,
         "objectives": summaries,
         "best_epoch": fitted.best_epoch,
         "best_step": fitted.best_step,
@@ -138,99 +149,10 @@ def write_results(
     return PretrainedRun(folder, model)
 
 
-def floors_of(
-    model: PretrainedModel,
-    dataset: TokenDataset,
-    rows: Mapping[str, np.ndarray],
-    found: Mapping[str, Mapping[str, np.ndarray]],
-    table: pd.DataFrame,
-) -> dict[str, floors.Floors]:
-    """Return what trivial rules, fitted on the train part, score at the same targets.
-
-    Parameters
-    ----------
-    model, dataset, rows
-        As for :func:`write_results`.
-    found
-        Objective to what was measured at its targets: their ``row`` in the test part and ``place`` in the sample.
-    table
-        Sample table, for groups that samples resemble each other by.
-    """
-    train, test = dataset.take(rows["train"]), dataset.take(rows["test"])
-    packed = {"train": packed_tokens(train), "test": packed_tokens(test)}
-    num_features = len(model.state.feature_ids)
-    units = _units(table, model.config.data.group)
-    units_train = None if units is None else units[rows["train"]]
-    contexts = _units(table, model.config.data.floor_by)
-    result: dict[str, floors.Floors] = {}
-    for objective in model.config.objectives:
-        name = kind_of(objective)
-        targets = Targets(packed["test"].offsets[found[name]["row"]] + found[name]["place"])
-        if name == "masked_feature":
-            restricted = bool(getattr(objective, "restrict_to_missing", False))
-            result[name] = floors.feature_floors(
-                packed["train"],
-                packed["test"],
-                targets,
-                num_features,
-                restricted=restricted,
-                units_train=units_train,
-                groups_train=None if contexts is None else contexts[rows["train"]],
-                groups_test=None if contexts is None else contexts[rows["test"]],
-            )
-        elif name == "masked_value":
-            channel = dataset.layout.channel("value")
-            assert channel is not None  # noqa: S101
-            if channel.kind == "category":
-                num_categories = channel.size - FIRST_CATEGORY
-                result[name] = floors.category_floors(
-                    packed["train"], packed["test"], targets, num_features, num_categories, units_train=units_train
-                )
-            else:
-                result[name] = floors.value_floors(packed["train"], packed["test"], targets, num_features, units_train=units_train)
-        elif name == "phenotype":
-            assert train.phenotype_codes is not None  # noqa: S101
-            assert test.phenotype_codes is not None  # noqa: S101
-            result[name] = phenotype_floors(
-                np.where(train.phenotype_codes > FIRST_CATEGORY, train.phenotype_codes, -1),
-                np.where(test.phenotype_codes > FIRST_CATEGORY, test.phenotype_codes, -1),
-                found[name]["row"],
-                found[name]["column"],
-                train.prepared,
-                test.prepared,
-            )
-    return result
-
-
-def _units(table: pd.DataFrame, column: str) -> np.ndarray | None:
-    """Return a column of the sample table as text; nothing where none is named."""
-    return table[column].astype(str).to_numpy() if column else None
-
-
-def packed_tokens(dataset: TokenDataset) -> PackedTokens:
-    """Return the complete tokens of a data set, as floors take them."""
-    batch, layout = dataset.batch(np.arange(len(dataset))), dataset.layout
-    identity, value = layout.channel("identity"), layout.channel("value")
-    assert identity is not None  # noqa: S101
-    identities = batch.channels[identity.name].numpy()
-    is_feature = (identities >= NUM_SPECIALS) & (identities < layout.first_phenotype)
-    categories, values = None, None
-    if value is not None and value.kind == "category":
-        categories = np.where(is_feature, batch.channels[value.name].numpy() - FIRST_CATEGORY, -1)
-    elif value is not None:
-        values = batch.channels[value.name].numpy()
-    return PackedTokens(
-        features=np.where(is_feature, identities - NUM_SPECIALS, -1),
-        categories=categories,
-        values=values,
-        offsets=batch.offsets.numpy().astype(np.int64),
-    )
-
-
 def _target_table(
     model: PretrainedModel,
     found: Mapping[str, Mapping[str, np.ndarray]],
-    of_floors: Mapping[str, floors.Floors],
+    of_floors: Mapping[str, Floors],
     sample_ids: pd.Index,
 ) -> pd.DataFrame:
     """Return one row per target of the test part, with what the model and each floor scored there."""
@@ -251,7 +173,7 @@ def _target_table(
 def _write_states(folder: Path, model: PretrainedModel, dataset: TokenDataset, rows: np.ndarray, samples: Samples) -> None:
     """Write ``embeddings.parquet`` (states of the test part) and ``gene_embeddings.parquet`` (the learned table)."""
     rows = rows[:_MOST_STATES]
-    states = sample_states(model, dataset.take(rows))
+    states = sample_states(model, dataset.take(rows), Pass(precision=model.config.training.precision))
     table = samples.table.iloc[rows]
     columns = {"sample_id": table.index.astype(str)}
     for name in (model.config.data.group, *model.config.data.phenotypes):
@@ -274,7 +196,7 @@ def _manifest(
     speed: Mapping[str, Any],
 ) -> dict[str, Any]:
     parameters = model.network.num_parameters()
-    state = read_state(folder)
+    state = read_state(folder, pretraining=True)
     settings = model.config.model
     return {
         "genoken": genoken.__version__,

@@ -22,9 +22,10 @@ from genoken.evaluation.verdict import ENCODER_ONLY, PATH_ONLY, baseline_words
 from genoken.reporting.wording import contrast_sentence
 from genoken.training.fit import predict
 from genoken.workflows.baselines import saved_files
+from genoken.workflows.encoder import locate
 from genoken.workflows.inputs import Study
 from genoken.workflows.show import Show
-from genoken.workflows.store import MODEL_FILES, FittedModel, column_positions, hardware, library_versions
+from genoken.workflows.store import MODEL_FILES, FittedModel, hardware, library_versions
 
 NUM_COMPONENTS = 50
 """Principal components that are exported beside the model's states."""
@@ -204,7 +205,7 @@ def has_linear_path(config: RunConfig) -> bool:
 def dataset_of(model: FittedModel, study: Study, rows: np.ndarray) -> TokenDataset:
     """Return these samples as the model's tokenizer prepares them."""
     samples = study.samples
-    columns = column_positions(model.state.feature_ids, samples.features.index)
+    columns = locate(model.state.feature_ids, samples, model.symbols).columns
     prepared = model.tokenizer.prepare(samples, columns, model.state)
     return TokenDataset(model.tokenizer, model.state, prepared[rows], study.labels[rows])
 

@@ -11,7 +11,8 @@ from genoken.core.files import atomic_path, read_json
 from genoken.core.samples import Samples
 from genoken.data.row_hashes import row_hashes
 from genoken.tokenizers._gathering import gather_columns
-from genoken.workflows.store import check_hash, column_positions
+from genoken.workflows.encoder import locate
+from genoken.workflows.store import FittedModel, check_hash
 
 TRAINED_ON = "trained_on.parquet"
 """File of a run folder with one hash per sample that the final model was trained on."""
@@ -25,7 +26,7 @@ def _hashes(samples: Samples, columns: np.ndarray) -> np.ndarray:
     return row_hashes(values)[np.diff(values.indptr) >= FEWEST_VALUES]
 
 
-def write_trained_on(folder: Path, samples: Samples, feature_ids: tuple[str, ...], folds: np.ndarray) -> Path:
+def write_trained_on(folder: Path, samples: Samples, model: FittedModel, folds: np.ndarray) -> Path:
     """Write ``trained_on.parquet`` and return its path.
 
     Parameters
@@ -34,14 +35,14 @@ def write_trained_on(folder: Path, samples: Samples, feature_ids: tuple[str, ...
         The run folder.
     samples
         All samples of the run.
-    feature_ids
-        Vocabulary of the final model.
+    model
+        The final model, whose vocabulary counts.
     folds
         ``train``, ``val``, ``test`` or ``unused``, of shape (folds, samples). With one fold the final model was trained on its
         train and validation samples, with several on all that are used.
     """
     learned = np.isin(folds[0], ("train", "val")) if len(folds) == 1 else (folds != "unused").any(axis=0)
-    hashes = _hashes(samples.take(learned), column_positions(feature_ids, samples.features.index))
+    hashes = _hashes(samples.take(learned), locate(model.state.feature_ids, samples, model.symbols).columns)
     path = folder / TRAINED_ON
     with atomic_path(path) as temporary:
         pd.DataFrame({"hash": np.sort(hashes)}).to_parquet(temporary)

@@ -20,10 +20,12 @@ from genoken.core.config import RunConfig, build, component_from_dict, dump_yaml
 from genoken.core.contracts import TargetState, Tokenizer, TokenizerState
 from genoken.core.errors import RunError
 from genoken.core.files import atomic_path, read_json, sha256_of_file, write_json, write_text
+from genoken.core.samples import Samples
+from genoken.data.dataset import TokenDataset
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.network import Network, seeded_network
 from genoken.vocabulary.vocabulary import read_vocabulary, write_vocabulary
-from genoken.workflows.state import STATE
+from genoken.workflows.state import STATE, resume_command
 
 MODEL_FILES = ("config.yaml", "model.safetensors", "tokenizer.json", "target.json", "vocabulary.parquet")
 """Files that make up a model; their hashes are in the manifest."""
@@ -57,6 +59,10 @@ class FittedModel:
     def tokenizer(self) -> Tokenizer:
         """The tokenizer's settings."""
         return self.config.tokenizer
+
+    def dataset(self, samples: Samples, columns: np.ndarray) -> TokenDataset:
+        """Return samples as the network takes them; ``columns[j]`` is the column of feature ``j``, or -1."""
+        return TokenDataset(self.tokenizer, self.state, self.tokenizer.prepare(samples, columns, self.state))
 
 
 def build_network(config: RunConfig, state: TokenizerState, target: TargetState, start: EmbeddingStart, seed: int) -> Network:
@@ -263,9 +269,7 @@ def _not_finished(folder: Path, missing: str) -> RunError:
     if not folder.is_dir():
         return RunError("there is no such folder", where=str(folder), remedy="name a folder that genoken train wrote")
     unfinished = (folder / STATE).is_file()
-    remedy = (
-        f"the run is unfinished: genoken train --resume {folder}" if unfinished else "is this a folder that genoken train wrote?"
-    )
+    remedy = f"the run is unfinished: {resume_command(folder)}" if unfinished else "is this a folder that genoken train wrote?"
     return RunError(f"not a finished run: it has no {missing}", where=str(folder), remedy=remedy)
 
 
@@ -305,8 +309,3 @@ def library_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def column_positions(feature_ids: tuple[str, ...], index: Any) -> np.ndarray:
-    """Return the column of each feature in an index that holds all of them."""
-    return np.asarray(index.get_indexer(list(feature_ids)), dtype=np.int64)

@@ -27,7 +27,7 @@ from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
 from genoken.workflows.inputs import Source, Study, build_study, examine, read_inputs
 from genoken.workflows.request import check_settings, default_folder, named_inputs, path_of, refuse_second_split
-from genoken.workflows.run import Run, load_run
+from genoken.workflows.run import Run, load_trained
 from genoken.workflows.seen import TRAINED_ON, write_trained_on
 from genoken.workflows.show import Show
 from genoken.workflows.state import (
@@ -163,7 +163,7 @@ def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
     state = read_state(folder)
     if state["status"] == "finished":
         show.line(f"The run in {folder} is finished already.")
-        return load_run(folder)
+        return load_trained(folder)
     config = build(RunConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
     inputs = {part: path or given.get(part) for part, path in state["inputs"].items()}
     if not inputs or any(value is None for value in inputs.values()):
@@ -190,7 +190,7 @@ def _follow(job: _Job) -> Run:
     _fit_final(job, fitted)
     _fit_contrast(job)
     wait_for_all()
-    return load_run(job.folder)
+    return load_trained(job.folder)
 
 
 def _work(job: _Job) -> Run:
@@ -226,11 +226,11 @@ def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Ru
     results.write_history(job.folder, history)
     write_json(job.folder / "metrics.json", metrics | {"speed": speed})
     manifest = results.manifest(job.folder, final.model, final.facts, history, speed, files=job.source.files)
-    trained_on = write_trained_on(job.folder, job.study.samples, final.model.state.feature_ids, job.folds)
+    trained_on = write_trained_on(job.folder, job.study.samples, final.model, job.folds)
     manifest["files"] |= fold_hashes(job.folder, len(job.folds)) | {TRAINED_ON: sha256_of_file(trained_on)}
     command = read_state(job.folder)["command"]
     write_json(job.folder / "manifest.json", manifest | {"command": command, "created": _now()})
-    return load_run(job.folder)
+    return load_trained(job.folder)
 
 
 def _raise_failures(job: _Job, fitted: list[FoldResult], final: FoldResult) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from genoken.core.random import generator
 from genoken.evaluation.bootstrap import draw_weights
-from genoken.evaluation.masked_verdict import floor_words, summarize, verdict
+from genoken.evaluation.masked_verdict import floor_words, memorization_in_training, summarize, verdict
 
 
 def entropies(model, floor, per_sample=2):
@@ -42,7 +42,7 @@ def test_means_and_the_difference_to_the_strongest_floor():
         "draws": 1000,
     }
     assert found["verdict"] == (
-        "The model scores no lower than the strongest floor, guessing among the missing features: cross-entropy 3.000 against "
+        "The model does not beat the strongest floor, guessing among the missing features: cross-entropy 3.000 against "
         "3.000 (difference +0.000); no interval is given from fewer than 5 samples (here 2), so this may be chance."
     )
 
@@ -156,3 +156,15 @@ def test_nothing_to_compare():
     assert empty["verdict"] == "Nothing was asked for in the test samples."
     assert empty["difference"] is None
     assert floor_words("a_new_one") == "a new one"
+
+
+def test_memorization_in_training_is_told_by_the_last_epoch():
+    assert memorization_in_training(0.81, 1.0, best_epoch=2, same_masks=True) == ""
+    sentence = memorization_in_training(0.5, 1.0, best_epoch=2, same_masks=False)
+    assert sentence == (
+        "The model memorizes what it is trained on: in the last epoch its loss is 0.500 in training and 1.000 on held-out samples; "
+        "the weights of epoch 3 are kept."
+    )
+    same = memorization_in_training(0.5, 1.0, best_epoch=2, same_masks=True)
+    assert "on held-out samples, and every epoch hides the same tokens; the weights" in same
+    assert verdict({"phenotype": {"verdict": "It wins."}}, sentence) == f"It wins. {sentence}"

@@ -13,7 +13,7 @@ import torch
 
 from genoken.core.config import TrainingSettings
 from genoken.core.errors import ConfigError, MissingExtraError, TrainingError
-from genoken.training import fit as fitting
+from genoken.training import computing
 from genoken.training.fit import fit, planned, predict
 from genoken.training.task import SupervisedTask
 
@@ -144,7 +144,7 @@ def test_predictions_in_bf16_are_close(network, dataset, objective, target):
 
 def test_prediction_compiles_where_wanted(network, dataset, objective, target, monkeypatch):
     compiled = []
-    monkeypatch.setattr(fitting, "compile_blocks", compiled.append)
+    monkeypatch.setattr(computing, "compile_blocks", compiled.append)
     predict(network, dataset, objective, target, batch_size=12, compile=True)
     assert compiled == [network]
 

@@ -137,9 +137,9 @@ def _has(place: Any, name: str) -> bool:
 def test_options_that_pages_name_exist(texts, schemas):
     missing = []
     for page in PAGES_WITH_OPTIONS:
-        for name in re.findall(rf"`((?:{SECTIONS})(?:\.[a-z_]+)+)`", texts[page]):
-            if not name.endswith(FILE_ENDINGS) and not any(_has(defaults, name) for _, defaults in schemas):
-                missing.append(f"{page}: {name}")
+        names = re.findall(rf"`((?:{SECTIONS})(?:\.[a-z_]+)+)`", texts[page])
+        options = [name for name in names if not name.endswith(FILE_ENDINGS)]
+        missing += [f"{page}: {name}" for name in options if not any(_has(defaults, name) for _, defaults in schemas)]
     assert not missing, "\n".join(missing)
 
 

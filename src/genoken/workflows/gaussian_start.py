@@ -10,7 +10,7 @@ from genoken.data.dataset import TokenDataset
 from genoken.evaluation.floors import rank_gaussian, value_gaussian
 from genoken.models.panel_path import GaussianStart, has_panel_path
 from genoken.workflows.pretrained import statistics_of
-from genoken.workflows.pretraining_results import packed_tokens
+from genoken.workflows.pretraining_floors import packed_tokens
 
 
 def gaussian_start(config: PretrainConfig, train: TokenDataset, units: np.ndarray | None) -> GaussianStart | None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.amp import custom_bwd, custom_fwd
 
 from genoken.core.random import generator
+from genoken.models.layers.dropout import draw_seed, dropped_places
 
 BLOCK = 1 << 18
 """Weights that are computed at a time; so many stay in the processor's cache."""
@@ -44,26 +43,11 @@ def attend_with_dropout(query: Tensor, key: Tensor, value: Tensor, dropout: floa
 
     References
     ----------
-    Dao et al., "FlashAttention" (2022), arXiv:2205.14135, for the backward pass, the sum over keys that it needs being that of the
-    output times its gradient.
+    Dao et al., "FlashAttention" (2022), arXiv:2205.14135, for computing the weights again.
     """
-    seed = int(torch.randint(1 << 62, (1,)))
     flat = (part.reshape(-1, *part.shape[-2:]) for part in (query, key, value))
-    mixed: Tensor = _DropoutAttention.apply(*flat, dropout, seed)
+    mixed: Tensor = _DropoutAttention.apply(*flat, dropout, draw_seed())
     return mixed.view(*query.shape)
-
-
-def dropped_places(rng: np.random.Generator, count: int, dropout: float) -> np.ndarray:
-    """Return which of ``count`` weights are dropped, each with the same probability by itself; int64, ascending.
-
-    The gaps between them are geometric, so that only as many numbers are drawn as weights are dropped.
-    """
-    expected = count * dropout
-    size = int(expected + 4 * math.sqrt(expected)) + 8
-    places = np.cumsum(rng.geometric(dropout, size)) - 1
-    while places[-1] < count:
-        places = np.append(places, places[-1] + np.cumsum(rng.geometric(dropout, size)))
-    return places[: np.searchsorted(places, count)]
 
 
 class _DropoutAttention(torch.autograd.Function):
@@ -73,35 +57,29 @@ class _DropoutAttention(torch.autograd.Function):
     @custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, dropout: float, seed: int) -> Tensor:
         """Return the mixed values."""
-        scaled = query * query.shape[2] ** -0.5
-        mixed, log_sums = torch.empty_like(query), query.new_empty(*query.shape[:2], 1)
+        scaled, mixed = query * query.shape[2] ** -0.5, torch.empty_like(query)
         for block in _blocks(query, key, dropout, seed):
             part = block.heads, block.queries
-            weights = torch.bmm(scaled[part], key[block.heads].transpose(1, 2))
-            highest = weights.amax(dim=2, keepdim=True)
-            weights.sub_(highest).exp_()
-            sums = weights.sum(dim=2, keepdim=True)
-            log_sums[part] = highest + sums.log()
+            weights = torch.bmm(scaled[part], key[block.heads].transpose(1, 2)).softmax(dim=2)
             weights.view(-1).index_fill_(0, block.dropped, 0.0)
-            mixed[part] = torch.bmm(weights, value[block.heads]).div_(sums * (1 - dropout))
-        ctx.save_for_backward(scaled, key, value, mixed, log_sums)
+            mixed[part] = torch.bmm(weights, value[block.heads])
+        ctx.save_for_backward(scaled, key, value)
         ctx.dropout, ctx.seed = dropout, seed
-        return mixed
+        return mixed.div_(1 - dropout)
 
     @staticmethod
     @custom_bwd(device_type="cpu")
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         """Return the gradients of query, key and value."""
-        scaled, key, value, mixed, log_sums = ctx.saved_tensors
-        means = (gradient * mixed).sum(dim=2, keepdim=True)
+        scaled, key, value = ctx.saved_tensors
         gradient = gradient / (1 - ctx.dropout)
         of_query, of_key, of_value = torch.empty_like(scaled), torch.zeros_like(key), torch.zeros_like(value)
         for block in _blocks(scaled, key, ctx.dropout, ctx.seed):
             heads, part = block.heads, (block.heads, block.queries)
-            weights = torch.bmm(scaled[part], key[heads].transpose(1, 2)).sub_(log_sums[part]).exp_()
-            of_scores = torch.bmm(gradient[part], value[heads].transpose(1, 2))
-            of_scores.view(-1).index_fill_(0, block.dropped, 0.0)
-            of_scores.sub_(means[part]).mul_(weights)
+            weights = torch.bmm(scaled[part], key[heads].transpose(1, 2)).softmax(dim=2)
+            of_weights = torch.bmm(gradient[part], value[heads].transpose(1, 2))
+            of_weights.view(-1).index_fill_(0, block.dropped, 0.0)
+            of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, 2, weights.dtype)
             weights.view(-1).index_fill_(0, block.dropped, 0.0)
             of_value[heads].baddbmm_(weights.transpose(1, 2), gradient[part])
             of_key[heads].baddbmm_(of_scores.transpose(1, 2), scaled[part])

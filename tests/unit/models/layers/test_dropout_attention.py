@@ -4,7 +4,8 @@ import torch
 
 from genoken.core.random import generator
 from genoken.models.layers import dropout_attention
-from genoken.models.layers.dropout_attention import attend_with_dropout, dropped_places
+from genoken.models.layers.dropout import dropped_places
+from genoken.models.layers.dropout_attention import attend_with_dropout
 
 
 def drawn(num_queries=7, num_keys=7, heads=(2, 3), width=4):
@@ -86,32 +87,3 @@ def test_autocast_computes_in_float32_and_returns_gradients_of_the_inputs_own_ty
     assert output.dtype == torch.float32
     torch.testing.assert_close(output, plain(query.float(), key.float(), value.float(), 0.3, seed, [294]))
     assert query.grad.dtype == torch.bfloat16
-
-
-def test_dropped_places_are_ascending_and_every_place_is_dropped_equally_often():
-    rng, counts, draws = generator(0, "places"), np.zeros(50, dtype=int), 4000
-    for _ in range(draws):
-        places = dropped_places(rng, 50, 0.2)
-        assert (np.diff(places) > 0).all()
-        counts[places] += 1
-    # Four standard deviations of a binomial count around its mean.
-    assert np.abs(counts - 0.2 * draws).max() < 4 * np.sqrt(draws * 0.2 * 0.8)
-
-
-def test_dropped_places_are_drawn_independently():
-    """Neighbors are both dropped with the product of the probabilities."""
-    rng = generator(0, "neighbors")
-    both = np.mean([np.isin([10, 11], dropped_places(rng, 50, 0.3)).all() for _ in range(4000)])
-    assert abs(both - 0.09) < 4 * np.sqrt(0.09 * 0.91 / 4000)
-
-
-def test_dropped_places_go_on_where_the_first_draw_falls_short():
-    class Ones:
-        def geometric(self, probability, size):
-            return np.ones(size, dtype=np.int64)
-
-    np.testing.assert_array_equal(dropped_places(Ones(), 1000, 0.01), np.arange(1000))
-
-
-def test_no_weights_have_none_to_drop():
-    assert len(dropped_places(generator(0, "none"), 0, 0.5)) == 0

@@ -21,6 +21,7 @@ from genoken.evaluation._packed import held_out
 _SHRINKAGES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
 _MOST_FITTED = 20_000
 _MOST_TUNED_ON = 200
+_FOLDS = 5
 _NOISE_PRIOR = 20.0
 """A feature's own noise factor weighs as much as that of all when it comes from this many samples."""
 _LEAST_DEVIATION = 0.05
@@ -81,11 +82,36 @@ class Fit:
         The same with the held-out train samples left out.
     held_out
         Rows of these.
+    shrinkage
+        The weight ``a`` that was best.
     """
 
     gaussian: Gaussian
     apart: Gaussian
     held_out: np.ndarray
+    shrinkage: float
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """A Gaussian of train values, and others that have each not seen a part of them.
+
+    What the first says about a train sample is better than what it would say about a new one, since it has seen it; what the
+    sample's own other Gaussian says is not.
+
+    Parameters
+    ----------
+    whole
+        Fitted on all train samples.
+    folds
+        Each fitted without the samples of one fold.
+    fold_of_sample
+        int64 (samples,): the one of ``folds`` that has not seen the sample.
+    """
+
+    whole: Gaussian
+    folds: tuple[Gaussian, ...]
+    fold_of_sample: np.ndarray
 
 
 def fit_gaussian(
@@ -124,7 +150,25 @@ def fit_gaussian(
         loss = float(np.mean(losses)) if losses else 0.0
         if loss < best_loss:
             best, best_loss = (shrinkage, noise), loss
-    return Fit(_Spectrum.of(values[rows]).gaussian(*best), fitted.gaussian(*best), left_out)
+    return Fit(_Spectrum.of(values[rows]).gaussian(*best), fitted.gaussian(*best), left_out, best[0])
+
+
+def cross_fit(values: np.ndarray, share: float, score: Score, units: np.ndarray | None = None) -> CrossFit:
+    """Return the Gaussian of :func:`fit_gaussian` and five more with the same shrinkage and noise; units stay in one fold."""
+    fit = fit_gaussian(values, share, score, units)
+    names = np.arange(len(values)) if units is None else np.unique(np.asarray(units).astype(str), return_inverse=True)[1]
+    order = generator(0, "floors", "folds").permutation(int(names.max()) + 1)
+    num_folds = min(_FOLDS, len(order))
+    if num_folds < 2:
+        return CrossFit(fit.gaussian, (fit.gaussian,), np.zeros(len(values), dtype=np.int64))
+    fold_of_sample = np.argsort(order)[names] % num_folds
+    drawn = np.zeros(len(values), dtype=bool)
+    drawn[generator(0, "floors", "fitted").permutation(len(values))[:_MOST_FITTED]] = True
+    folds = [
+        _Spectrum.of(values[drawn & (fold_of_sample != fold)]).gaussian(fit.shrinkage, fit.gaussian.noise)
+        for fold in range(num_folds)
+    ]
+    return CrossFit(fit.gaussian, tuple(folds), fold_of_sample)
 
 
 def draw_hidden(present: np.ndarray, share: float) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from genoken.evaluation import _chances
-from genoken.evaluation._gaussian import Fit, Gaussian, draw_hidden, fit_gaussian, squared_error
+from genoken.evaluation._gaussian import CrossFit, Fit, Gaussian, cross_fit, draw_hidden, fit_gaussian, squared_error
 from genoken.evaluation._packed import PackedTokens, Targets
 
 MOST_FEATURES = 3000
@@ -81,14 +81,14 @@ def linear_ranks(
     return {name: _chances.joined(found) for name, found in parts.items()}
 
 
-def rank_gaussian(known: np.ndarray, share: float, units: np.ndarray | None, *, asked_for: Literal["feature", "rank"]) -> Gaussian:
+def rank_gaussian(known: np.ndarray, share: float, units: np.ndarray | None, *, asked_for: Literal["feature", "rank"]) -> CrossFit:
     """Return the Gaussian of train ranks as normal scores; see :func:`linear_ranks`."""
-    return fit_gaussian(normal_scores(known), share, _rank_loss(1 if asked_for == "feature" else 0), units).gaussian
+    return cross_fit(normal_scores(known), share, _rank_loss(1 if asked_for == "feature" else 0), units)
 
 
-def value_gaussian(known: np.ndarray, share: float, units: np.ndarray | None) -> Gaussian:
+def value_gaussian(known: np.ndarray, share: float, units: np.ndarray | None) -> CrossFit:
     """Return the Gaussian of train values; see :func:`ridge`."""
-    return fit_gaussian(known, share, squared_error, units).gaussian
+    return cross_fit(known, share, squared_error, units)
 
 
 def _rank_loss(axis: Literal[0, 1]) -> Callable[..., float]:

@@ -26,7 +26,7 @@ _SCALE_START = 0.65
 
 
 @dataclass(frozen=True)
-class GaussianStart:
+class GaussianMoments:
     """A Gaussian vector of train values, or of ranks as normal scores.
 
     Parameters
@@ -37,16 +37,34 @@ class GaussianStart:
         (features, features): inverse of the shrunk correlation.
     noise
         (features,): factor of the conditional variances.
-    center, scale
-        (features,): by which the objective standardizes values; ``mean`` and ``deviation`` where it does it by no others.
     """
 
     mean: np.ndarray
     deviation: np.ndarray
     precision: np.ndarray
     noise: np.ndarray
+
+
+@dataclass(frozen=True)
+class GaussianStart:
+    """What the path starts from.
+
+    Parameters
+    ----------
+    whole
+        Fitted on all train samples.
+    center, scale
+        (features,): by which the objective standardizes values.
+    folds, fold_of_sample
+        Gaussians that have each not seen a part of the train samples, and which of them has not seen each sample. In training the
+        encoder is to correct guesses as they are about new samples; ``whole`` would guess too well, having seen the sample.
+    """
+
+    whole: GaussianMoments
     center: np.ndarray
     scale: np.ndarray
+    folds: tuple[GaussianMoments, ...] = ()
+    fold_of_sample: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -91,15 +109,26 @@ class PanelPath(nn.Module):
     noise: Tensor
     center: Tensor
     scale: Tensor
+    fold_mean: Tensor
+    fold_deviation: Tensor
+    fold_precision: Tensor
+    fold_of_sample: Tensor
 
     def __init__(self, layout: Layout, start: GaussianStart | None) -> None:
         super().__init__()
         count = layout.num_features
         if start is None:
             zeros, ones = np.zeros(count), np.ones(count)
-            start = GaussianStart(zeros, ones, np.eye(count), ones, zeros, ones)
-        for name in ("mean", "deviation", "precision", "noise", "center", "scale"):
-            self.register_buffer(name, torch.tensor(getattr(start, name), dtype=torch.float32))
+            start = GaussianStart(GaussianMoments(zeros, ones, np.eye(count), ones), zeros, ones)
+        for name in ("mean", "deviation", "precision", "noise"):
+            self._keep(name, getattr(start.whole, name))
+        self._keep("center", start.center)
+        self._keep("scale", start.scale)
+        self.num_folds = len(start.folds)
+        for name in ("mean", "deviation", "precision") if start.folds else ():
+            self._keep(f"fold_{name}", np.stack([getattr(fold, name) for fold in start.folds]), persistent=False)
+        if start.folds:
+            self.register_buffer("fold_of_sample", torch.tensor(start.fold_of_sample), persistent=False)
         identity, value = layout.channel("identity"), layout.channel("value")
         assert identity is not None  # noqa: S101
         self.layout, self.identity_name = layout, identity.name
@@ -110,10 +139,23 @@ class PanelPath(nn.Module):
         self.log_tail = nn.Parameter(torch.tensor(math.log(_TAIL_START)))
         self.log_scale = nn.Parameter(torch.tensor(math.log(_SCALE_START)))
 
+    def _keep(self, name: str, values: np.ndarray, *, persistent: bool = True) -> None:
+        self.register_buffer(name, torch.tensor(values, dtype=torch.float32), persistent=persistent)
+
     def forward(self, batch: Batch) -> Guess:
-        """Return what follows for the hidden features from the visible ones."""
+        """Return what follows for the hidden features from the visible ones; in training, without what the sample itself taught."""
         with torch.no_grad(), torch.autocast(batch.offsets.device.type, enabled=False):
-            return self._conditional(*self._table(batch))
+            values, hidden = self._table(batch)
+            if not (self.training and self.num_folds):
+                return self._conditional(values, hidden, self.mean, self.deviation, self.precision)
+            means, deviations = torch.zeros_like(values), torch.ones_like(values)
+            folds = self.fold_of_sample[batch.rows]
+            for fold in range(self.num_folds):
+                own = torch.nonzero(folds == fold).squeeze(1)
+                moments = self.fold_mean[fold], self.fold_deviation[fold], self.fold_precision[fold]
+                found = self._conditional(values[own], hidden[own], *moments)
+                means[own], deviations[own] = found.means, found.deviations
+            return Guess(means, deviations, hidden)
 
     def samples_of_tokens(self, batch: Batch) -> Tensor:
         """Return each token's sample, int64 (tokens,)."""
@@ -133,7 +175,7 @@ class PanelPath(nn.Module):
         return torch.special.ndtri((torch.arange(count, device=self.mean.device) + 0.5) / count)
 
     def _table(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the visible values in standard units, 0 where hidden, and what is hidden: both (samples, features)."""
+        """Return the visible values, 0 where hidden, and what is hidden: both (samples, features)."""
         samples, features = self.samples_of_tokens(batch), self.features_of_tokens(batch)
         count = self.layout.num_features
         if self.reads == "values":
@@ -152,30 +194,32 @@ class PanelPath(nn.Module):
         hidden = torch.ones(batch.num_samples, count + 1, dtype=torch.bool, device=values.device)
         table[samples, features] = torch.where(is_known, values, 0.0)
         hidden[samples, features] = False
-        hidden = hidden[:, :-1]
-        return torch.where(hidden, 0.0, (table[:, :-1] - self.mean) / self.deviation), hidden
+        return table[:, :-1], hidden[:, :-1]
 
     def places_of_tokens(self, batch: Batch, samples: Tensor) -> Tensor:
         """Return how many features stand before each token in its sample; negative for CLS and phenotypes."""
         before = batch.offsets[:-1].long()[samples] + 1 + self.layout.num_phenotypes
         return torch.arange(batch.num_tokens, device=samples.device) - before
 
-    def _conditional(self, visible: Tensor, hidden: Tensor) -> Guess:
+    def _conditional(self, values: Tensor, hidden: Tensor, mean: Tensor, deviation: Tensor, precision: Tensor) -> Guess:
+        """Return conditional moments by one Gaussian, in the standard units of the whole train split's."""
+        visible = torch.where(hidden, 0.0, (values - mean) / deviation)
         most = int(hidden.sum(dim=1).max()) if len(hidden) else 0
         means, deviations = torch.zeros_like(visible), torch.ones_like(visible)
         if most == 0:
             return Guess(means, deviations, hidden)
         chosen = hidden.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :most]
         is_hidden = hidden.gather(1, chosen)
-        blocks = self.precision[chosen.unsqueeze(2), chosen.unsqueeze(1)]
+        blocks = precision[chosen.unsqueeze(2), chosen.unsqueeze(1)]
         both = is_hidden.unsqueeze(2) & is_hidden.unsqueeze(1)
         blocks = torch.where(both, blocks, torch.eye(most, device=blocks.device))
         covariance = torch.cholesky_inverse(torch.linalg.cholesky(blocks))
-        pull = torch.where(is_hidden, (visible @ self.precision).gather(1, chosen), 0.0)
+        pull = torch.where(is_hidden, (visible @ precision).gather(1, chosen), 0.0)
         found = -(covariance @ pull.unsqueeze(2)).squeeze(2)
-        variances = self.noise[chosen] * covariance.diagonal(dim1=1, dim2=2)
+        found = (found * deviation[chosen] + mean[chosen] - self.mean[chosen]) / self.deviation[chosen]
+        spread = (self.noise[chosen] * covariance.diagonal(dim1=1, dim2=2)).sqrt() * deviation[chosen] / self.deviation[chosen]
         means.scatter_(1, chosen, torch.where(is_hidden, found, 0.0))
-        deviations.scatter_(1, chosen, torch.where(is_hidden, variances.sqrt(), 1.0))
+        deviations.scatter_(1, chosen, torch.where(is_hidden, spread, 1.0))
         return Guess(means, deviations, hidden)
 
     def outputs(self, linear: str, guess: Guess, batch: Batch, places: Tensor) -> Tensor:

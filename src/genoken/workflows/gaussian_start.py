@@ -7,8 +7,9 @@ import numpy as np
 from genoken.core.components import kind_of
 from genoken.core.config import PretrainConfig
 from genoken.data.dataset import TokenDataset
+from genoken.evaluation._gaussian import Gaussian
 from genoken.evaluation.floors import rank_gaussian, value_gaussian
-from genoken.models.panel_path import GaussianStart, has_panel_path
+from genoken.models.panel_path import GaussianMoments, GaussianStart, has_panel_path
 from genoken.workflows.pretrained import statistics_of
 from genoken.workflows.pretraining_floors import packed_tokens
 
@@ -40,5 +41,9 @@ def gaussian_start(config: PretrainConfig, train: TokenDataset, units: np.ndarra
             tokens.table(ranks, layout.num_features), shares[0], units, asked_for="feature" if value is None else "rank"
         )
     statistics = statistics_of(train.state)
-    center, scale = (fitted.mean, fitted.deviation) if statistics is None else (statistics.mean, statistics.deviation)
-    return GaussianStart(fitted.mean, fitted.deviation, fitted.precision, fitted.noise, center, scale)
+    moments = (fitted.whole.mean, fitted.whole.deviation) if statistics is None else (statistics.mean, statistics.deviation)
+    return GaussianStart(_of(fitted.whole), *moments, folds=tuple(map(_of, fitted.folds)), fold_of_sample=fitted.fold_of_sample)
+
+
+def _of(gaussian: Gaussian) -> GaussianMoments:
+    return GaussianMoments(gaussian.mean, gaussian.deviation, gaussian.precision, gaussian.noise)

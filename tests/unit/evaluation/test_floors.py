@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from genoken.evaluation._gaussian import Gaussian, draw_hidden, fit_gaussian, squared_error
+from genoken.evaluation._gaussian import Gaussian, cross_fit, draw_hidden, fit_gaussian, squared_error
 from genoken.evaluation._packed import held_out, missing_features
 from genoken.evaluation.floors import (
     PackedTokens,
@@ -158,6 +158,20 @@ def test_noise_of_train_is_shrunk_more_than_signal():
     correlations = [np.abs(np.linalg.inv(fit.gaussian.precision) - np.eye(12)).max() for fit in fits]
     assert correlations[0] < 0.15 < correlations[1]
     np.testing.assert_allclose(fits[0].gaussian.noise.mean() / np.diag(fits[0].gaussian.precision).mean(), 1, atol=0.3)
+
+
+def test_each_fold_has_a_gaussian_that_has_not_seen_it():
+    values = correlated_ranks(60, 5)[0].astype(float)
+    units = np.repeat([f"u{index}" for index in range(20)], 3)
+    found = cross_fit(values, 0.2, squared_error, units)
+    assert sorted(np.unique(found.fold_of_sample, return_counts=True)[1].tolist()) == [12] * 5
+    assert all(len(set(found.fold_of_sample[units == unit])) == 1 for unit in units)
+    for fold, gaussian in enumerate(found.folds):
+        np.testing.assert_allclose(gaussian.mean, values[found.fold_of_sample != fold].mean(axis=0))
+        np.testing.assert_array_equal(gaussian.noise, found.whole.noise)
+    np.testing.assert_allclose(found.whole.mean, values.mean(axis=0))
+    alone = cross_fit(values[:2], 0.2, squared_error, np.array(["a", "a"]))
+    assert len(alone.folds) == 1
 
 
 def test_floors_are_tuned_on_whole_units():

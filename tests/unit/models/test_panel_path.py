@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from genoken.core.config import EmbeddingSettings, ModelSettings
 from genoken.core.layout import FIRST_CATEGORY, MASK_CATEGORY, MASK_ID, NUM_SPECIALS, Channel, Layout
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.encoders.transformer import TransformerEncoder
-from genoken.models.panel_path import GaussianStart, PanelPath, has_panel_path
+from genoken.models.panel_path import GaussianMoments, GaussianStart, PanelPath, has_panel_path
 from genoken.models.token_network import TokenNetwork
 from genoken.objectives.masked_feature import MaskedFeatureObjective
 from genoken.objectives.masked_value import MaskedValueObjective
@@ -23,7 +24,8 @@ VALUE = Channel(name="value", kind="scalar", role="value")
 RANK = Channel(name="rank", kind="category", role="value", size=FIRST_CATEGORY + 3)
 CORRELATION = np.array([[1.0, 0.6, 0.0], [0.6, 1.0, 0.5], [0.0, 0.5, 1.0]])
 MEAN, DEVIATION = np.array([1.0, 2.0, 3.0]), np.array([2.0, 1.0, 0.5])
-START = GaussianStart(MEAN, DEVIATION, np.linalg.inv(CORRELATION), np.array([1.0, 4.0, 1.0]), np.zeros(3), np.full(3, 2.0))
+PRECISION = np.linalg.inv(CORRELATION)
+START = GaussianStart(GaussianMoments(MEAN, DEVIATION, PRECISION, np.array([1.0, 4.0, 1.0])), np.zeros(3), np.full(3, 2.0))
 
 
 def panel(*channels: Channel) -> Layout:
@@ -65,12 +67,26 @@ def test_without_a_start_the_guess_is_the_mean(values):
     assert not guess.means.any()
 
 
+def test_in_training_the_guess_is_one_that_has_not_seen_the_sample(values):
+    without_correlation = GaussianMoments(MEAN + 1, 2 * DEVIATION, np.eye(3), np.ones(3))
+    folds = (START.whole, without_correlation)
+    path = PanelPath(panel(FEATURE, VALUE), replace(START, folds=folds, fold_of_sample=np.array([1, 0])))
+    plain = PanelPath(panel(FEATURE, VALUE), START)
+    np.testing.assert_array_equal(path.eval()(values).means, plain(values).means)
+    guess = path.train()(values)
+    np.testing.assert_allclose(guess.means[1], plain(values).means[1], atol=1e-6)
+    # the first sample's middle feature is guessed to be its mean, 2 + 1, one above the whole's mean, with twice the deviation
+    np.testing.assert_allclose(guess.means[0], [0.0, 1.0, 0.0], atol=1e-6)
+    np.testing.assert_allclose(guess.deviations[0], [1.0, 2.0 * 2.0, 1.0], atol=1e-6)
+    assert not any(name.startswith("fold") for name in path.state_dict())
+
+
 def _student(scores: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     deviation = 0.65 * deviation
     return -2.0 * np.log1p(((scores - mean) / deviation) ** 2 / 3.0) - np.log(deviation)
 
 
-STANDARD = GaussianStart(np.zeros(3), np.ones(3), np.linalg.inv(CORRELATION), np.ones(3), np.zeros(3), np.ones(3))
+STANDARD = GaussianStart(GaussianMoments(np.zeros(3), np.ones(3), PRECISION, np.ones(3)), np.zeros(3), np.ones(3))
 SCORES = np.array([-0.9674216, 0.0, 0.9674216])  # quantiles 1/6, 3/6 and 5/6 of the normal distribution
 
 

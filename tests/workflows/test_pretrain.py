@@ -174,7 +174,13 @@ def test_keys_of_metrics(pretrained):
         assert found["difference"]["value"] == pytest.approx(found["model"]["cross_entropy"] - best["cross_entropy"])
         assert (found["difference"]["value"] >= 0) == ("does not beat" in found["verdict"]), name
     assert set(metrics["objectives"]["phenotype"]["phenotypes"]) == {"cell_type", "interaction"}
-    assert metrics["split"] == {"kind": "holdout", "group": "donor_id", "samples": {"train": 63, "val": 9, "test": 18}}
+    assert metrics["split"] == {
+        "kind": "holdout",
+        "group": "donor_id",
+        "note": "whole values of 'donor_id' are held out: the test part is reported on, the validation part chooses the weights",
+        "samples": {"train": 63, "val": 9, "test": 18},
+        "groups": {"train": 6, "val": 1, "test": 2},
+    }
 
 
 def test_files_are_those_of_the_manifest(pretrained):

@@ -91,6 +91,22 @@ def test_the_same_command_twice_gives_the_same_run(reference, cells_file, pretra
     assert_same_run(pretraining(cells_file, tmp_path / "run", phenotypes=["cell_type"]), reference)
 
 
+def test_the_saved_configuration_gives_the_same_run(reference, cells_file, tmp_path):
+    run = pretrain(cells_file, config=reference.folder / "config.yaml", output=tmp_path / "run")
+    assert_same_run(run, reference)
+    assert (run.folder / "config.yaml").read_bytes() == (reference.folder / "config.yaml").read_bytes()
+
+
+def test_phenotypes_never_take_tokens_from_beyond_the_limit(cells, pretraining, tmp_path):
+    run = pretraining(cells, tmp_path / "run", {"tokenizer.max_tokens": 20}, phenotypes=["cell_type", "interaction"])
+    assert run.encoder.layout.max_tokens == 20
+    again = load_pretrained(run.folder)
+    assert (again.config.tokenizer.max_tokens, again.encoder.layout.max_tokens) == (20, 20)
+    decoded = again.encoder.decode(again.encoder.encode(cells).batch(np.arange(90)))
+    assert decoded.groupby("row").size().max() == 20
+    assert decoded["kind"].value_counts()[["cls", "phenotype", "separator"]].tolist() == [90, 180, 90]
+
+
 @pytest.mark.parametrize("workers", [1, 2, 4, 7])
 def test_workers_change_nothing(workers, reference, cells_file, pretraining, tmp_path):
     run = pretraining(cells_file, tmp_path / "run", {"training.num_workers": workers}, phenotypes=["cell_type"])
@@ -109,7 +125,6 @@ def test_more_workers_than_files_read_every_sample_once(workers, shards, pretrai
 
     with monkeypatch.context() as patch:
         patch.setattr("genoken.workflows.pretraining_floors._DRAWS", 0)
-        patch.setattr(MaskedTask, "_count_targets", lambda task, train: dict.fromkeys(task.objectives, 1.0))
         patch.setattr(MaskedTask, "training_batch", counting)
         run = pretraining([shards / "cells_{0..2}.h5ad"], tmp_path / "run", {"training.num_workers": workers})
     num_train = run.metrics["split"]["samples"]["train"]
@@ -159,7 +174,13 @@ def test_keys_of_metrics(pretrained):
         assert found["difference"]["value"] == pytest.approx(found["model"]["cross_entropy"] - best["cross_entropy"])
         assert (found["difference"]["value"] >= 0) == ("does not beat" in found["verdict"]), name
     assert set(metrics["objectives"]["phenotype"]["phenotypes"]) == {"cell_type", "interaction"}
-    assert metrics["split"] == {"kind": "holdout", "group": "donor_id", "samples": {"train": 63, "val": 9, "test": 18}}
+    assert metrics["split"] == {
+        "kind": "holdout",
+        "group": "donor_id",
+        "note": "whole values of 'donor_id' are held out: the test part is reported on, the validation part chooses the weights",
+        "samples": {"train": 63, "val": 9, "test": 18},
+        "groups": {"train": 6, "val": 1, "test": 2},
+    }
 
 
 def test_files_are_those_of_the_manifest(pretrained):

@@ -59,7 +59,7 @@ def headline(run: RunFolder) -> Headline:
         more=more,
         banners=(Finding("warning", "The model memorizes", plain(memorization)),) if memorization else (),
         numbers=_numbers(summary, metric_name),
-        chart=plots_scores.comparison(predictors, [metric_name], "headline") if has_chart else None,
+        chart=plots_scores.comparison(predictors, [metric_name], "headline", "Model and floors") if has_chart else None,
         done=" · ".join(parts),
         question="What has the model learned that no trivial rule knows?",
     )
@@ -82,7 +82,7 @@ def scores(run: RunFolder) -> Section | Missing:
             blocks.append(tables.scores(predictors))
         names = [name for name in (str(summary.get("metric")), *_SMALL_MEASURES) if is_number(predictors["model"].get(name))]
         if len(predictors) > 1 and names:
-            blocks.append(plots_scores.comparison(predictors, names, f"floors-{_key(kind)}"))
+            blocks.append(plots_scores.comparison(predictors, names, f"floors-{_key(kind)}", "Model and floors"))
         for name, of_predictors in section(summary, "phenotypes").items():
             blocks += [Heading(f"{_title(kind)}: {shorten(name, 60)}"), tables.scores(of_predictors)]
     intro = "Measured at hidden places only. Floors are fitted on the train samples and asked for the very same targets."
@@ -128,7 +128,7 @@ def errors(run: RunFolder, kind: str) -> Section | Missing:
     measure = str(summary.get("metric") or "cross_entropy")
     blocks: list[Block] = []
     if kind == "phenotype":
-        blocks += _confusions(targets, list(section(summary, "phenotypes")))
+        blocks += _confusions(targets)
     else:
         panel = plots_pretraining.by_place(f"place-{_key(kind)}", targets, [measure, "rank_error"])
         blocks += [panel] if panel is not None else []
@@ -208,7 +208,11 @@ def _objective_settings(run: RunFolder) -> dict[str, dict[str, Any]]:
 def _predictors(summary: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the scores of the model, then of each floor."""
     floors = section(summary, "floors")
-    return {"model": section(summary, "model")} | {name: section(floors, name) for name in floors}
+    found = {"model": section(summary, "model")} | {name: section(floors, name) for name in floors}
+    if all(scores.get("top5", 1.0) == 1.0 for scores in found.values()):  # of five choices or fewer, the first five hold the truth
+        hidden_ones = ("top5", "top5_interval")
+        return {name: {key: value for key, value in scores.items() if key not in hidden_ones} for name, scores in found.items()}
+    return found
 
 
 def _numbers(summary: Mapping[str, Any], name: str) -> tuple[KeyNumber, ...]:
@@ -222,15 +226,17 @@ def _numbers(summary: Mapping[str, Any], name: str) -> tuple[KeyNumber, ...]:
     if not is_number(scores_of_floor.get(name)) or not is_number(difference.get("value")):
         return (own,)
     bounds = difference.get("interval")
-    level, note = "plain", "The interval includes zero, or there is none: no clear winner."
-    if bounds and interval(bounds) and bounds[1] < 0:
+    level, note = "plain", "The interval includes zero: no clear winner."
+    if not bounds or not interval(bounds):
+        note = f"From too few {difference.get('unit') or 'samples'} for an interval: this may be chance."
+    elif bounds[1] < 0:
         level, note = "good", "The model is ahead, beyond chance."
-    elif bounds and interval(bounds) and bounds[0] > 0:
+    elif bounds[0] > 0:
         level, note = "bad", "The floor is ahead, beyond chance."
     return (
         own,
         KeyNumber(
-            f"{what.title}, {predictor(floor)}",
+            f"{what.title}, {_lower(predictor(floor))}",
             number(scores_of_floor[name]),
             _bounds(scores_of_floor.get(f"{name}_interval")),
             "The strongest of the trivial floors, at the same targets.",
@@ -261,7 +267,7 @@ def _by_feature(targets: pd.DataFrame, kind: str, measure: str, floor: str) -> l
     worst = errors_of.sort_values("model", ascending=False, kind="stable").head(_WORST)
     what = metric(measure).title
     heads = [Column("Feature"), Column("Targets", numeric=True), Column(f"{what}, model", numeric=True)]
-    heads += [Column(f"{what}, {predictor(floor).lower()}", numeric=True)] if "floor" in columns else []
+    heads += [Column(f"{what}, {_lower(predictor(floor))}", numeric=True)] if "floor" in columns else []
     rows = tuple(
         (
             Cell(plain(row.get("symbol") or name), plain(name)),
@@ -274,31 +280,28 @@ def _by_feature(targets: pd.DataFrame, kind: str, measure: str, floor: str) -> l
     return [plots_pretraining.by_feature(f"features-{_key(kind)}", errors_of, measure, floor), table]
 
 
-def _confusions(targets: pd.DataFrame, names: list[str]) -> list[Block]:
-    """Return one confusion matrix per phenotype; ``names`` are those of the phenotypes that were asked for, in order."""
-    if not {"label", "prediction", "column"} <= set(targets):
+def _confusions(targets: pd.DataFrame) -> list[Block]:
+    """Return one confusion matrix per phenotype."""
+    if not {"phenotype", "true_value", "predicted_value"} <= set(targets):
         return []
     blocks: list[Block] = []
-    for index, (column, rows) in enumerate(targets.groupby("column", sort=True)):
-        name = names[index] if index < len(names) else f"phenotype {column}"
-        label, predicted = _category_names(rows["label"]), _category_names(rows["prediction"])
+    for index, (name, rows) in enumerate(targets.groupby("phenotype", sort=True)):
+        label, predicted = rows["true_value"].map(str), rows["predicted_value"].map(str)
         categories = sorted(set(label) | set(predicted))
         if len(categories) > _MOST_CATEGORIES:
-            blocks.append(Paragraph(f"{plain(name)}: {len(categories)} categories are too many for a matrix.", muted=True))
+            blocks.append(Paragraph(f"{plain(str(name))}: {len(categories)} categories are too many for a matrix.", muted=True))
             continue
         place = {category: position for position, category in enumerate(categories)}
         counts = np.zeros((len(categories), len(categories)), dtype=np.int64)
         np.add.at(counts, (label.map(place), predicted.map(place)), 1)
         (plot,) = plots_classification.confusion({"model": counts.tolist()}, categories, ["model"]).plots
-        blocks.append(Panel((replace(plot, key=f"confusion-{index}", title=f"Confusion: {shorten(name, 40)}"),)))
+        blocks.append(Panel((replace(plot, key=f"confusion-{index}", title=f"Confusion: {shorten(str(name), 40)}"),)))
     return blocks
 
 
-def _category_names(values: pd.Series) -> pd.Series:
-    """Return categories as text; codes that were stored as floats are whole numbers again."""
-    if pd.api.types.is_float_dtype(values):
-        values = values.astype("Int64")
-    return values.astype(str)
+def _lower(title: str) -> str:
+    """Return a title within a line: its first letter is small, names in it keep theirs."""
+    return f"{title[:1].lower()}{title[1:]}"
 
 
 def _title(kind: str) -> str:

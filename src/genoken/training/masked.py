@@ -76,8 +76,18 @@ class MaskedTask:
     def _count_targets(self, train: TokenDataset) -> dict[str, float]:
         """Return the mean number of targets per sample of each objective in the first epoch."""
         rows = np.arange(min(len(train), _SAMPLES_COUNTED))
-        batch = self.training_batch(train, rows, 0)
+        batch = self._hidden(train.batch(rows), 0)
         return {name: max(len(batch.targets[f"{name}.places"]) / len(rows), 1e-9) for name in self.objectives}
+
+    def without_targets(self, part: TokenDataset) -> set[str]:
+        """Return the objectives that ask for nothing in a whole part, with the fixed masks of evaluation."""
+        lacking = set(self.objectives)
+        for rows in consecutive(0, len(part), _SAMPLES_COUNTED):
+            batch = self._hidden(part.batch(rows), EVALUATION)
+            lacking -= {name for name in lacking if len(batch.targets[f"{name}.places"])}
+            if not lacking:
+                break
+        return lacking
 
     def training_batch(self, part: TokenDataset, rows: np.ndarray, epoch: int) -> Batch:
         """Return the batch of a training step, hidden by the epoch's draw."""

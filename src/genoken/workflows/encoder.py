@@ -92,7 +92,7 @@ class Encoder:
         chosen = component_from_dict("tokenizers", content, path="tokenizer")
         samples = read_source(data, source).samples
         vocabulary = PhenotypeVocabulary.fit(samples.table, phenotypes, where=samples.origin) if phenotypes else None
-        return cls.of_samples(room_for_phenotypes(chosen, len(phenotypes)), samples, vocabulary)[0]
+        return cls.of_samples(room_for_phenotypes(chosen, vocabulary), samples, vocabulary)[0]
 
     @classmethod
     def of_samples(cls, tokenizer: Tokenizer, train: Samples, phenotypes: PhenotypeVocabulary | None) -> tuple[Encoder, Alignment]:
@@ -232,7 +232,7 @@ class Encoder:
         return np.asarray([*[""] * FIRST_CATEGORY, UNKNOWN, *values], dtype=object)[entries]
 
 
-def room_for_phenotypes(tokenizer: Any, num_phenotypes: int) -> Any:
+def room_for_phenotypes(tokenizer: Any, phenotypes: PhenotypeVocabulary | None) -> Any:
     """Return a tokenizer's settings with as many tokens fewer as phenotypes and a separator take, where it has a limit.
 
     Raises
@@ -241,9 +241,9 @@ def room_for_phenotypes(tokenizer: Any, num_phenotypes: int) -> Any:
         When no room is left for features.
     """
     limit: int = getattr(tokenizer, "max_tokens", 0)
-    if not limit or not num_phenotypes:
+    if not limit or phenotypes is None:
         return tokenizer
-    return replace(tokenizer, max_tokens=tokens_left(limit, num_phenotypes, end=True))
+    return replace(tokenizer, max_tokens=tokens_left(limit, len(phenotypes.columns), end=True))
 
 
 def locate(feature_ids: Sequence[str], samples: Samples, symbols: Sequence[str] = ()) -> Alignment:

@@ -284,16 +284,37 @@ def _usable(
         (foreign, _foreign_words(column[foreign], known)),
         (empty & ~missing & ~foreign, "no values above zero"),
     ):
-        count = int(flags.sum())
-        said = f"{count:,} {'sample has' if count == 1 else 'samples have'} {words}"
-        if count and settings.strict:
-            raise DataError(said, where=samples.origin, remedy="remove them, or run without --strict")
-        if count:
-            notes.append(f"{said} and {'is' if count == 1 else 'are'} left out")
+        notes += _left_out(flags, words, samples.origin, strict=settings.strict)
     keep = np.flatnonzero(~(missing | foreign | empty))
     if len(keep) == 0:
         raise DataError("no sample is left", where=samples.origin, remedy="; ".join(notes))
     return samples.take(keep), column.iloc[keep], notes
+
+
+def _left_out(flags: np.ndarray, words: str, where: str, *, strict: bool) -> list[str]:
+    """Return a note on how many samples are left out, if any; with ``strict`` they are refused."""
+    count = int(flags.sum())
+    said = f"{count:,} {'sample has' if count == 1 else 'samples have'} {words}"
+    if count and strict:
+        raise DataError(said, where=where, remedy="remove them, or run without --strict")
+    return [f"{said} and {'is' if count == 1 else 'are'} left out"] if count else []
+
+
+def without_empty(samples: Samples, *, strict: bool) -> Samples:
+    """Leave out samples in which nothing is expressed, with a note; those of panels of real numbers have no such zeros.
+
+    Raises
+    ------
+    DataError
+        When there are some and ``strict``, or no other is left.
+    """
+    empty = np.diff(samples.values.indptr) == 0
+    if samples.value_kind == "real" or not empty.any():
+        return samples
+    notes = _left_out(empty, "no values above zero", samples.origin, strict=strict)
+    if empty.all():
+        raise DataError("no sample is left", where=samples.origin, remedy=notes[0])
+    return replace(samples.take(~empty), notes=(*samples.notes, *notes))
 
 
 def _foreign_words(column: pd.Series, known: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from genoken.core.components import kind_of
 from genoken.core.config import PretrainConfig, build, component_from_dict, dump_yaml, merge, override, read_yaml
-from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError
+from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError, suggestion
 from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data.check import require_column
@@ -29,7 +29,7 @@ from genoken.workflows.assemble import preset_content
 from genoken.workflows.encoder import Encoder, room_for_phenotypes
 from genoken.workflows.files import expand_files
 from genoken.workflows.gaussian_start import gaussian_start
-from genoken.workflows.inputs import Source, read_source, read_sources
+from genoken.workflows.inputs import Source, read_source, read_sources, without_empty
 from genoken.workflows.pretrained import (
     PretrainedModel,
     new_network,
@@ -193,10 +193,12 @@ def _held_out(data: Any, paths: Mapping[str, list[Path]], config: PretrainConfig
         source = read_source(data, settings.source, strict=settings.strict)
     else:
         source = read_sources([*paths["data"], *paths["eval"]], settings, shared=settings.shared)
-    samples = source.samples
+    samples = without_empty(source.samples, strict=settings.strict)
     if settings.limit_samples and settings.limit_samples < samples.num_samples:
-        rows = np.sort(generator(seed, "limit_samples").choice(samples.num_samples, settings.limit_samples, replace=False))
-        source, samples = replace(source, samples=samples.take(rows)), samples.take(rows)
+        samples = samples.take(
+            np.sort(generator(seed, "limit_samples").choice(samples.num_samples, settings.limit_samples, replace=False))
+        )
+    source = replace(source, samples=samples)
     for column in (settings.group, settings.floor_by):
         if column:
             require_column(samples.table, column, samples.origin)
@@ -220,21 +222,20 @@ def _of_eval_files(samples: Samples, paths: Mapping[str, list[Path]]) -> np.ndar
 
 
 def _settled(config: PretrainConfig, samples: Samples) -> PretrainConfig:
-    """Return the configuration with what was left to the data: the objectives, and room for phenotypes."""
+    """Return the configuration with what was left to the data: the objectives."""
     data = config.data
     missing = [name for name in data.phenotypes if name not in samples.table]
     if missing:
-        raise DataError(
-            f"no file has the phenotype '{missing[0]}' in obs", where=samples.origin, remedy="leave it out of --phenotypes"
-        )
-    tokenizer = room_for_phenotypes(config.tokenizer, len(data.phenotypes))
+        near = suggestion(missing[0], [str(name) for name in samples.table], "columns")
+        raise DataError(f"no file has the phenotype '{missing[0]}' in obs", where=samples.origin, remedy=near)
     objectives = config.objectives
     if not objectives:
+        tokenizer: Any = config.tokenizer
         has_no_value = kind_of(tokenizer) == "rank" and tokenizer.order == "rank_order"
         kind = "masked_feature" if has_no_value else "masked_value"
         chosen = [kind, *(["phenotype"] if data.phenotypes else [])]
         objectives = tuple(component_from_dict("objectives", name) for name in chosen)
-    return replace(config, tokenizer=tokenizer, objectives=objectives)
+    return replace(config, objectives=objectives)
 
 
 def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
@@ -292,7 +293,7 @@ def _prepare(job: _Job) -> _Prepared:
         phenotypes = PhenotypeVocabulary.read(Path(config.data.phenotype_map))
     elif config.data.phenotypes:
         phenotypes = PhenotypeVocabulary.fit(train.table, config.data.phenotypes, where=samples.origin)
-    encoder, found = Encoder.of_samples(config.tokenizer, train, phenotypes)
+    encoder, found = Encoder.of_samples(room_for_phenotypes(config.tokenizer, phenotypes), train, phenotypes)
     if found.missing:  # a vocabulary from a file
         job.show.line(f"  {found.line}.")
     dataset = encoder.dataset(samples, found.columns)
@@ -348,6 +349,8 @@ def _task(job: _Job, prepared: _Prepared) -> MaskedTask:
 
 def _fit(job: _Job, prepared: _Prepared) -> Fit[TokenNetwork]:
     train, task = prepared.part("train"), _task(job, prepared)
+    for part in ("train", "val", "test"):
+        _refuse_without_targets(task, prepared.part(part), part, job.source.samples.origin)
     probe = prepared.rows["train"][_probe(len(prepared.rows["train"]), len(prepared.rows["val"]), job.config.training.seed)]
     val = prepared.dataset.take(np.concatenate([prepared.rows["val"], probe]))
     with job.show.bar("Pretraining", total=task.num_epochs) as bar:
@@ -359,6 +362,16 @@ def _fit(job: _Job, prepared: _Prepared) -> Fit[TokenNetwork]:
             job.config.training,
             folder=job.folder,
             on_epoch=lambda row: bar.to(row["epoch"] + 1, pretraining_results.epoch_note(row)),
+        )
+
+
+def _refuse_without_targets(task: MaskedTask, part: TokenDataset, name: str, where: str) -> None:
+    """Refuse a part in which one of the objectives asks for nothing: there would be no loss to learn from, or to judge by."""
+    for kind in sorted(task.without_targets(part)):
+        raise DataError(
+            f"nothing is hidden: the objective '{kind}' finds no token to ask for in the {len(part):,} {name} samples",
+            where=where,
+            remedy="hide a larger share (objective's probability), or hold out more samples (data.test, data.val)",
         )
 
 
@@ -381,6 +394,10 @@ def _announce(job: _Job, prepared: _Prepared) -> None:
         f"{len(prepared.model.state.feature_ids):,} features in the vocabulary, "
         f"{np.median(lengths):,.0f} tokens per sample (median)."
     )
+    num_special = 1 + (0 if prepared.model.phenotypes is None else len(prepared.model.phenotypes.columns) + 1)
+    bare = int((lengths <= num_special).sum())
+    if bare:
+        show.line(f"  {bare:,} samples have no token of a feature, so that none can be hidden in them.")
     truncated = pretraining_results.share_truncated(prepared.dataset)
     if truncated:
         show.line(f"  {truncated:.1%} of the tokens are beyond max_tokens and cut off.")

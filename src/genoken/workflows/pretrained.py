@@ -18,7 +18,7 @@ from genoken.data.dataset import TokenDataset
 from genoken.models.embeddings import EmbeddingStart, floored
 from genoken.models.token_network import TokenNetwork, seeded_token_network
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
-from genoken.workflows.encoder import Encoder
+from genoken.workflows.encoder import Encoder, room_for_phenotypes
 from genoken.workflows.state import is_pretraining
 from genoken.workflows.store import read_tokenizer, read_weights, require_files, write_tokenizer, write_weights
 
@@ -52,8 +52,8 @@ class PretrainedModel:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer's settings."""
-        return self.config.tokenizer
+        """The tokenizer's settings, with room for phenotypes."""
+        return room_for_phenotypes(self.config.tokenizer, self.phenotypes)
 
     def dataset(self, samples: Samples, columns: np.ndarray) -> TokenDataset:
         """Return samples as the network takes them; ``columns[j]`` is the column of feature ``j``, or -1."""
@@ -108,7 +108,8 @@ def read_pretrained(folder: Path) -> PretrainedModel:
     content = read_json(folder / "phenotypes.json")
     phenotypes = PhenotypeVocabulary.from_map(content, where=str(folder / "phenotypes.json")) if content else None
     no_samples = sp.csr_matrix((0, len(state.feature_ids)), dtype=np.float32)
-    layout_only = TokenDataset(config.tokenizer, state, no_samples, phenotypes=phenotypes)
+    tokenizer = room_for_phenotypes(config.tokenizer, phenotypes)
+    layout_only = TokenDataset(tokenizer, state, no_samples, phenotypes=phenotypes)
     network = new_network(config, layout_only, EmbeddingStart.from_state(state.per_feature))
     read_weights(folder, network)
     return PretrainedModel(config, state, symbols, phenotypes, network)

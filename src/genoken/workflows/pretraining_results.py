@@ -22,6 +22,8 @@ from genoken.reporting.report import write_report
 from genoken.training.fit import Fit
 from genoken.training.masked import MaskedTask, measured
 from genoken.training.precision import choose_device, matmul_flops_per_second
+from genoken.vocabulary.phenotypes import PhenotypeVocabulary
+from genoken.workflows.encoder import UNKNOWN
 from genoken.workflows.inputs import Source
 from genoken.workflows.pretrained import PRETRAINED_FILES, PretrainedModel
 from genoken.workflows.pretrained_run import Pass, PretrainedRun, sample_states
@@ -140,13 +142,26 @@ def write_results(
         "best_step": fitted.best_step,
         "train_part_loss": float(best["train_part_loss"]),
         "held_out_loss": float(best["val_loss"]),
-        "split": {"kind": "holdout", "group": group or None, "samples": {part: len(found) for part, found in rows.items()}},
+        "split": _split_facts(table, group, rows),
         "speed": speed,
     }
     write_json(folder / "metrics.json", metrics)
     write_json(folder / "manifest.json", _manifest(folder, model, source.files, fitted, history, speed))
     write_report(folder)
     return PretrainedRun(folder, model)
+
+
+def _split_facts(table: pd.DataFrame, group: str, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return how the samples were divided, in words and numbers."""
+    values = table[group].astype(str).to_numpy() if group else None
+    unit = f"whole values of '{group}' are" if group else "single samples are"
+    return {
+        "kind": "holdout",
+        "group": group or None,
+        "note": f"{unit} held out: the test part is reported on, the validation part chooses the weights",
+        "samples": {part: len(found) for part, found in rows.items()},
+        "groups": None if values is None else {part: len(np.unique(values[found])) for part, found in rows.items()},
+    }
 
 
 def _target_table(
@@ -164,10 +179,22 @@ def _target_table(
             columns["feature_id"] = np.asarray(model.state.feature_ids, dtype=object)[features]
             columns["symbol"] = np.asarray(model.symbols, dtype=object)[features]
         columns |= {measure: values for measure, values in measures.items() if measure not in ("row", "feature")}
+        if name == "phenotype" and model.phenotypes is not None:
+            columns |= _phenotype_words(model.phenotypes, measures)
         for floor, scores in of_floors.get(name, {}).items():
             columns |= {f"floor_{floor}_{measure}": values for measure, values in scores.items()}
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
+
+
+def _phenotype_words(phenotypes: PhenotypeVocabulary, measures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the names of the phenotype, of its true value and of the predicted one, of each target."""
+    values = np.asarray([UNKNOWN, *(name for names in phenotypes.categories for name in names)], dtype=object)
+    return {
+        "phenotype": np.asarray(phenotypes.columns, dtype=object)[measures["column"]],
+        "true_value": values[measures["label"]],
+        "predicted_value": values[measures["prediction"]],
+    }
 
 
 def _write_states(folder: Path, model: PretrainedModel, dataset: TokenDataset, rows: np.ndarray, samples: Samples) -> None:

@@ -65,14 +65,13 @@ def targets_table() -> pd.DataFrame:
             "floor_ridge_squared_error": 0.04,
         }
     )  # fmt: skip
-    codes = np.tile([2, 3], 20)
     phenotypes = pd.DataFrame(
         {
             "sample_id": shared["sample_id"],
             "objective": "phenotype",
-            "column": np.repeat([0, 1], 20),
-            "label": codes,
-            "prediction": 3,
+            "phenotype": np.repeat(["cell type", "sex"], 20),
+            "true_value": np.tile(["B", "T"], 20),
+            "predicted_value": "T",
         }
     )
     return pd.concat([feature, values, phenotypes], ignore_index=True)
@@ -133,7 +132,7 @@ def test_headline_names_the_strongest_floor(folder: Path) -> None:
     assert head.question == "What has the model learned that no trivial rule knows?"
     assert [(item.title, item.value, item.level) for item in head.numbers] == [
         ("Cross-entropy, model", "0.900", "plain"),
-        ("Cross-entropy, Linear Gaussian over ranks", "1.200", "plain"),
+        ("Cross-entropy, linear Gaussian over ranks", "1.200", "plain"),
         ("Difference, model − floor", "−0.300", "good"),
     ]
     assert (
@@ -190,7 +189,7 @@ def test_true_values_are_across(sections: dict[str, Section]) -> None:
 def test_worst_features_beside_the_strongest_floor(sections: dict[str, Section]) -> None:
     (table,) = [block for block in sections["errors-masked-feature"].blocks if isinstance(block, Table)]
     assert [column.name for column in table.columns] == [
-        "Feature", "Targets", "Cross-entropy, model", "Cross-entropy, linear gaussian over ranks"
+        "Feature", "Targets", "Cross-entropy, model", "Cross-entropy, linear Gaussian over ranks"
     ]  # fmt: skip
     # feature 3 stands at places 3, 11 and 19 once, and at 7 and 15 in the second round
     assert [(cell.text, cell.note) for cell in table.rows[0]] == [("G<3>", "E3"), ("5", ""), ("1.100", ""), ("1.000", "")]
@@ -202,7 +201,7 @@ def test_one_confusion_matrix_per_phenotype(sections: dict[str, Section]) -> Non
     assert [plot.title for plot in plots.values()] == ["Confusion: cell type", "Confusion: sex"]
     counts = plots["confusion-0"].figure.data[1]
     assert np.asarray(counts.z).tolist() == [[0, 10], [0, 10]]
-    assert list(counts.x) == ["2", "3"]
+    assert list(counts.x) == ["B", "T"]
 
 
 def test_hiding_in_words(sections: dict[str, Section]) -> None:

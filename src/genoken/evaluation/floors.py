@@ -11,12 +11,17 @@ gets: the tokens of the sample that are not hidden. A token that an objective re
 - ``most_frequent``, ``most_frequent_per_feature``: train frequencies of categories.
 - ``train_mean``, ``ridge``: the feature's train mean, and ridge regression on all visible values of the sample.
 
+Where some targets ask for features that the sample does not hold (``absent_swap``), the answers are not in its tokens:
+:func:`swapped_category_floors` and :func:`swapped_value_floors` learn the frequencies and means of answers from the same kind of
+questions about train samples.
+
 Those of phenotypes are in :mod:`genoken.evaluation.phenotype_floors`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,14 +34,36 @@ from genoken.evaluation.phenotype_floors import Floors
 __all__ = [
     "Floors",
     "PackedTokens",
+    "Questions",
     "Targets",
     "category_floors",
     "feature_floors",
     "linear_floor_note",
+    "swapped_category_floors",
+    "swapped_value_floors",
     "value_floors",
 ]
 
 _MOST_GROUPS = 50
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked about some samples, with the answers.
+
+    Parameters
+    ----------
+    features
+        int64 (targets,): feature that is asked for; one that the sample does not hold has category 0, or the number 0.
+    answers
+        Its category, int64, or its value, of shape (targets,).
+    samples
+        int64 (targets,): sample that it is asked about.
+    """
+
+    features: np.ndarray
+    answers: np.ndarray
+    samples: np.ndarray
 
 
 def feature_floors(
@@ -134,14 +161,7 @@ def category_floors(
     labels, features = asked[targets.places], test.features[targets.places]
     if len(labels) and (labels.min() < 0 or labels.max() >= num_categories):
         raise ValueError("targets need a category")
-    points = Points.of(train, known)
-    overall = np.bincount(points.places, minlength=num_categories) + 0.5
-    by_feature = fit_profile(points, num_features, num_categories, over="places", units=units_train).log_probabilities
-    floors = {
-        "uniform": _chances.uniform(np.full(len(labels), num_categories)),
-        "most_frequent": _chances.from_table(np.log(overall / overall.sum())[None], np.zeros(len(labels), np.int64), labels),
-        "most_frequent_per_feature": _chances.from_table(by_feature, features, labels),
-    }
+    floors = _category_frequencies(Points.of(train, known), features, labels, num_features, num_categories, units_train)
     if all(_are_permutations(part, num_features, num_categories) for part in (train, test)):
         per_sample = np.diff(np.searchsorted(targets.places, test.offsets))
         floors["set_complement"] = _chances.uniform(np.repeat(per_sample, per_sample))
@@ -154,6 +174,46 @@ def category_floors(
                 asked_for="rank",
             )
     return floors
+
+
+def swapped_category_floors(
+    train: Questions, test: Questions, num_features: int, num_categories: int, *, units_train: np.ndarray | None = None
+) -> Floors:
+    """Return what trivial rules score at "which bin does this feature have here, if any".
+
+    Parameters
+    ----------
+    train, test
+        What is asked about the samples of both parts.
+    num_features, num_categories, units_train
+        As for :func:`category_floors`.
+    """
+    points = Points(train.features, train.answers, train.samples)
+    return _category_frequencies(points, test.features, test.answers, num_features, num_categories, units_train)
+
+
+def swapped_value_floors(train: Questions, test: Questions, num_features: int) -> Floors:
+    """Return what each feature's mean answer in train scores at "which value does this feature have here, if any"."""
+    predicted = _means(train.features, train.answers.astype(np.float64), num_features)[test.features]
+    return {"train_mean": {"prediction": predicted, "squared_error": (predicted - test.answers) ** 2}}
+
+
+def _category_frequencies(
+    points: Points,
+    features: np.ndarray,
+    labels: np.ndarray,
+    num_features: int,
+    num_categories: int,
+    units: np.ndarray | None,
+) -> Floors:
+    """Return what guessing and the frequencies of the points' categories, of all and by feature, score at some targets."""
+    overall = np.bincount(points.places, minlength=num_categories) + 0.5
+    by_feature = fit_profile(points, num_features, num_categories, over="places", units=units).log_probabilities
+    return {
+        "uniform": _chances.uniform(np.full(len(labels), num_categories)),
+        "most_frequent": _chances.from_table(np.log(overall / overall.sum())[None], np.zeros(len(labels), np.int64), labels),
+        "most_frequent_per_feature": _chances.from_table(by_feature, features, labels),
+    }
 
 
 def value_floors(

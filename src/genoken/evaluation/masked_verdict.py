@@ -232,9 +232,9 @@ def _sentence(
     best, value, interval = difference["floor"], difference["value"], difference["interval"]
     numbers = f"{word} {own:.3f} against {scores[best][metric]:.3f} (difference {value:+.3f}"
     if interval is None:
-        better = "lower" if value < 0 else "no lower"
+        ahead = "scores better than" if value < 0 else "does not beat"
         why = f"no interval is given from fewer than {LEAST_GROUPS} {resampled.unit} (here {resampled.num_units})"
-        return f"The model scores {better} than the strongest floor, {floor_words(best)}: {numbers}); {why}, so this may be chance."
+        return f"The model {ahead} the strongest floor, {floor_words(best)}: {numbers}); {why}, so this may be chance."
     low, high = interval
     wins = "beats" if high < 0 else "does not beat"
     chance = ", beyond chance" if low <= 0 <= high else ""

@@ -13,7 +13,7 @@ from genoken.core.config import read_yaml
 from genoken.reporting import plots_classification, plots_pretraining, plots_regression, plots_scores, sections_model, tables
 from genoken.reporting.blocks import Block, Cell, Column, Finding, Heading, KeyNumber, Missing, Panel, Paragraph, Section, Table
 from genoken.reporting.load import RunFolder, section
-from genoken.reporting.sections_results import Headline
+from genoken.reporting.sections_results import Headline, first_sentence
 from genoken.reporting.wording import (
     count,
     interval,
@@ -51,9 +51,11 @@ def headline(run: RunFolder) -> Headline:
     parts = [f"Objectives: {', '.join(_title(name).lower() for name in objectives)}"]
     parts += [f"{count(sizes['train'], 'train sample')}"] if is_number(sizes.get("train")) else []
     parts += [f"scored on {count(summary['samples'], 'held-out sample')}"] if is_number(summary.get("samples")) else []
+    first, more = first_sentence(plain(run.metrics.get("verdict") or "No verdict was computed."))
     return Headline(
         label="pretraining",
-        verdict=plain(run.metrics.get("verdict") or "No verdict was computed."),
+        verdict=first,
+        more=more,
         banners=(),
         numbers=_numbers(summary, metric_name),
         chart=plots_scores.comparison(predictors, [metric_name], "headline") if has_chart else None,

@@ -48,7 +48,7 @@ def headline(run: RunFolder) -> Headline:
     name = run.primary_metric
     several = name is not None and len(run.predictors) > 1
     chart = plots_scores.comparison(run.predictors, [name], "headline") if several and name is not None else None
-    first, more = _first_sentence(plain(run.metrics.get("verdict") or "No verdict was computed."))
+    first, more = first_sentence(plain(run.metrics.get("verdict") or "No verdict was computed."))
     return Headline(
         label=plain(run.metrics.get("label") or "label"),
         verdict=first,
@@ -61,7 +61,7 @@ def headline(run: RunFolder) -> Headline:
     )
 
 
-def _first_sentence(text: str) -> tuple[str, str]:
+def first_sentence(text: str) -> tuple[str, str]:
     """Return a verdict's first sentence, which is the page's title, and the rest of it."""
     found = re.match(r"(.+?[.)]\.?)\s+(?=[A-Z'])", text)
     return (found.group(1), text[found.end() :]) if found else (text, "")

@@ -13,13 +13,10 @@ import pandas as pd
 import genoken
 from genoken.core.components import kind_of
 from genoken.core.files import atomic_path, sha256_of_file, write_json
-from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
-from genoken.evaluation import floors
-from genoken.evaluation.floors import PackedTokens, Targets
+from genoken.evaluation.floors import Floors
 from genoken.evaluation.masked_verdict import summarize, verdict
-from genoken.evaluation.phenotype_floors import phenotype_floors
 from genoken.models.token_network import TokenNetwork
 from genoken.reporting.report import write_report
 from genoken.training.fit import Fit
@@ -28,6 +25,7 @@ from genoken.training.precision import choose_device, matmul_flops_per_second
 from genoken.workflows.inputs import Source
 from genoken.workflows.pretrained import PRETRAINED_FILES, PretrainedModel
 from genoken.workflows.pretrained_run import PretrainedRun, sample_states
+from genoken.workflows.pretraining_floors import floors_of
 from genoken.workflows.results import speed_of
 from genoken.workflows.show import Show
 from genoken.workflows.state import read_state
@@ -95,7 +93,7 @@ def write_results(
     with show.bar("Scoring", total=3) as bar:
         found = measured(model.network, task, dataset.take(rows["test"]), batch_size=_SAMPLES_PER_PASS)
         bar.to(1, "trivial floors")
-        of_floors = floors_of(model, dataset, rows, found, table)
+        of_floors = floors_of(model, task, dataset, rows, found, table)
         bar.to(2, "states")
         _write_parquet(folder / "targets.parquet", _target_table(model, found, of_floors, table.index[rows["test"]]))
         _write_states(folder, model, dataset, rows["test"], source.samples)
@@ -137,99 +135,10 @@ def write_results(
     return PretrainedRun(folder, model)
 
 
-def floors_of(
-    model: PretrainedModel,
-    dataset: TokenDataset,
-    rows: Mapping[str, np.ndarray],
-    found: Mapping[str, Mapping[str, np.ndarray]],
-    table: pd.DataFrame,
-) -> dict[str, floors.Floors]:
-    """Return what trivial rules, fitted on the train part, score at the same targets.
-
-    Parameters
-    ----------
-    model, dataset, rows
-        As for :func:`write_results`.
-    found
-        Objective to what was measured at its targets: their ``row`` in the test part and ``place`` in the sample.
-    table
-        Sample table, for groups that samples resemble each other by.
-    """
-    train, test = dataset.take(rows["train"]), dataset.take(rows["test"])
-    packed = {"train": packed_tokens(train), "test": packed_tokens(test)}
-    num_features = len(model.state.feature_ids)
-    units = _units(table, model.config.data.group)
-    units_train = None if units is None else units[rows["train"]]
-    contexts = _units(table, model.config.data.floor_by)
-    result: dict[str, floors.Floors] = {}
-    for objective in model.config.objectives:
-        name = kind_of(objective)
-        targets = Targets(packed["test"].offsets[found[name]["row"]] + found[name]["place"])
-        if name == "masked_feature":
-            restricted = bool(getattr(objective, "restrict_to_missing", False))
-            result[name] = floors.feature_floors(
-                packed["train"],
-                packed["test"],
-                targets,
-                num_features,
-                restricted=restricted,
-                units_train=units_train,
-                groups_train=None if contexts is None else contexts[rows["train"]],
-                groups_test=None if contexts is None else contexts[rows["test"]],
-            )
-        elif name == "masked_value":
-            channel = dataset.layout.channel("value")
-            assert channel is not None  # noqa: S101
-            if channel.kind == "category":
-                num_categories = channel.size - FIRST_CATEGORY
-                result[name] = floors.category_floors(
-                    packed["train"], packed["test"], targets, num_features, num_categories, units_train=units_train
-                )
-            else:
-                result[name] = floors.value_floors(packed["train"], packed["test"], targets, num_features, units_train=units_train)
-        elif name == "phenotype":
-            assert train.phenotype_codes is not None  # noqa: S101
-            assert test.phenotype_codes is not None  # noqa: S101
-            result[name] = phenotype_floors(
-                np.where(train.phenotype_codes > FIRST_CATEGORY, train.phenotype_codes, -1),
-                np.where(test.phenotype_codes > FIRST_CATEGORY, test.phenotype_codes, -1),
-                found[name]["row"],
-                found[name]["column"],
-                train.prepared,
-                test.prepared,
-            )
-    return result
-
-
-def _units(table: pd.DataFrame, column: str) -> np.ndarray | None:
-    """Return a column of the sample table as text; nothing where none is named."""
-    return table[column].astype(str).to_numpy() if column else None
-
-
-def packed_tokens(dataset: TokenDataset) -> PackedTokens:
-    """Return the complete tokens of a data set, as floors take them."""
-    batch, layout = dataset.batch(np.arange(len(dataset))), dataset.layout
-    identity, value = layout.channel("identity"), layout.channel("value")
-    assert identity is not None  # noqa: S101
-    identities = batch.channels[identity.name].numpy()
-    is_feature = (identities >= NUM_SPECIALS) & (identities < layout.first_phenotype)
-    categories, values = None, None
-    if value is not None and value.kind == "category":
-        categories = np.where(is_feature, batch.channels[value.name].numpy() - FIRST_CATEGORY, -1)
-    elif value is not None:
-        values = batch.channels[value.name].numpy()
-    return PackedTokens(
-        features=np.where(is_feature, identities - NUM_SPECIALS, -1),
-        categories=categories,
-        values=values,
-        offsets=batch.offsets.numpy().astype(np.int64),
-    )
-
-
 def _target_table(
     model: PretrainedModel,
     found: Mapping[str, Mapping[str, np.ndarray]],
-    of_floors: Mapping[str, floors.Floors],
+    of_floors: Mapping[str, Floors],
     sample_ids: pd.Index,
 ) -> pd.DataFrame:
     """Return one row per target of the test part, with what the model and each floor scored there."""

@@ -12,10 +12,13 @@ from genoken.evaluation._gaussian import Gaussian, draw_hidden, fit_gaussian, sq
 from genoken.evaluation._packed import held_out, missing_features
 from genoken.evaluation.floors import (
     PackedTokens,
+    Questions,
     Targets,
     category_floors,
     feature_floors,
     linear_floor_note,
+    swapped_category_floors,
+    swapped_value_floors,
     value_floors,
 )
 from genoken.evaluation.phenotype_floors import phenotype_floors
@@ -300,3 +303,25 @@ def test_a_phenotype_with_one_category_in_train_has_no_regression():
     floors = phenotype_floors(codes, asked, np.arange(4), np.zeros(4, int), values, values)
     np.testing.assert_allclose(floors["linear"]["cross_entropy"], -np.log([0.9995, 0.0005, 0.9995, 0.9995]))
     assert floors["linear"]["prediction"].tolist() == [0, 0, 0, 0]
+
+
+def test_floors_of_swapped_questions_know_which_features_are_usually_absent():
+    # feature 0 is asked for where it is present (bin 1), feature 1 where it is absent (bin 0), feature 2 half and half
+    samples = np.repeat(np.arange(400), 3)
+    answers = np.tile([1, 0, 0, 1, 0, 1], 200)
+    train = Questions(np.tile([0, 1, 2], 400), answers, samples)
+    test = Questions(np.array([0, 1, 2, 1]), np.array([1, 0, 1, 1]), np.array([0, 0, 0, 1]))
+    found = swapped_category_floors(train, test, 3, 2)
+    assert list(found) == ["uniform", "most_frequent", "most_frequent_per_feature"]
+    np.testing.assert_allclose(found["uniform"]["cross_entropy"], np.log(2))
+    np.testing.assert_allclose(found["most_frequent"]["cross_entropy"], np.log(2), atol=1e-3)
+    np.testing.assert_allclose(found["most_frequent_per_feature"]["cross_entropy"][:3], [0, 0, np.log(2)], atol=0.02)
+    assert found["most_frequent_per_feature"]["cross_entropy"][3] > 4
+    assert found["most_frequent_per_feature"]["correct"][[0, 1, 3]].tolist() == [1, 1, 0]
+
+
+def test_the_mean_answer_of_swapped_questions_counts_absence_as_zero():
+    train = Questions(np.array([0, 0, 0, 1]), np.array([3.0, 0.0, 0.0, 2.0]), np.arange(4))
+    found = swapped_value_floors(train, Questions(np.array([0, 1]), np.array([0.0, 5.0]), np.array([0, 1])), 2)
+    assert found["train_mean"]["prediction"].tolist() == [1, 2]
+    assert found["train_mean"]["squared_error"].tolist() == [1, 9]

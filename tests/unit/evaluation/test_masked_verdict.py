@@ -42,7 +42,7 @@ def test_means_and_the_difference_to_the_strongest_floor():
         "draws": 1000,
     }
     assert found["verdict"] == (
-        "The model scores no lower than the strongest floor, guessing among the missing features: cross-entropy 3.000 against "
+        "The model does not beat the strongest floor, guessing among the missing features: cross-entropy 3.000 against "
         "3.000 (difference +0.000); no interval is given from fewer than 5 samples (here 2), so this may be chance."
     )
 

@@ -160,6 +160,6 @@ def test_values_section(regression_run: Path, minimal_run: Path) -> None:
 def test_the_first_sentence_of_a_verdict_is_the_title():
     text = "A cannot be told apart from B: macro-F1 0.605 against 0.613 (95 % interval -0.037 to +0.015 over 7 groups)."
     more = "The model beats its own linear path alone: macro-F1 0.6 against 0.5."
-    assert sections_results._first_sentence(f"{text} {more}") == (text, more)
-    assert sections_results._first_sentence(text) == (text, "")
-    assert sections_results._first_sentence("No verdict was computed.") == ("No verdict was computed.", "")
+    assert sections_results.first_sentence(f"{text} {more}") == (text, more)
+    assert sections_results.first_sentence(text) == (text, "")
+    assert sections_results.first_sentence("No verdict was computed.") == ("No verdict was computed.", "")

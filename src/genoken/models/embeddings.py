@@ -317,8 +317,11 @@ class FeatureBag(nn.Module):
     def __init__(self, layout: Layout, outputs: int, start: EmbeddingStart, *, zero_start: bool) -> None:
         super().__init__()
         identity, value = layout.channel("identity"), layout.channel("value")
-        if identity is None or value is None:
-            raise ConfigError("this tokenizer emits no identity or no value channel, which this encoder needs")
+        if identity is None or value is None or value.kind != "scalar":
+            raise ConfigError(
+                "this encoder weighs numbers, and the tokens of this tokenizer hold none",
+                remedy="use tokenizer.kind: continuous, or model.encoder.kind: transformer",
+            )
         self.identity_name, self.value_name = identity.name, value.name
         self.weight = nn.Parameter(torch.zeros(layout.num_features, outputs))
         self.bias = nn.Parameter(torch.zeros(outputs))

@@ -22,6 +22,7 @@ from genoken.core.errors import RunError
 from genoken.core.files import atomic_path, read_json, sha256_of_file, write_json, write_text
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.network import Network, seeded_network
+from genoken.models.pretrained_weights import freeze_layers
 from genoken.vocabulary.vocabulary import read_vocabulary, write_vocabulary
 from genoken.workflows.state import STATE
 
@@ -60,8 +61,10 @@ class FittedModel:
 
 
 def build_network(config: RunConfig, state: TokenizerState, target: TargetState, start: EmbeddingStart, seed: int) -> Network:
-    """Return the network for a fitted tokenizer and objective."""
-    return seeded_network(config.model, config.tokenizer.layout(state), config.objective.head(target), start, seed)
+    """Return the network for a fitted tokenizer and objective, with what shall not be learned frozen."""
+    network = seeded_network(config.model, config.tokenizer.layout(state), config.objective.head(target), start, seed)
+    freeze_layers(network, config.training.freeze_layers)
+    return network
 
 
 def write_model(folder: Path, model: FittedModel) -> None:

@@ -56,13 +56,18 @@ def resolve_config(
 
 def has_numbers(tokenizer: Tokenizer) -> bool:
     """Return whether the tokens of a tokenizer hold numbers, as those of ranks and bins do not."""
-    value = tokenizer.layout(TokenizerState(feature_ids=("first", "second"))).channel("value")
-    return value is not None and value.kind == "scalar"
+    return tokenizer.layout(TokenizerState(feature_ids=("first", "second"))).has_numbers
 
 
 def has_linear_path(config: RunConfig) -> bool:
     """Return whether the model's outputs are the sum of an encoder's and of a linear path's."""
     return config.model.linear_path and config.model.encoder.takes == "tokens"
+
+
+def hides_order(config: RunConfig) -> bool:
+    """Return whether the tokens' order, which is all that ranks consist of, stays hidden from the encoder."""
+    is_ordered = getattr(config.tokenizer, "order", "") == "rank_order"
+    return is_ordered and config.model.encoder.takes == "tokens" and config.model.embedding.position == "none"
 
 
 def without_needless_path(config: RunConfig) -> RunConfig:

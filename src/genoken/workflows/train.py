@@ -21,7 +21,7 @@ from genoken.training.fit import Fit
 from genoken.training.optim import num_epochs
 from genoken.training.processes import is_first_process, is_one_of_several, wait_for_all
 from genoken.workflows import results
-from genoken.workflows.assemble import has_numbers, resolve_config, without_needless_path
+from genoken.workflows.assemble import has_numbers, hides_order, resolve_config, without_needless_path
 from genoken.workflows.contrast import random_split, random_words
 from genoken.workflows.design import Job, design, train_share_of, with_train_share
 from genoken.workflows.explain import write_explanations
@@ -258,6 +258,8 @@ def _announce(job: Job) -> None:
         show.line(f"  Tokenizer and weights are taken over from {job.start.folder}.")
     if not has_numbers(job.config.tokenizer):
         show.line("  The tokens hold no numbers that a linear path could weigh, so the network has none.")
+    if hides_order(job.config):
+        show.warning("the network does not see the order of the ranks: model.embedding.position is none")
     show.line(f"Split: {split_note(job.config, study, job.folds)}.")
     if is_leaky(study, job.folds):
         show.warning(f"groups of '{study.group}' are on both sides of the split: scores will be too optimistic")

@@ -61,7 +61,7 @@ class ColumnSplit(Split):
         if not (words == "val").any():
             rng = generator(seed, "split", "val", 0)
             chosen = _assign.hold_out_validation(problem, words == "train", share=self.val, validation=self.validation, rng=rng)
-            words[chosen] = "val"
+            words[chosen & (words == "train")] = "val"
         return words[None]
 
 

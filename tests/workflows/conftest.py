@@ -143,6 +143,12 @@ def resume() -> Callable[..., Run]:
 
 
 @pytest.fixture(scope="session")
+def quickly() -> Callable[..., contextlib.AbstractContextManager[None]]:
+    """:func:`quick`."""
+    return quick
+
+
+@pytest.fixture(scope="session")
 def cells() -> anndata.AnnData:
     """The cells; take a ``.copy()`` before changing them."""
     return planted_markers(samples=90, features=40, groups=9, seed=3)

@@ -115,10 +115,13 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
         "min-coverage", "data.min_coverage", float, DATA, "Share of the model's genes that another file must hold.", metavar="SHARE"
     ),
     Flag("limit-samples", "data.limit_samples", int, DATA, "Use at most this many samples.", metavar="N"),
+    Flag("train-share", "data.train_share", float, DATA, "Share of the train samples to learn from.", metavar="SHARE"),
     Flag("strict", "data.strict", bool, DATA, "Refuse samples without a label, and empty ones, instead of leaving them out."),
     Flag("preset", "", str, MODEL, "Named configuration to start from.", metavar="NAME"),
     Flag("config", "", Path, MODEL, "YAML file, laid over the preset.", metavar="FILE"),
     Flag("set", "", list[str], MODEL, "Any setting, laid over the file; can be repeated.", metavar="PATH=VALUE"),
+    Flag("from", "", Path, MODEL, "Pretraining run whose tokenizer, weights and split are taken over.", metavar="FOLDER"),
+    Flag("pooling", "model.pooling", str, MODEL, "What stands for the sample: its CLS token, or the mean of all.", ("cls", "mean")),
     Flag("encoder", "model.encoder.kind", str, MODEL, "Body of the network.", kinds("encoders")),
     Flag(
         "baselines", "evaluation.baselines", str, MODEL, "Simple rivals, with commas.", (*kinds("baselines"), "none"), several=True
@@ -128,8 +131,8 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
         "evaluation.rivals",
         str,
         MODEL,
-        "Encoders to train as rivals, with commas.",
-        ("mlp", "linear", "none"),
+        "Networks to train as rivals, with commas.",
+        ("mlp", "linear", "scratch", "none"),
         several=True,
     ),
     Flag(
@@ -146,6 +149,15 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("eval-batch-size", "training.eval_batch_size", int, TRAINING, "Samples per batch when not training.", metavar="N"),
     Flag("accumulate", "training.accumulate", int, TRAINING, "Batches per optimizer step.", metavar="N"),
     Flag("learning-rate", "training.learning_rate", float, TRAINING, "Highest learning rate of AdamW.", metavar="RATE"),
+    Flag("freeze-layers", "training.freeze_layers", int, TRAINING, "Lowest blocks to freeze, with the embedding.", metavar="N"),
+    Flag(
+        "layer-decay",
+        "training.layer_decay",
+        float,
+        TRAINING,
+        "Factor on the learning rate from each block to the one below it.",
+        metavar="FACTOR",
+    ),
     Flag("weight-decay", "training.weight_decay", float, TRAINING, "Decoupled weight decay.", metavar="RATE"),
     Flag("warmup", "training.warmup", float, TRAINING, "Share of the steps, 0 to 1, over which the rate rises.", metavar="SHARE"),
     Flag("patience", "training.patience", int, TRAINING, "Epochs without improvement before stopping; 0: never stop.", metavar="N"),
@@ -174,7 +186,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
 
 _NOT_OF_PRETRAINING = frozenset(
     {"label", "group", "positive", "train", "val", "test", "task", "split", "folds", "tokens", "strict", "baselines", "rivals",
-     "contrast", "monitor", "encoder", "output", "fast-dev-run"}
+     "contrast", "monitor", "encoder", "output", "fast-dev-run", "from", "train-share"}
 )  # fmt: skip
 PRETRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("eval", "", list[str], DATA, "Files to report on, in place of samples held out; can be repeated.", metavar="FILES"),

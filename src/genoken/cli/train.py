@@ -84,20 +84,30 @@ def settings_of(given: Given) -> dict[str, Any]:
 
 def _arguments(file: Path | None, given: Given) -> dict[str, Any]:
     """Return the arguments of the workflow; the folder is always named, so that a stopped run can say how to go on."""
-    from genoken.workflows.assemble import resolve_config
     from genoken.workflows.request import default_folder
 
     others, settings = given.others, settings_of(given)
-    label = others.get("label") or resolve_config(others.get("preset", ""), others.get("config"), settings).data.label
+    label = others.get("label") or _label_of(given, settings)
     first = file or others.get("train")
     if first is None:
         raise ConfigError("no file to train on is named", remedy="for example: genoken train cells.h5ad --label cell_type")
     return {
         "data": file,
         **{name: others[name] for name in _ARGUMENTS if name in others},
+        **({"start_from": others["from_"]} if "from_" in others else {}),
         "settings": settings,
         "output": others.get("output") or default_folder({"data": first}, label),
     }
+
+
+def _label_of(given: Given, settings: dict[str, Any]) -> str:
+    """Return the label that the configuration names, for the name of the folder."""
+    from genoken.workflows.assemble import resolve_config
+    from genoken.workflows.start import read_start
+
+    others = given.others
+    pretrained = read_start(others["from_"]).settings() if "from_" in others else None
+    return resolve_config(others.get("preset", ""), others.get("config"), settings, pretrained=pretrained).data.label
 
 
 def _refuse_settings_of_resumed(file: Path | None, given: Given) -> None:

@@ -52,6 +52,8 @@ class DataSettings:
     """Smallest share of the vocabulary that another file must hold."""
     limit_samples: int = 0
     """Use at most this many samples (a stratified draw); 0 for all."""
+    train_share: Fraction = 1.0
+    """Share of the train samples, of each class, that is learned from; validation and test samples stay as they are."""
     strict: bool = False
     """Refuse samples without a label, and empty samples, instead of leaving them out with a count."""
 
@@ -122,6 +124,10 @@ class TrainingSettings:
     """Course of the learning rate after the warm-up."""
     accumulate: Count = 1
     """Batches per optimizer step; the last, partial window counts as it is."""
+    freeze_layers: Annotated[int, Field(ge=0)] = 0
+    """Blocks, from the lowest on, that stay as they were pretrained, together with the embedding; 0: everything is learned."""
+    layer_decay: Fraction = 1.0
+    """Factor on the learning rate from a block to the one below it, and from the lowest to the embedding; 1: the same for all."""
     clip_norm: NonNegative = 1.0
     """Largest norm of the gradient; 0 for no clipping."""
     patience: Annotated[int, Field(ge=0)] = 5
@@ -168,8 +174,8 @@ class EvaluationSettings:
 
     baselines: tuple[Annotated[Baseline, _Family("baselines")], ...] = ()
     """Simple rivals, fitted on the same folds and features."""
-    rivals: tuple[Literal["mlp", "linear"], ...] = ()
-    """Other encoders trained by the same machinery."""
+    rivals: tuple[Literal["mlp", "linear", "scratch"], ...] = ()
+    """Networks trained by the same machinery: with another encoder, or (``scratch``) the same network without its pretraining."""
     contrast: Literal["none", "random_split"] = "none"
     """``random_split``: fit everything a second time on random samples, in as many folds and in the same shares, to show how much a
     split across groups leaks."""

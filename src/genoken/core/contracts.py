@@ -308,8 +308,14 @@ class Explained(Protocol):
     def batch(self, rows: np.ndarray) -> Batch:
         """Return the packed tokens of these rows on the network's device."""
 
-    def class_scores(self, batch: Batch, classes: np.ndarray) -> Tensor:
-        """Return the explained output (samples,), a function of the batch's channels that can be differentiated."""
+    def class_scores(self, batch: Batch, classes: np.ndarray, embedded: Tensor | None = None) -> Tensor:
+        """Return the explained output (samples,), a function that can be differentiated.
+
+        It is one of the batch's channels or, where they are given, of the tokens' vectors (tokens, width).
+        """
+
+    def embedded(self, batch: Batch) -> Tensor:
+        """Return the tokens' vectors (tokens, width), without a gradient."""
 
     def attention(self, row: int) -> list[Tensor]:
         """Return each layer's attention in one sample, mean over heads, as matrices (tokens, tokens)."""
@@ -351,6 +357,8 @@ class Attribution(abc.ABC):
     """Whether a negative score speaks against the class; otherwise scores are magnitudes."""
     note: ClassVar[str]
     """What must be known to read the scores, for the report."""
+    note_without_numbers: ClassVar[str] = ""
+    """The same where tokens hold no numbers, such as ranks; empty where it is no other."""
 
     @abc.abstractmethod
     def attribute(self, subject: Explained, rows: np.ndarray, classes: np.ndarray) -> TokenAttribution:

@@ -90,6 +90,12 @@ class Layout:
         """Identity of the first phenotype."""
         return NUM_SPECIALS + self.num_features
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the features' values are numbers; not so where tokens are ordered by rank or hold bins."""
+        value = self.channel("value")
+        return value is not None and value.kind == "scalar"
+
     def channel(self, role: ChannelRole) -> Channel | None:
         """Return the channel with this role, or ``None``."""
         return next((channel for channel in self.channels if channel.role == role), None)

@@ -171,7 +171,7 @@ class TokenEmbedding(nn.Module):
         self.identity_name, self.num_features = identity.name, layout.num_features
         value = layout.channel("value")
         self.value_name = value.name if value is not None else ""
-        self.combine = settings.combine if value is not None and value.kind == "scalar" else "add"
+        self.combine = settings.combine if layout.has_numbers else "add"
         own_width = width // 2 if self.combine == "concatenate" else width
         self.identity = nn.Embedding(identity.size, own_width)
         if self.combine == "affine":
@@ -323,8 +323,11 @@ class FeatureBag(nn.Module):
     def __init__(self, layout: Layout, outputs: int, start: EmbeddingStart, *, zero_start: bool) -> None:
         super().__init__()
         identity, value = layout.channel("identity"), layout.channel("value")
-        if identity is None or value is None:
-            raise ConfigError("this tokenizer emits no identity or no value channel, which this encoder needs")
+        if identity is None or value is None or not layout.has_numbers:
+            raise ConfigError(
+                "this encoder weighs numbers, and the tokens of this tokenizer hold none",
+                remedy="use tokenizer.kind: continuous, or model.encoder.kind: transformer",
+            )
         self.identity_name, self.value_name = identity.name, value.name
         self.weight = nn.Parameter(torch.zeros(layout.num_features, outputs))
         self.bias = nn.Parameter(torch.zeros(outputs))

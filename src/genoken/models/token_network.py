@@ -179,7 +179,10 @@ class TokenNetwork(nn.Module):
 
     def num_parameters(self) -> dict[str, int]:
         """Return the number of trainable parameters by part."""
-        return {name: sum(parameter.numel() for parameter in part.parameters()) for name, part in self.named_children()}
+        return {
+            name: sum(parameter.numel() for parameter in part.parameters() if parameter.requires_grad)
+            for name, part in self.named_children()
+        }
 
     @property
     def feature_table(self) -> Tensor:

@@ -83,6 +83,7 @@ _PREDICTORS = {
     "linear_network": "Linear network",
     "without_linear_path": "Encoder alone",
     "linear_path_alone": "Linear path alone",
+    "scratch": "The same from scratch",
     "logistic": "Logistic regression",
     "logistic_regression": "Logistic regression",
     "pca_logistic": "PCA + logistic regression",

@@ -149,7 +149,8 @@ class BinnedTokenizer(Tokenizer):
         if self.bins == "fixed":
             return np.array([self.edges], dtype=np.float64)
         names = [name for name in state.per_feature if name.startswith(_EDGE.format(""))]
-        edges = np.column_stack([state.per_feature[_EDGE.format(place)] for place in range(len(names))])
+        stored = [state.per_feature[_EDGE.format(place)] for place in range(len(names))]
+        edges = np.array(stored, dtype=np.float64).reshape(len(names), len(state.feature_ids)).T
         return np.where(np.isnan(edges), np.inf, edges)
 
     def _refuse(self, samples: Samples) -> None:

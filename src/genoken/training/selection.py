@@ -63,7 +63,8 @@ class WeightSelection(lightning.Callback):
             return
         self._steps = trainer.global_step
         decay = min(self.decay, (1 + self._steps) / (10 + self._steps))
-        weights = dict(module.network.named_parameters())
+        # What is frozen is left out, so that no rounding touches it.
+        weights = {name: weight for name, weight in module.network.named_parameters() if weight.requires_grad}
         names = list(weights)
         with torch.no_grad():
             torch._foreach_lerp_([self._average[name] for name in names], [weights[name].detach() for name in names], 1 - decay)

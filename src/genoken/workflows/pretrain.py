@@ -39,6 +39,7 @@ from genoken.workflows.pretrained import (
     write_pretrained,
 )
 from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
+from genoken.workflows.seen import write_known_samples
 from genoken.workflows.show import Show
 from genoken.workflows.state import begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
 from genoken.workflows.typed import typed_command
@@ -260,6 +261,7 @@ def _work(job: _Job) -> PretrainedRun:
         prepared = _prepare(job)
         _announce(job, prepared)
         pretraining_results.write_split(job.folder, job.source.samples, job.words, job.config.data.group)
+        write_known_samples(job.folder, job.source.samples, prepared.model, job.words, earlier=job.start_from)
         fitted = _fit(job, prepared)
         write_pretrained(job.folder, prepared.model)
         run = pretraining_results.write_results(

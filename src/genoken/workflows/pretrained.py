@@ -16,6 +16,7 @@ from genoken.core.files import read_json, write_json, write_text
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.models.embeddings import EmbeddingStart, floored
+from genoken.models.pretrained_weights import freeze_layers
 from genoken.models.token_network import TokenNetwork, seeded_token_network
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows.encoder import Encoder, room_for_phenotypes
@@ -71,9 +72,11 @@ def objectives_of(config: PretrainConfig) -> dict[str, TokenObjective]:
 
 
 def new_network(config: PretrainConfig, dataset: TokenDataset, start: EmbeddingStart) -> TokenNetwork:
-    """Return a network at its start for the tokens of a data set; it depends on the seed alone."""
+    """Return a network at its start for the tokens of a data set, with what shall not be learned frozen."""
     heads = {name: objective.head(dataset.layout) for name, objective in objectives_of(config).items()}
-    return seeded_token_network(config.model, dataset.layout, heads, start, config.training.seed)
+    network = seeded_token_network(config.model, dataset.layout, heads, start, config.training.seed)
+    freeze_layers(network, config.training.freeze_layers)
+    return network
 
 
 def statistics_of(state: TokenizerState) -> FeatureStatistics | None:

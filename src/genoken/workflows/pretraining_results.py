@@ -29,6 +29,7 @@ from genoken.workflows.pretrained import PRETRAINED_FILES, PretrainedModel
 from genoken.workflows.pretrained_run import Pass, PretrainedRun, sample_states
 from genoken.workflows.pretraining_floors import floors_of
 from genoken.workflows.results import speed_of
+from genoken.workflows.seen import KNOWN_SAMPLES
 from genoken.workflows.show import Show
 from genoken.workflows.state import read_state
 from genoken.workflows.store import hardware, library_versions
@@ -240,7 +241,7 @@ def _manifest(
             "attention": {"backend": fitted.backend.backend, "reason": fitted.backend.reason},
             "precision": {"used": fitted.precision.name, "reason": fitted.precision.reason},
         },
-        "files": {name: sha256_of_file(folder / name) for name in PRETRAINED_FILES},
+        "files": {name: sha256_of_file(folder / name) for name in (*PRETRAINED_FILES, KNOWN_SAMPLES)},
         "speed": dict(speed),
         "peak_memory_mb_by_epoch": history["peak_memory_mb"].tolist(),
     }

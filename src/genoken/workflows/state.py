@@ -21,7 +21,14 @@ _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, 
 
 
 def begin_run(
-    folder: Path, *, config: str, inputs: Mapping[str, str], files: Sequence[Mapping[str, Any]], command: str, overwrite: bool
+    folder: Path,
+    *,
+    config: str,
+    inputs: Mapping[str, str],
+    files: Sequence[Mapping[str, Any]],
+    command: str,
+    overwrite: bool,
+    start_from: Mapping[str, str] | None = None,
 ) -> None:
     """Make the folder of a new run and write ``state.json`` and ``config.yaml`` into it; leave nothing when that fails.
 
@@ -39,6 +46,8 @@ def begin_run(
         What was typed.
     overwrite
         Replace the run that is there.
+    start_from
+        Folder and hash of the pretrained network that the run starts from; ``None`` for none.
 
     Raises
     ------
@@ -49,6 +58,8 @@ def begin_run(
     was_there = folder.is_dir()
     prepare_output_folder(folder, overwrite=overwrite)
     state = {"status": "running", "command": command, "inputs": dict(inputs), "config": _hash(config), "data": list(files)}
+    if start_from is not None:
+        state["start_from"] = dict(start_from)
     try:
         write_json(folder / STATE, state)
         write_text(folder / CONFIG, config)

@@ -24,6 +24,7 @@ from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.network import Network, seeded_network
+from genoken.models.pretrained_weights import freeze_layers
 from genoken.vocabulary.vocabulary import read_vocabulary, write_vocabulary
 from genoken.workflows.state import STATE, resume_command
 
@@ -66,8 +67,10 @@ class FittedModel:
 
 
 def build_network(config: RunConfig, state: TokenizerState, target: TargetState, start: EmbeddingStart, seed: int) -> Network:
-    """Return the network for a fitted tokenizer and objective."""
-    return seeded_network(config.model, config.tokenizer.layout(state), config.objective.head(target), start, seed)
+    """Return the network for a fitted tokenizer and objective, with what shall not be learned frozen."""
+    network = seeded_network(config.model, config.tokenizer.layout(state), config.objective.head(target), start, seed)
+    freeze_layers(network, config.training.freeze_layers)
+    return network
 
 
 def write_model(folder: Path, model: FittedModel) -> None:

@@ -141,7 +141,10 @@ def test_unknown_options_name_their_path_and_the_nearest(content, line):
             "'model.encoder.hidden.1': input should be a valid integer, got 'x' (str)",
         ),
         ({"training": 3}, "'training' must be a mapping of names to values, not 3 (int)"),
-        ({"evaluation": {"rivals": ["cnn"]}}, "'evaluation.rivals.0': input should be 'mlp' or 'linear', got 'cnn' (str)"),
+        (
+            {"evaluation": {"rivals": ["cnn"]}},
+            "'evaluation.rivals.0': input should be 'mlp', 'linear' or 'scratch', got 'cnn' (str)",
+        ),
         ({"evaluation": {"baselines": "linear"}}, "'evaluation.baselines': input should be a valid tuple, got 'linear' (str)"),
     ],
 )

@@ -191,8 +191,10 @@ def layout_with(*channels) -> Layout:
 
 def test_a_tokenizer_without_what_is_needed_is_refused():
     identity = Channel(name="feature", kind="category", role="identity", size=7)
-    with pytest.raises(ConfigError, match="no value channel"):
-        FeatureBag(layout_with(identity), 4, EmbeddingStart(), zero_start=True)
+    bins = Channel(name="bin", kind="category", role="value", size=FIRST_CATEGORY + 3)
+    for channels in ((identity,), (identity, bins)):
+        with pytest.raises(ConfigError, match="this encoder weighs numbers, and the tokens of this tokenizer hold none"):
+            FeatureBag(layout_with(*channels), 4, EmbeddingStart(), zero_start=True)
     with pytest.raises(ConfigError, match="no identity channel"):
         TokenEmbedding(layout_with(), EmbeddingSettings(), 4, EmbeddingStart())
 

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from genoken.cli.main import main
+from genoken.core.errors import DataError, RunError
 from genoken.core.files import read_json, sha256_of_file
 from genoken.data.dataset import TokenDataset
 from genoken.training.masked import MaskedTask, measured
+from genoken.workflows.files import read_file
 from genoken.workflows.pretrain import _probe, pretrain
 from genoken.workflows.pretrained import objectives_of, statistics_of
 from genoken.workflows.pretrained_run import load_pretrained
@@ -113,8 +115,10 @@ def test_workers_change_nothing(workers, reference, cells_file, pretraining, tmp
     assert_same_run(run, reference)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4, 7])
-def test_more_workers_than_files_read_every_sample_once(workers, shards, pretraining, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("workers", "store"), [(1, "memory"), (2, "memory"), (4, "memory"), (7, "memory"), (2, "disk"), (7, "disk")]
+)
+def test_more_workers_than_files_read_every_sample_once(workers, store, shards, pretraining, tmp_path, monkeypatch):
     seen: dict[int, list[int]] = {}
     plain = MaskedTask.training_batch
 
@@ -126,7 +130,7 @@ def test_more_workers_than_files_read_every_sample_once(workers, shards, pretrai
     with monkeypatch.context() as patch:
         patch.setattr("genoken.workflows.pretraining_floors._DRAWS", 0)
         patch.setattr(MaskedTask, "training_batch", counting)
-        run = pretraining([shards / "cells_{0..2}.h5ad"], tmp_path / "run", {"training.num_workers": workers})
+        run = pretraining([shards / "cells_{0..2}.h5ad"], tmp_path / "run", {"training.num_workers": workers, "data.store": store})
     num_train = run.metrics["split"]["samples"]["train"]
     assert {epoch: sorted(rows) for epoch, rows in seen.items()} == {epoch: list(range(num_train)) for epoch in (0, 1)}
 
@@ -146,6 +150,160 @@ def test_several_files_are_as_one(names, shards, reference, pretraining, tmp_pat
     run = pretraining([shards / name for name in names], tmp_path / "run", phenotypes=["cell_type"])
     assert_same_run(run, reference)
     assert len(read_json(run.folder / "manifest.json")["data"]) == 3
+
+
+# --- on disk ---
+
+
+ON_DISK = {"data.store": "disk"}
+KINDS = {
+    "binned": {},
+    "rank": {"tokenizer": {"kind": "rank"}},
+    "continuous": {"tokenizer": {"kind": "continuous", "hvgs": 20}, "model.embedding.init": "svd"},
+}
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Let no block hold more than some ten cells, so that each file has several."""
+    monkeypatch.setattr("genoken.core.stored_rows.BLOCK_ENTRIES", 300)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_on_disk_give_the_run_of_values_in_memory(kind, shards, pretraining, tmp_path):
+    settings = KINDS[kind] | {"data.shared": "common"}
+    names, named = [shards / "cells_{0..2}.h5ad"], {"phenotypes": ["cell_type"]}
+    in_memory = pretraining(names, tmp_path / "memory", settings, **named)
+    on_disk = pretraining(names, tmp_path / "disk", settings | ON_DISK, **named)
+    with_workers = pretraining(names, tmp_path / "workers", settings | ON_DISK | {"training.num_workers": 2}, **named)
+    assert_same_run(on_disk, in_memory)
+    assert_same_run(with_workers, in_memory)
+    for name in ("split.parquet", "known_samples.parquet", "vocabulary.parquet", "gene_embeddings.parquet"):
+        pd.testing.assert_frame_equal(*(pd.read_parquet(run.folder / name) for run in (on_disk, in_memory)), check_exact=True)
+    assert (on_disk.folder / "tokenizer.json").read_bytes() == (in_memory.folder / "tokenizer.json").read_bytes()
+    assert sorted(path.name for path in on_disk.folder.iterdir()) == sorted(path.name for path in in_memory.folder.iterdir())
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("factor", [1.0, 2.5])
+def test_one_file_and_logarithms_of_any_total_are_alike_on_disk(factor, cells, pretraining, tmp_path):
+    """Rank tokens of log values need no total of their own, continuous ones of a later run are brought to those of the earlier."""
+    settings = KINDS["continuous"]
+    earlier = pretraining(_logged(cells, 1e4), tmp_path / "earlier", settings)
+    path = tmp_path / "cells.h5ad"
+    _logged(cells[:70], factor * 1e4).write_h5ad(path)
+    runs = [
+        pretraining([path], tmp_path / store, settings | {"data.store": store}, start_from=earlier.folder)
+        for store in ("memory", "disk")
+    ]
+    assert_same_run(*runs)
+
+
+def _logged(cells, total):
+    adata = cells.copy()
+    counts = adata.X.toarray()
+    adata.X = np.log1p(counts / counts.sum(axis=1, keepdims=True) * total).astype(np.float32)
+    adata.layers.clear()
+    return adata
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_empty_cells_a_limit_and_files_to_report_on_are_as_in_memory(shards, cells, pretraining, tmp_path):
+    empty = cells[:30].copy()
+    empty.X[[3, 17]] = 0
+    empty.obs_names = [f"other{number}" for number in range(30)]
+    empty.write_h5ad(tmp_path / "with_empty.h5ad")
+    names = [shards / "cells_[01].h5ad", tmp_path / "with_empty.h5ad"]
+    runs = [
+        pretraining(names, tmp_path / store, {"data.store": store, "data.limit_samples": 60}, evaluate_on=[shards / "cells_2.h5ad"])
+        for store in ("memory", "disk")
+    ]
+    assert_same_run(*runs)
+    assert sum(runs[0].metrics["split"]["samples"].values()) == 60
+
+
+class Interrupted(Exception):
+    """Stands for a kill: nothing in the code knows it."""
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("leftover", [False, True])
+def test_a_resumed_run_makes_its_values_on_disk_anew(leftover, shards, pretraining, quickly, tmp_path, monkeypatch):
+    names = [shards / "cells_{0..2}.h5ad"]
+    whole = pretraining(names, tmp_path / "whole", {"training.checkpoint_every": 2})
+    steps = []
+    plain = MaskedTask.training_loss
+
+    def loss(task, network, batch):
+        steps.append(batch)
+        if len(steps) == 7:
+            raise Interrupted
+        return plain(task, network, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MaskedTask, "training_loss", loss)
+        with pytest.raises(Interrupted):
+            pretraining(names, tmp_path / "run", {"training.checkpoint_every": 2} | ON_DISK)
+    cache = tmp_path / "run" / "cache"
+    assert not cache.exists()
+    if leftover:  # as a killed process leaves it
+        (cache / "values").mkdir(parents=True)
+        (cache / "values" / "data").write_bytes(b"cut off")
+    with quickly(report=False):
+        assert_same_run(pretrain(resume=tmp_path / "run"), whole)
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_on_disk"),
+    [({}, False), ({"data.memory_gb": 1e-9}, True), ({"data.memory_gb": 1e-9, "data.store": "memory"}, False), (ON_DISK, True)],
+)
+def test_where_values_are_kept_depends_on_their_size(settings, is_on_disk, shards, pretraining, said, tmp_path):
+    pretraining([shards / "cells_{0..2}.h5ad"], tmp_path / "run", settings | {"training.epochs": 1}, show=said)
+    line = "The values would take 0.0 GB of memory and are kept on disk during the run."
+    assert (line in said.lines) == is_on_disk
+
+
+def test_a_disk_that_is_too_small_is_refused_at_once(shards, pretraining, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1_000_000}))
+    with pytest.raises(
+        RunError, match=r"cache: the values need 0\.0 GB on disk while the run lasts, and 0\.0 GB are free — free disk"
+    ):
+        pretraining([shards / "cells_{0..2}.h5ad"], tmp_path / "run", ON_DISK)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_that_changes_between_two_readings_is_refused(shards, cells, pretraining, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "genoken.workflows.pretraining_data.read_file", lambda path, source, strict: read_file(shards / "cells_1.h5ad")
+    )
+    with pytest.raises(DataError, match=r"cells_0.h5ad: the file changed while it was read — start again when it is whole"):
+        pretraining([shards / "cells_{0..2}.h5ad"], tmp_path / "run", ON_DISK)
+    assert not (tmp_path / "run").exists()
+
+
+# --- draws where all would be too many ---
+
+
+def test_the_tokenizer_learns_from_a_draw_of_many_train_samples(cells_file, pretraining, said, tmp_path):
+    run = pretraining(cells_file, tmp_path / "run", {"data.fit_samples": 25}, show=said)
+    assert run.model.state.facts["train_samples"] == 25
+    num_train = run.metrics["split"]["samples"]["train"]
+    assert any(line.startswith(f"  25 of the {num_train} train samples are drawn (data.fit_samples)") for line in said.lines)
+
+
+def test_a_draw_of_many_test_samples_is_scored(reference, cells_file, pretraining, tmp_path):
+    run = pretraining(cells_file, tmp_path / "run", {"data.report_tokens": 300}, phenotypes=["cell_type"])
+    scored = pd.read_parquet(run.folder / "targets.parquet")["sample_id"].unique()
+    states = pd.read_parquet(run.folder / "embeddings.parquet").set_index("sample_id")
+    assert 5 < len(states) < run.metrics["split"]["samples"]["test"]
+    assert set(scored) == set(states.index)
+    whole = pd.read_parquet(reference.folder / "embeddings.parquet").set_index("sample_id")
+    assert list(states.index) == [name for name in whole.index if name in states.index]
+    num_test = run.metrics["split"]["samples"]["test"]
+    assert f"{len(states)} of {num_test} test samples are scored, as many as data.report_tokens" in run.metrics["split"]["note"]
+    assert history_of(run).equals(history_of(reference))
 
 
 def test_files_to_report_on_are_no_part_of_training(shards, pretraining, tmp_path):

@@ -229,6 +229,14 @@ class PretrainDataSettings:
     """Which features of several files are kept: those of the first file, those of all files, or all."""
     limit_samples: int = 0
     """Use at most this many samples, drawn by the seed; 0 for all."""
+    store: Literal["auto", "memory", "disk"] = "auto"
+    """Where the values of files are kept during the run; ``auto``: on disk where they take more than ``memory_gb`` in memory."""
+    memory_gb: NonNegative = 4.0
+    """Size up to which values, 8 bytes for each that is not 0, are kept in memory, where a run then takes several times as much."""
+    fit_samples: Annotated[int, Field(ge=0)] = 200_000
+    """Most train samples that the vocabulary, its statistics and start values are learned from, drawn by the seed; 0 for all."""
+    report_tokens: Annotated[int, Field(ge=0)] = 50_000_000
+    """Most tokens of the train samples that floors are fitted on, and of the test samples that are scored; 0 for all."""
     strict: bool = False
     """Refuse samples with missing values instead of leaving them out with a count."""
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+
+from genoken.core.stored_rows import StoredRows
+
+if TYPE_CHECKING:
+    from genoken.core.scale import Scale
 
 ValueKind = Literal["counts", "normalized", "log", "real", "scaled", "unknown"]
 
@@ -19,7 +25,9 @@ class Samples:
     Parameters
     ----------
     values
-        CSR matrix, float32, of shape (samples, features); no stored zeros, column indices sorted within each row.
+        CSR matrix, float32, of shape (samples, features); no stored zeros, column indices sorted within each row. Where a
+        pretraining run's values do not fit into memory, they are :class:`~genoken.core.stored_rows.StoredRows`, to be read by
+        :meth:`blocks` or :meth:`in_memory`.
     table
         One row per sample, indexed by sample id (AnnData's ``obs``).
     features
@@ -35,6 +43,8 @@ class Samples:
     totals
         Total of each sample over all features of its file, before the logarithm, float64 of shape (samples,); ``None``: those of
         ``values``, which then hold all features of the file.
+    scale
+        To what total all samples were normalized of which these are a block; ``None``: what these themselves show.
     """
 
     values: sp.csr_matrix
@@ -44,6 +54,7 @@ class Samples:
     origin: str
     notes: tuple[str, ...] = ()
     totals: np.ndarray | None = None
+    scale: Scale | None = None
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.table), len(self.features)):
@@ -67,4 +78,20 @@ class Samples:
         if rows.dtype == bool:
             rows = np.flatnonzero(rows)
         totals = None if self.totals is None else self.totals[rows]
-        return replace(self, values=self.values[rows], table=self.table.iloc[rows], totals=totals)
+        return replace(self, values=self.values[rows], table=self.table.iloc[rows], totals=totals, scale=None)
+
+    def in_memory(self) -> Samples:
+        """Return the samples with their values in memory."""
+        return replace(self, values=self.values.read()) if isinstance(self.values, StoredRows) else self
+
+    def blocks(self) -> Iterator[Samples]:
+        """Yield the samples in order, with their values in memory: block by block from disk, else all at once."""
+        if not isinstance(self.values, StoredRows):
+            yield self
+            return
+        start = 0
+        for rows in self.values.blocks():
+            stop = start + len(rows.lengths)
+            totals = None if self.totals is None else self.totals[start:stop]
+            yield replace(self, values=rows.read(), table=self.table.iloc[start:stop], totals=totals)
+            start = stop

@@ -43,6 +43,10 @@ def sample_totals(samples: Samples) -> np.ndarray:
     """Return the total of each sample over all features of its file, before the logarithm, float64 of shape (samples,)."""
     if samples.totals is not None:
         return samples.totals
+    return np.concatenate([_totals_of_values(block) for block in samples.blocks()])
+
+
+def _totals_of_values(samples: Samples) -> np.ndarray:
     values = samples.values.astype(np.float64, copy=True)
     if samples.value_kind == "log":
         np.expm1(values.data, out=values.data)
@@ -50,7 +54,9 @@ def sample_totals(samples: Samples) -> np.ndarray:
 
 
 def scale_of(samples: Samples) -> Scale:
-    """Return the scale of samples, going by those that are not empty."""
+    """Return the scale of samples, going by those that are not empty; of a block, that of all samples."""
+    if samples.scale is not None:
+        return samples.scale
     totals = sample_totals(samples)
     totals = totals[totals > 0]
     if not len(totals):

@@ -12,9 +12,10 @@ import scipy.sparse as sp
 import torch
 from torch.utils.data import Dataset
 
-from genoken.core.batch import Batch
+from genoken.core.batch import Batch, Tokens
 from genoken.core.contracts import Tokenizer, TokenizerState
 from genoken.core.layout import Layout
+from genoken.core.stored_rows import StoredRows
 from genoken.data.phenotype_tokens import add_phenotypes, extend_layout
 from genoken.data.token_dropout import visible_tokens
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
@@ -29,21 +30,24 @@ class TokenDataset(Dataset[Batch]):
     tokenizer, state
         What turns rows into tokens.
     prepared
-        CSR matrix (samples, vocabulary) from :meth:`genoken.core.contracts.Tokenizer.prepare`.
+        CSR matrix (samples, vocabulary) from :meth:`genoken.core.contracts.Tokenizer.prepare`, in memory or on disk.
     labels
         Class codes or real targets, shape (samples,); ``None`` when predicting.
     phenotypes
         Which phenotypes stand in front of the features; ``None`` for none.
     phenotype_codes
         Their entries in each sample, int64 of shape (samples, phenotypes), see :meth:`PhenotypeVocabulary.codes`.
+    counts
+        Tokens of each sample without phenotypes, int64 of shape (samples,), where they are counted already, as on disk.
     """
 
     tokenizer: Tokenizer
     state: TokenizerState
-    prepared: sp.csr_matrix
+    prepared: sp.csr_matrix | StoredRows
     labels: np.ndarray | None = None
     phenotypes: PhenotypeVocabulary | None = None
     phenotype_codes: np.ndarray | None = None
+    counts: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -57,8 +61,13 @@ class TokenDataset(Dataset[Batch]):
 
     def lengths(self) -> np.ndarray:
         """Return the number of tokens of each sample, CLS included, int64."""
-        own = self.tokenizer.lengths(self.prepared, self.state)
+        own = self.tokenizer.lengths(self.values, self.state) if self.counts is None else self.counts
         return own if self.phenotypes is None else own + len(self.phenotypes.columns) + 1
+
+    @property
+    def values(self) -> sp.csr_matrix:
+        """The prepared values (samples, vocabulary); from disk, they are read anew each time."""
+        return self.prepared.read() if isinstance(self.prepared, StoredRows) else self.prepared
 
     @cached_property
     def layout(self) -> Layout:
@@ -73,11 +82,18 @@ class TokenDataset(Dataset[Batch]):
             prepared=self.prepared[rows],
             labels=None if self.labels is None else self.labels[rows],
             phenotype_codes=None if self.phenotype_codes is None else self.phenotype_codes[rows],
+            counts=None if self.counts is None else self.counts[rows],
         )
+
+    def tokens(self, rows: np.ndarray) -> Tokens:
+        """Return the packed tokens of these rows, without phenotypes."""
+        if isinstance(self.prepared, StoredRows):
+            return self.tokenizer.encode(self.prepared[rows].read(), np.arange(len(rows)), self.state)
+        return self.tokenizer.encode(self.prepared, rows, self.state)
 
     def batch(self, rows: np.ndarray) -> Batch:
         """Return the packed tokens of these rows as a batch without targets."""
-        tokens = self.tokenizer.encode(self.prepared, rows, self.state)
+        tokens = self.tokens(rows)
         if self.phenotype_codes is not None:
             tokens = add_phenotypes(tokens, self.phenotype_codes[rows], self.layout)
         return Batch.from_tokens(tokens, rows)

@@ -1,4 +1,4 @@
-"""Holding samples out of pretraining, whole groups where there are groups."""
+"""Holding samples out of pretraining, whole groups where there are groups; drawing some where all would be too many."""
 
 from __future__ import annotations
 
@@ -54,3 +54,32 @@ def hold_out(num_samples: int, groups: np.ndarray | None, *, test: float, val: f
                 remedy="name more files, hold less out (data.test, data.val), or leave out --group",
             )
     return found
+
+
+def draw_within(rows: np.ndarray, most: int, *, sizes: np.ndarray | None = None, seed: int, purpose: str) -> np.ndarray:
+    """Return as many rows, drawn at random, as together have at most a given size; all of them where they do.
+
+    Parameters
+    ----------
+    rows
+        Row numbers, int64.
+    most
+        The size that is not to be exceeded, except by a single row; 0 for no limit.
+    sizes
+        Size of each of the rows; ``None``: 1, so that ``most`` is their number.
+    seed
+        Seed of the run.
+    purpose
+        What they are drawn for: draws for different purposes are independent.
+
+    Returns
+    -------
+    numpy.ndarray
+        Rows in the order in which they were given.
+    """
+    sizes = np.ones(len(rows), dtype=np.int64) if sizes is None else sizes
+    if not most or sizes.sum() <= most:
+        return rows
+    order = generator(seed, purpose).permutation(len(rows))
+    count = max(int(np.searchsorted(np.cumsum(sizes[order]), most, side="right")), 1)
+    return rows[np.sort(order[:count])]

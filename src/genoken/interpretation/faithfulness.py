@@ -93,7 +93,7 @@ def deletion_curve(
 def _curves(part: Controlled, *, signed: bool, seed: int, fractions: tuple[float, ...], draws: int) -> np.ndarray:
     """Return one model's mean scores by the ranking and by each random order, shape (1 + draws, fractions)."""
     by_magnitude = part.subject.target.task == "regression" or not signed
-    values = part.subject.dataset.prepared[part.rows]
+    values = part.subject.dataset.values[part.rows]
     values.eliminate_zeros()
     orders = [_order_by_scores(values, abs(part.scores) if by_magnitude else part.scores)] + [
         _random_order(values, part.rows, seed, draw) for draw in range(draws)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,8 @@ from genoken.core.config import ModelSettings, build, component_from_dict
 from genoken.core.contracts import Tokenizer, TokenizerState, TokenObjective
 from genoken.core.layout import CLS_ID, FIRST_CATEGORY, MASK_ID, NUM_SPECIALS, SEPARATOR_ID, Layout
 from genoken.core.samples import Samples
+from genoken.core.scale import scale_of
+from genoken.core.stored_rows import StoredRows, store_rows
 from genoken.data.dataset import TokenDataset
 from genoken.data.phenotype_tokens import tokens_left
 from genoken.models.embeddings import EmbeddingStart
@@ -159,10 +161,29 @@ class Encoder:
         return self.dataset(samples, found.columns)
 
     def dataset(self, samples: Samples, columns: np.ndarray) -> TokenDataset:
-        """Return samples as token sequences; ``columns[j]`` is the column of feature ``j``, or -1 where it is missing."""
-        prepared = self.tokenizer.prepare(samples, columns, self.state)
+        """Return samples as token sequences; ``columns[j]`` is the column of feature ``j``, or -1 where it is missing.
+
+        Where the samples' values are on disk, the prepared ones go into a folder ``prepared`` beside them.
+        """
         codes = None if self.phenotypes is None else self.phenotypes.codes(samples.table)
-        return TokenDataset(self.tokenizer, self.state, prepared, phenotypes=self.phenotypes, phenotype_codes=codes)
+        prepared, counts = self._prepared(samples, columns)
+        return TokenDataset(self.tokenizer, self.state, prepared, None, self.phenotypes, codes, counts)
+
+    def _prepared(self, samples: Samples, columns: np.ndarray) -> tuple[sp.csr_matrix | StoredRows, np.ndarray | None]:
+        """Return the prepared values; where the samples' are on disk, beside them there, and with the tokens of each sample."""
+        if not isinstance(samples.values, StoredRows):
+            return self.tokenizer.prepare(samples, columns, self.state), None
+        scale = scale_of(samples)
+        counts: list[np.ndarray] = []
+
+        def parts() -> Iterator[sp.csr_matrix]:
+            for block in samples.blocks():
+                prepared = self.tokenizer.prepare(replace(block, scale=scale), columns, self.state)
+                counts.append(self.tokenizer.lengths(prepared, self.state))
+                yield prepared
+
+        stored = store_rows(parts(), samples.values.folder.with_name("prepared"), len(columns))
+        return stored, np.concatenate(counts)
 
     def decode(self, batch: Batch, sample_ids: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the tokens of a batch, or of an item of the data set, one per row.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from genoken.core.config import DataSettings, PretrainDataSettings
+from genoken.core.config import DataSettings
 from genoken.core.contracts import TargetState, Task
 from genoken.core.errors import ConfigError, DataError, suggestion
 from genoken.core.files import sha256_of_file, sha256_of_folder
@@ -20,8 +20,8 @@ from genoken.core.samples import Samples
 from genoken.data._check_columns import classes_of
 from genoken.data.check import check_samples, guess_group_column, guess_task, require_column
 from genoken.readers._anndata import inspect_anndata
-from genoken.workflows.files import FILE_COLUMN, distinct_names, inspect_file
-from genoken.workflows.join import Shared, join_samples
+from genoken.workflows.files import inspect_file
+from genoken.workflows.join import join_samples
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -129,37 +129,6 @@ def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False
     return Source(samples, tuple(matrix.summary() for matrix in inspection.matrices), (entry,))
 
 
-def read_sources(paths: Sequence[Path], settings: DataSettings | PretrainDataSettings, *, shared: Shared = "first") -> Source:
-    """Read several files and join them by gene id, with a column ``file`` where there are more than one.
-
-    Parameters
-    ----------
-    paths
-        Files, as :func:`genoken.workflows.files.expand_files` lists them.
-    settings
-        Where the values are, the coverage that is needed, whether missing values are refused.
-    shared
-        See :func:`genoken.workflows.join.join_samples`.
-
-    Raises
-    ------
-    DataError
-        When one cannot be used, or they cannot be joined.
-    """
-    sources = [read_source(path, settings.source, strict=settings.strict) for path in paths]
-    if len(sources) == 1:
-        return sources[0]
-    return _joined(sources, distinct_names(paths), FILE_COLUMN, settings, shared)
-
-
-def _joined(
-    sources: Sequence[Source], names: Sequence[str], column: str, settings: DataSettings | PretrainDataSettings, shared: Shared
-) -> Source:
-    parts = [source.samples for source in sources]
-    samples = join_samples(parts, names, column=column, min_coverage=settings.min_coverage, shared=shared)
-    return Source(samples, sources[0].matrices, tuple(entry for source in sources for entry in source.files))
-
-
 def read_inputs(inputs: Mapping[str, str | Path | AnnData], settings: DataSettings) -> Source:
     """Read the file under ``data``, or else the parts under ``train``, ``val`` and ``test``.
 
@@ -193,7 +162,10 @@ def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings
     if settings.label:
         for source in sources.values():
             require_column(source.samples.table, settings.label, source.samples.origin)
-    return _joined(list(sources.values()), list(sources), SPLIT_COLUMN, settings, "first")
+    read = [source.samples for source in sources.values()]
+    samples = join_samples(read, list(sources), column=SPLIT_COLUMN, min_coverage=settings.min_coverage)
+    matrices = next(iter(sources.values())).matrices
+    return Source(samples, matrices, tuple(entry for source in sources.values() for entry in source.files))
 
 
 def build_study(

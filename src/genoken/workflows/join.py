@@ -28,26 +28,104 @@ _OWN_SYMBOLS = frozenset({"mouse", "rat", "zebrafish", "worm", "fly"})
 
 
 @dataclass(frozen=True)
-class _Joint:
+class Header:
+    """A file's samples without their values, and of these what decides whether and how files are joined.
+
+    Parameters
+    ----------
+    samples
+        Table, features and totals; the values are all left out.
+    kind
+        What the values are, in words.
+    num_values
+        How many values are not 0.
+    """
+
+    samples: Samples
+    kind: str
+    num_values: int
+
+    @classmethod
+    def of(cls, samples: Samples) -> Header:
+        """Return the header of a file's samples."""
+        totals = None if samples.value_kind == "real" else sample_totals(samples)
+        return cls(replace(without_values(samples), totals=totals), _kind(samples), samples.values.nnz)
+
+
+@dataclass(frozen=True)
+class Joint:
+    """The joined samples without their values, and where each file has their features.
+
+    Parameters
+    ----------
+    samples
+        Of all files, in their order; the values are all left out.
+    columns
+        Of each file, the column that holds each joined feature, or -1 where there is none.
+    """
+
+    samples: Samples
+    columns: tuple[np.ndarray, ...]
+
+    def gathered(self, place: int, values: sp.csr_matrix) -> sp.csr_matrix:
+        """Return the values of the file at a place with the joined features for columns."""
+        columns = self.columns[place]
+        return values if np.array_equal(columns, np.arange(values.shape[1])) else gather_columns(values, columns)
+
+    def together(self, values: Sequence[sp.csr_matrix]) -> sp.csr_matrix:
+        """Return the values of all files, one after the other; of a single one, the very matrix."""
+        parts = [self.gathered(place, own) for place, own in enumerate(values)]
+        return sp.csr_matrix(sp.vstack(parts)) if len(parts) > 1 else parts[0]
+
+
+@dataclass(frozen=True)
+class _Features:
     """The features of the joined samples, where each file has them (-1: nowhere), and a line about each file."""
 
-    features: pd.DataFrame
+    table: pd.DataFrame
     columns: list[np.ndarray]
     lines: list[str]
+
+
+def without_values(samples: Samples) -> Samples:
+    """Return samples all of whose values are left out."""
+    return replace(samples, values=sp.csr_matrix(samples.values.shape, dtype=np.float32))
 
 
 def join_samples(
     parts: Sequence[Samples], names: Sequence[str], *, column: str, min_coverage: float, shared: Shared = "first"
 ) -> Samples:
-    """Join samples of several files by gene id.
+    """Join samples of several files by gene id; see :func:`join_headers`.
+
+    Parameters
+    ----------
+    parts
+        Samples of each file.
+    names, column, min_coverage, shared
+        See :func:`join_headers`.
+
+    Raises
+    ------
+    DataError
+        When :func:`join_headers` does.
+    """
+    headers = [Header.of(samples) for samples in parts]
+    joint = join_headers(headers, names, column=column, min_coverage=min_coverage, shared=shared)
+    return replace(joint.samples, values=joint.together([samples.values for samples in parts]))
+
+
+def join_headers(
+    headers: Sequence[Header], names: Sequence[str], *, column: str, min_coverage: float, shared: Shared = "first"
+) -> Joint:
+    """Decide how samples of several files are joined by gene id.
 
     Genes are compared as :func:`genoken.vocabulary.align.align` does. Where a file lacks a gene its value is 0; in panels of real
     numbers, where 0 is a measurement, that is refused.
 
     Parameters
     ----------
-    parts
-        Samples of each file.
+    headers
+        What is known of each file.
     names
         What each file is called in the new column.
     column
@@ -59,33 +137,36 @@ def join_samples(
 
     Returns
     -------
-    Samples
-        In the order of the files. Where sample ids collide, all of them get their file's name in front. The notes say for each file
-        how many of the genes it holds.
+    Joint
+        Samples in the order of the files. Where sample ids collide, all of them get their file's name in front. The notes say for
+        each file how many of the genes it holds.
 
     Raises
     ------
     DataError
         When the files differ in species, type of ids or kind of values, or have too few genes in common.
     """
-    _refuse_mixed_values(parts, names)
+    parts = [header.samples for header in headers]
+    _refuse_mixed_values(headers, names)
     _refuse_other_scales(parts, names)
     identifiers = [identifier_findings(samples)[0] for samples in parts]
     _refuse_mixed_species(parts, identifiers, names)
-    joint = _union(parts, names, identifiers) if shared == "union" else _of_first(parts, names, identifiers, min_coverage)
+    found = _union(parts, names, identifiers) if shared == "union" else _of_first(parts, names, identifiers, min_coverage)
     if shared == "common":
-        everywhere = np.all([found >= 0 for found in joint.columns], axis=0)
-        joint = replace(joint, features=joint.features[everywhere], columns=[found[everywhere] for found in joint.columns])
-    _refuse_holes(parts, joint, names)
-    return Samples(
-        values=sp.csr_matrix(sp.vstack([_gathered(samples, found) for samples, found in zip(parts, joint.columns, strict=True)])),
-        table=_joined_table(parts, names, column),
-        features=joint.features,
+        everywhere = np.all([columns >= 0 for columns in found.columns], axis=0)
+        found = replace(found, table=found.table[everywhere], columns=[columns[everywhere] for columns in found.columns])
+    _refuse_holes(parts, found, names)
+    table = _joined_table(parts, names, column)
+    samples = Samples(
+        values=sp.csr_matrix((len(table), len(found.table)), dtype=np.float32),
+        table=table,
+        features=found.table,
         value_kind=parts[0].value_kind,
         origin=_origin(parts),
         totals=None if parts[0].value_kind == "real" else np.concatenate([sample_totals(samples) for samples in parts]),
-        notes=_notes(parts, joint.lines, column),
+        notes=_notes(parts, found.lines, column),
     )
+    return Joint(samples, tuple(found.columns))
 
 
 def restrict_to_vocabulary(
@@ -135,10 +216,10 @@ def _refuse_other_scales(parts: Sequence[Samples], names: Sequence[str]) -> None
         )
 
 
-def _refuse_mixed_values(parts: Sequence[Samples], names: Sequence[str]) -> None:
+def _refuse_mixed_values(headers: Sequence[Header], names: Sequence[str]) -> None:
     examples: dict[str, str] = {}
-    for samples, name in zip(parts, names, strict=True):
-        examples.setdefault(_kind(samples), name)
+    for header, name in zip(headers, names, strict=True):
+        examples.setdefault(header.kind, name)
     if len(examples) > 1:
         raise DataError(
             "the files hold different kinds of values: " + ", ".join(f"{name} {kind}" for kind, name in examples.items()),
@@ -187,7 +268,7 @@ def _mixed_types_error(identifiers: Sequence[Identifiers], names: Sequence[str],
     )
 
 
-def _of_first(parts: Sequence[Samples], names: Sequence[str], identifiers: Sequence[Identifiers], min_coverage: float) -> _Joint:
+def _of_first(parts: Sequence[Samples], names: Sequence[str], identifiers: Sequence[Identifiers], min_coverage: float) -> _Features:
     """Look the first file's genes up in each other file."""
     first = parts[0].features
     ids, symbols = tuple(first.index), symbols_of(first)
@@ -212,10 +293,10 @@ def _of_first(parts: Sequence[Samples], names: Sequence[str], identifiers: Seque
             raise
         columns.append(found.columns)
         lines.append(found.line)
-    return _Joint(first, columns, lines)
+    return _Features(first, columns, lines)
 
 
-def _union(parts: Sequence[Samples], names: Sequence[str], identifiers: Sequence[Identifiers]) -> _Joint:
+def _union(parts: Sequence[Samples], names: Sequence[str], identifiers: Sequence[Identifiers]) -> _Features:
     """Put the genes of all files after each other, each once, in the order in which they are first met."""
     keys = [_keys(samples.features.index) for samples in parts]
     tables = [parts[0].features]
@@ -230,7 +311,7 @@ def _union(parts: Sequence[Samples], names: Sequence[str], identifiers: Sequence
         tables.append(parts[place].features[new])
     columns = [own.get_indexer(known) for own in keys]
     lines = [f"{int((found >= 0).sum()):,} of the {len(known):,} genes of all files" for found in columns]
-    return _Joint(pd.concat(tables), columns, lines)
+    return _Features(pd.concat(tables), columns, lines)
 
 
 def _keys(index: pd.Index) -> pd.Index:
@@ -239,10 +320,10 @@ def _keys(index: pd.Index) -> pd.Index:
     return pd.Index(index.astype(str), dtype=object) if keys.has_duplicates else keys
 
 
-def _refuse_holes(parts: Sequence[Samples], joint: _Joint, names: Sequence[str]) -> None:
+def _refuse_holes(parts: Sequence[Samples], found: _Features, names: Sequence[str]) -> None:
     if parts[0].value_kind != "real":
         return
-    for name, columns in zip(names, joint.columns, strict=True):
+    for name, columns in zip(names, found.columns, strict=True):
         missing = int((columns < 0).sum())
         if missing:
             raise DataError(
@@ -250,12 +331,6 @@ def _refuse_holes(parts: Sequence[Samples], joint: _Joint, names: Sequence[str])
                 where=name,
                 remedy="keep the features that all files hold (shared: common)",
             )
-
-
-def _gathered(samples: Samples, columns: np.ndarray) -> sp.csr_matrix:
-    if np.array_equal(columns, np.arange(samples.num_features)):
-        return samples.values
-    return gather_columns(samples.values, columns)
 
 
 def _joined_table(parts: Sequence[Samples], names: Sequence[str], column: str) -> pd.DataFrame:

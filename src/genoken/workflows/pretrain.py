@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from genoken.core.components import kind_of
 from genoken.core.config import PretrainConfig, build, component_from_dict, dump_yaml, merge, override, read_yaml
 from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError, suggestion
 from genoken.core.random import generator
 from genoken.core.samples import Samples
-from genoken.data.check import require_column
 from genoken.data.dataset import TokenDataset
-from genoken.data.holdout import hold_out
+from genoken.data.holdout import draw_within
 from genoken.models.embeddings import EmbeddingStart, svd_start
 from genoken.models.token_network import TokenNetwork
 from genoken.training.fit import Fit, fit, planned
@@ -27,9 +25,8 @@ from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows import pretraining_results
 from genoken.workflows.assemble import preset_content
 from genoken.workflows.encoder import Encoder, room_for_phenotypes
-from genoken.workflows.files import expand_files
 from genoken.workflows.gaussian_start import gaussian_start
-from genoken.workflows.inputs import Source, read_source, read_sources, without_empty
+from genoken.workflows.inputs import Source
 from genoken.workflows.pretrained import (
     PretrainedModel,
     new_network,
@@ -39,6 +36,7 @@ from genoken.workflows.pretrained import (
     write_pretrained,
 )
 from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
+from genoken.workflows.pretraining_data import Division, Files, Reading, cache_of, divide, files_of, read_pretraining
 from genoken.workflows.seen import write_known_samples
 from genoken.workflows.show import Show
 from genoken.workflows.state import begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
@@ -46,9 +44,6 @@ from genoken.workflows.typed import typed_command
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-Files = str | Path | Sequence[str | Path]
-"""One name or several, with ``*`` and ``{0..43}``."""
 
 
 @dataclass(frozen=True)
@@ -133,21 +128,23 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     resolved = replace(resolved, data=replace(resolved.data, group=group or resolved.data.group, phenotypes=columns))
     if data is None:
         raise ConfigError("no file to pretrain on is named", remedy="for example: genoken pretrain cells_*.h5ad")
-    paths = _paths(data, evaluate_on)
-    source, words = _held_out(data, paths, resolved)
-    resolved = _settled(resolved, source.samples)
+    paths = files_of(data, evaluate_on)
+    reading = read_pretraining(data, paths, resolved.data)
+    resolved = _settled(resolved, reading.source.samples)
+    # What is in memory is divided before the folder of an earlier run may be emptied: it can still be refused.
+    division = divide(reading.source, reading.paths, resolved) if reading.joint is None else None
     folder = Path(output) if output else Path("runs") / f"pretrained-{paths['data'][0].stem if paths['data'] else 'anndata'}"
     inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"]), "from": str(start_from or "")}
     begin_run(
         folder,
         config=dump_yaml(resolved),
         inputs=inputs,
-        files=source.files,
+        files=reading.source.files,
         command=typed_command("pretrain"),
         overwrite=overwrite,
     )
     try:
-        return _work(_Job(resolved, source, words, folder, Path(start_from) if start_from else None, show))
+        return _work(resolved, reading, division, folder=folder, start_from=Path(start_from) if start_from else None, show=show)
     except GenokenError:
         discard_unless_trained(folder)
         raise
@@ -173,53 +170,8 @@ def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | No
     return found
 
 
-def _paths(data: Files | AnnData, evaluate_on: Files | None) -> dict[str, list[Path]]:
-    return {"data": _expanded(data), "eval": _expanded(evaluate_on)}
-
-
-def _expanded(names: Files | AnnData | None) -> list[Path]:
-    if isinstance(names, (str, Path)):
-        return expand_files([names])
-    return expand_files(names) if isinstance(names, (list, tuple)) and names else []
-
-
 def _joined(paths: Sequence[Path]) -> str:
     return "\n".join(str(path.resolve()) for path in paths)
-
-
-def _held_out(data: Any, paths: Mapping[str, list[Path]], config: PretrainConfig) -> tuple[Source, np.ndarray]:
-    """Read everything, and say which part each sample belongs to."""
-    settings, seed = config.data, config.training.seed
-    if not paths["data"]:
-        source = read_source(data, settings.source, strict=settings.strict)
-    else:
-        source = read_sources([*paths["data"], *paths["eval"]], settings, shared=settings.shared)
-    samples = without_empty(source.samples, strict=settings.strict)
-    if settings.limit_samples and settings.limit_samples < samples.num_samples:
-        samples = samples.take(
-            np.sort(generator(seed, "limit_samples").choice(samples.num_samples, settings.limit_samples, replace=False))
-        )
-    source = replace(source, samples=samples)
-    for column in (settings.group, settings.floor_by):
-        if column:
-            require_column(samples.table, column, samples.origin)
-    groups = samples.table[settings.group].astype(str).to_numpy() if settings.group else None
-    of_eval = _of_eval_files(samples, paths)
-    own = np.flatnonzero(~of_eval)
-    words = np.full(samples.num_samples, "test", dtype=object)
-    test = 0.0 if of_eval.any() else settings.test
-    own_groups = None if groups is None else groups[own]
-    words[own] = hold_out(len(own), own_groups, test=test, val=settings.val, seed=seed, where=samples.origin)
-    return source, words
-
-
-def _of_eval_files(samples: Samples, paths: Mapping[str, list[Path]]) -> np.ndarray:
-    from genoken.workflows.files import FILE_COLUMN, distinct_names
-
-    if not paths["eval"]:
-        return np.zeros(samples.num_samples, dtype=bool)
-    names = distinct_names([*paths["data"], *paths["eval"]])[len(paths["data"]) :]
-    return samples.table[FILE_COLUMN].isin(names).to_numpy()
 
 
 def _settled(config: PretrainConfig, samples: Samples) -> PretrainConfig:
@@ -248,59 +200,77 @@ def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
     paths = {part: [Path(name) for name in state["inputs"][part].split("\n") if name] for part in ("data", "eval")}
     if not paths["data"] and data is None:
         raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
-    source, words = _held_out(data, paths, config)
-    check_data(source.files, state["data"])
+    reading = read_pretraining(data, paths, config.data)
+    check_data(reading.source.files, state["data"])
     show.line(f"Going on with the run in {folder}.")
     start_from = Path(state["inputs"]["from"]) if state["inputs"]["from"] else None
-    return _work(_Job(config, source, words, folder, start_from, show))
+    return _work(config, reading, None, folder=folder, start_from=start_from, show=show)
 
 
-def _work(job: _Job) -> PretrainedRun:
-    """Train, then write everything that follows from it."""
-    with disk_errors(job.folder):
-        prepared = _prepare(job)
-        _announce(job, prepared)
-        pretraining_results.write_split(job.folder, job.source.samples, job.words, job.config.data.group)
-        write_known_samples(job.folder, job.source.samples, prepared.model, job.words, earlier=job.start_from)
-        fitted = _fit(job, prepared)
-        write_pretrained(job.folder, prepared.model)
-        run = pretraining_results.write_results(
-            job.folder,
-            prepared.model,
-            prepared.dataset,
-            prepared.rows,
-            job.source,
-            fitted,
-            task=_task(job, prepared),
-            show=job.show,
-        )
-        finish(job.folder)
-    job.show.line()
-    job.show.strong(run.metrics["verdict"])
-    job.show.line(f"Report: {job.folder / 'report.html'}")
-    if fitted.failure:
-        raise TrainingError(f"training ended early: {fitted.failure}", where=str(job.folder))
+def _work(
+    config: PretrainConfig, reading: Reading, division: Division | None, *, folder: Path, start_from: Path | None, show: Show
+) -> PretrainedRun:
+    """Divide the samples unless that is done, train, then write everything that follows from it."""
+    with disk_errors(folder):
+        with cache_of(folder) as cache:
+            if reading.joint is not None:
+                show.line(f"The values would take {reading.gigabytes:,.1f} GB of memory and are kept on disk during the run.")
+            division = division or divide(reading.complete(cache), reading.paths, config)
+            run, failure = _pretrained(_Job(config, division.source, division.words, folder, start_from, show))
+        finish(folder)
+    show.line()
+    show.strong(run.metrics["verdict"])
+    show.line(f"Report: {folder / 'report.html'}")
+    if failure:
+        raise TrainingError(f"training ended early: {failure}", where=str(folder))
     return run
+
+
+def _pretrained(job: _Job) -> tuple[PretrainedRun, TrainingError | None]:
+    """Train and write the run; return with it what ended training early, if anything did."""
+    prepared = _prepare(job)
+    _announce(job, prepared)
+    pretraining_results.write_split(job.folder, job.source.samples, job.words, job.config.data.group)
+    write_known_samples(job.folder, job.source.samples, prepared.model, job.words, earlier=job.start_from)
+    fitted = _fit(job, prepared)
+    write_pretrained(job.folder, prepared.model)
+    run = pretraining_results.write_results(
+        job.folder,
+        prepared.model,
+        prepared.dataset,
+        prepared.rows,
+        job.source,
+        fitted,
+        task=_task(job, prepared),
+        show=job.show,
+    )
+    return run, fitted.failure
 
 
 def _prepare(job: _Job) -> _Prepared:
     """Fit tokenizer and phenotypes on the train part, and start the network, or take both from an earlier run."""
     samples, config = job.source.samples, job.config
     rows = {part: np.flatnonzero(job.words == part) for part in ("train", "val", "test")}
-    train = samples.take(rows["train"])
     if job.start_from is not None:
         return _continued(job, rows)
     phenotypes = None
     if config.data.phenotype_map:
         phenotypes = PhenotypeVocabulary.read(Path(config.data.phenotype_map))
     elif config.data.phenotypes:
-        phenotypes = PhenotypeVocabulary.fit(train.table, config.data.phenotypes, where=samples.origin)
+        phenotypes = PhenotypeVocabulary.fit(samples.table.iloc[rows["train"]], config.data.phenotypes, where=samples.origin)
+    learned_from = draw_within(rows["train"], config.data.fit_samples, seed=config.training.seed, purpose="fit_samples")
+    if len(learned_from) < len(rows["train"]):
+        job.show.line(
+            f"  {len(learned_from):,} of the {len(rows['train']):,} train samples are drawn (data.fit_samples), from which the "
+            "vocabulary and start values are learned."
+        )
+    train = samples.take(learned_from).in_memory()
     encoder, found = Encoder.of_samples(room_for_phenotypes(config.tokenizer, phenotypes), train, phenotypes)
     if found.missing:  # a vocabulary from a file
         job.show.line(f"  {found.line}.")
     dataset = encoder.dataset(samples, found.columns)
     units = None if not config.data.group else train.table[config.data.group].astype(str).to_numpy()
-    network = new_network(config, dataset, _start(config, dataset.take(rows["train"]), units))
+    network = new_network(config, dataset, _start(config, dataset.take(learned_from), units))
     return _Prepared(PretrainedModel(config, encoder.state, encoder.symbols, phenotypes, network), dataset, rows)
 
 
@@ -308,7 +278,7 @@ def _start(config: PretrainConfig, train: TokenDataset, units: np.ndarray | None
     features = None
     if config.model.embedding.init == "svd":
         width = config.model.width // 2 if config.model.embedding.combine == "concatenate" else config.model.width
-        features = svd_start(sp.csr_matrix(train.prepared), width, config.training.seed)
+        features = svd_start(train.values, width, config.training.seed)
     start = EmbeddingStart.from_state(train.state.per_feature, features)
     return replace(start, gaussian=gaussian_start(config, train, units) if config.model.linear_path else None)
 

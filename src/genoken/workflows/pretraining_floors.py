@@ -44,7 +44,7 @@ def floors_of(
     task
         The objectives with their masks.
     rows
-        Rows of ``train``, ``val`` and ``test``.
+        Rows of ``train`` that floors are fitted on, and of ``test`` that were scored.
     found
         Objective to what was measured at its targets: their ``row`` in the test part and ``place`` in the sample.
     table
@@ -138,8 +138,8 @@ class _Parts:
             np.where(test > FIRST_CATEGORY, test, -1),
             found["row"],
             found["column"],
-            self.train.prepared,
-            self.test.prepared,
+            self.train.values,
+            self.test.values,
         )
 
 

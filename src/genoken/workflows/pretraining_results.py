@@ -15,6 +15,7 @@ from genoken.core.components import kind_of
 from genoken.core.files import atomic_path, sha256_of_file, write_json
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
+from genoken.data.holdout import draw_within
 from genoken.evaluation.floors import Floors
 from genoken.evaluation.masked_verdict import memorization_in_training, summarize, verdict
 from genoken.models.token_network import TokenNetwork
@@ -36,7 +37,7 @@ from genoken.workflows.store import hardware, library_versions
 
 _SAMPLES_PER_PASS = 64
 _MOST_STATES = 20_000
-"""Samples whose states are exported, the first ones of the part that is reported on."""
+"""Samples whose states are exported, the first ones of those that are scored."""
 
 
 def write_split(folder: Path, samples: Samples, words: np.ndarray, group: str) -> None:
@@ -56,7 +57,7 @@ def epoch_note(row: Mapping[str, Any]) -> str:
 def share_truncated(dataset: TokenDataset) -> float:
     """Return the share of the features' tokens that ``max_tokens`` cuts off, over the first samples."""
     rows = np.arange(min(len(dataset), 1024))
-    tokens = dataset.tokenizer.encode(dataset.prepared, rows, dataset.state)
+    tokens = dataset.tokens(rows)
     return tokens.num_truncated / max(tokens.num_truncated + tokens.num_tokens, 1)
 
 
@@ -91,25 +92,26 @@ def write_results(
         Where progress goes.
     """
     table, training = source.samples.table, model.config.training
+    scored = _scored(model, dataset, rows)
     history = pd.DataFrame(fitted.history)
     _write_csv(folder / "history.csv", history)
     with show.bar("Scoring", total=3) as bar:
         found = measured(
             model.network,
             task,
-            dataset.take(rows["test"]),
+            dataset.take(scored["test"]),
             batch_size=_SAMPLES_PER_PASS,
             precision=training.precision,
             attention=training.attention,
         )
         bar.to(1, "trivial floors")
-        of_floors = floors_of(model, task, dataset, rows, found, table)
+        of_floors = floors_of(model, task, dataset, scored, found, table)
         bar.to(2, "states")
-        _write_parquet(folder / "targets.parquet", _target_table(model, found, of_floors, table.index[rows["test"]]))
-        _write_states(folder, model, dataset, rows["test"], source.samples)
+        _write_parquet(folder / "targets.parquet", _target_table(model, found, of_floors, table.index[scored["test"]]))
+        _write_states(folder, model, dataset, scored["test"], source.samples)
         bar.to(3)
     group = model.config.data.group
-    groups = table[group].astype(str).to_numpy()[rows["test"]] if group else None
+    groups = table[group].astype(str).to_numpy()[scored["test"]] if group else None
     best = history[history["step"] == fitted.best_step].iloc[0]
     summaries = {
         name: summarize(
@@ -143,7 +145,7 @@ def write_results(
         "best_step": fitted.best_step,
         "train_part_loss": float(best["train_part_loss"]),
         "held_out_loss": float(best["val_loss"]),
-        "split": _split_facts(table, group, rows),
+        "split": _split_facts(table, group, rows, _drawn_note(rows, scored)),
         "speed": speed,
     }
     write_json(folder / "metrics.json", metrics)
@@ -152,14 +154,32 @@ def write_results(
     return PretrainedRun(folder, model)
 
 
-def _split_facts(table: pd.DataFrame, group: str, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _scored(model: PretrainedModel, dataset: TokenDataset, rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the rows of ``train`` that floors are fitted on, and those of ``test`` that are scored."""
+    most, seed, lengths = model.config.data.report_tokens, model.config.training.seed, dataset.lengths()
+    return {
+        part: draw_within(rows[part], most, sizes=lengths[rows[part]], seed=seed, purpose=f"report_tokens {part}")
+        for part in ("train", "test")
+    }
+
+
+def _drawn_note(rows: Mapping[str, np.ndarray], scored: Mapping[str, np.ndarray]) -> str:
+    """Return of how many samples of a part a draw alone is scored, or has floors fitted on it; nothing where all are used."""
+    words = {"train": "{} of {} train samples have floors fitted on them", "test": "{} of {} test samples are scored"}
+    drawn = [part for part in words if len(scored[part]) < len(rows[part])]
+    said = [words[part].format(f"{len(scored[part]):,}", f"{len(rows[part]):,}") for part in drawn]
+    return f"{' and '.join(said)}, as many as data.report_tokens allows" if said else ""
+
+
+def _split_facts(table: pd.DataFrame, group: str, rows: Mapping[str, np.ndarray], drawn: str) -> dict[str, Any]:
     """Return how the samples were divided, in words and numbers."""
     values = table[group].astype(str).to_numpy() if group else None
     unit = f"whole values of '{group}' are" if group else "single samples are"
+    note = f"{unit} held out: the test part is reported on, the validation part chooses the weights"
     return {
         "kind": "holdout",
         "group": group or None,
-        "note": f"{unit} held out: the test part is reported on, the validation part chooses the weights",
+        "note": f"{note}; {drawn}" if drawn else note,
         "samples": {part: len(found) for part, found in rows.items()},
         "groups": None if values is None else {part: len(np.unique(values[found])) for part, found in rows.items()},
     }

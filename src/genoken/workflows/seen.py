@@ -32,8 +32,12 @@ _LEAST_SHARE_OF_IDS = 0.5
 
 def _hashes(samples: Samples, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the hashes (samples,) of the values as read, over the vocabulary in its order, and which can be recognized by them."""
-    values = gather_columns(samples.values, columns)
-    return row_hashes(values), np.diff(values.indptr) >= FEWEST_VALUES
+    found = []
+    for block in samples.blocks():
+        values = gather_columns(block.values, columns)
+        found.append((row_hashes(values), np.diff(values.indptr) >= FEWEST_VALUES))
+    hashes, can_be_known = zip(*found, strict=True)
+    return np.concatenate(hashes), np.concatenate(can_be_known)
 
 
 def write_trained_on(folder: Path, samples: Samples, model: FittedModel, folds: np.ndarray) -> Path:

@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 from genoken.core.samples import Samples
+from genoken.core.stored_rows import store_rows
 
 
 @pytest.fixture
@@ -65,3 +66,19 @@ def test_notes_go_with_the_samples(samples):
     noted = replace(samples, notes=("1 sample has missing values and is left out",))
     assert samples.notes == ()
     assert noted.take(np.array([0, 1])).notes == ("1 sample has missing values and is left out",)
+
+
+def test_samples_on_disk_are_read_in_blocks(samples, tmp_path, monkeypatch):
+    monkeypatch.setattr("genoken.core.stored_rows.BLOCK_ENTRIES", 3)
+    totals = np.arange(4.0)
+    stored = replace(samples, values=store_rows([samples.values], tmp_path / "rows", 3), totals=totals)
+    taken, expected = stored.take(np.array([3, 0, 2])), replace(samples, totals=totals).take(np.array([3, 0, 2]))
+    assert taken.values.shape == (3, 3)
+    np.testing.assert_array_equal(taken.in_memory().values.toarray(), expected.values.toarray())
+    blocks = list(taken.blocks())
+    assert len(blocks) > 1
+    np.testing.assert_array_equal(np.vstack([block.values.toarray() for block in blocks]), expected.values.toarray())
+    assert [name for block in blocks for name in block.table.index] == ["s4", "s1", "s3"]
+    assert [total for block in blocks for total in block.totals] == [3.0, 0.0, 2.0]
+    assert list(samples.blocks()) == [samples]
+    assert samples.in_memory() is samples

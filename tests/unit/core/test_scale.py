@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ import scipy.sparse as sp
 
 from genoken.core.samples import Samples
 from genoken.core.scale import Scale, sample_totals, scale_of
+from genoken.core.stored_rows import store_rows
 
 DENSE = np.array([[4.0, 0.0, 6.0], [1.0, 9.0, 0.0], [5.0, 5.0, 0.0], [0.0, 0.0, 10.0]])
 
@@ -69,3 +72,20 @@ def test_equal_totals():
 def test_totals_of_another_length_are_a_defect():
     with pytest.raises(ValueError, match="do not match 4 samples"):
         samples_of(DENSE, "counts", np.ones(3))
+
+
+@pytest.mark.parametrize("kind", ["normalized", "log"])
+def test_totals_of_samples_on_disk_are_those_in_memory(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr("genoken.core.stored_rows.BLOCK_ENTRIES", 3)
+    samples = samples_of(DENSE * [[1], [1], [1], [3]], kind)
+    stored = replace(samples, values=store_rows([samples.values], tmp_path / "rows", 3))
+    assert len(list(stored.blocks())) > 1
+    np.testing.assert_array_equal(sample_totals(stored), sample_totals(samples))
+    assert scale_of(stored) == scale_of(samples)
+
+
+def test_a_block_has_the_scale_of_all_samples_until_some_are_taken_from_it():
+    whole = Scale(123.0, is_constant=True)
+    block = replace(samples_of(DENSE, "normalized"), scale=whole)
+    assert scale_of(block) == whole
+    assert scale_of(block.take(np.arange(4))) == Scale(10.0, is_constant=True)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genoken.core.errors import DataError
-from genoken.data.holdout import hold_out
+from genoken.data.holdout import draw_within, hold_out
 
 
 def test_single_samples_are_held_out_by_their_shares():
@@ -35,3 +35,30 @@ def test_nothing_is_held_out_where_nothing_shall_be():
 def test_too_few_groups_are_refused():
     with pytest.raises(DataError, match=r"cells.h5ad: 1 groups are too few .* the val part would be empty"):
         hold_out(4, np.array(["a"] * 4), test=0.2, val=0.1, seed=0, where="cells.h5ad")
+
+
+def test_all_rows_are_taken_as_they_are_where_they_are_not_too_many():
+    rows = np.array([5, 3, 9])
+    for most, sizes in ((0, None), (3, None), (60, np.array([10, 20, 30])), (0, np.array([10, 20, 30]))):
+        np.testing.assert_array_equal(draw_within(rows, most, sizes=sizes, seed=1, purpose="x"), rows)
+
+
+@given(st.lists(st.integers(1, 9), min_size=3, max_size=30), st.integers(1, 40), st.integers(0, 9))
+def test_as_many_rows_are_drawn_as_fit(sizes, most, seed):
+    rows = np.arange(100, 100 + len(sizes))
+    drawn = draw_within(rows, most, sizes=np.array(sizes), seed=seed, purpose="x")
+    assert (np.diff(drawn) > 0).all()
+    total = sum(sizes[row - 100] for row in drawn)
+    assert total <= most or len(drawn) == 1
+    if len(drawn) < len(rows):
+        assert total + 9 > most  # no room for the largest of the others
+
+
+def test_rows_are_drawn_by_seed_and_purpose():
+    rows = np.arange(1000)
+    first = draw_within(rows, 100, seed=1, purpose="fit")
+    assert len(first) == 100
+    np.testing.assert_array_equal(first, draw_within(rows, 100, seed=1, purpose="fit"))
+    for seed, purpose in ((2, "fit"), (1, "report")):
+        assert len(np.intersect1d(first, draw_within(rows, 100, seed=seed, purpose=purpose))) < 30
+    assert abs(first.mean() - 499.5) < 90  # three standard errors

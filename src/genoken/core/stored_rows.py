@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 
-BLOCK_ENTRIES = 1 << 24
-"""Stored values of a block, at most, where it has more than one row: about 130 MB in memory."""
+BLOCK_ENTRIES = 1 << 22
+"""Stored values of a block, at most, where it has more than one row: about 34 MB in memory."""
 _INDICES, _DATA = "indices", "data"
 _MOST_SHORT_COLUMNS = 1 << 16
 
@@ -20,7 +22,8 @@ class StoredRows:
     """Chosen rows of a CSR matrix in files; nothing but where each row begins and how long it is stays in memory.
 
     Files are opened for each reading and closed after it: rows can be read by several threads at once, and sent to another process
-    without the values. SciPy's matrices are no choice here, because they copy the index arrays of more than 2^31 values.
+    without the values. They are read, not mapped: rows here and there would map nearly all pages, which count as the process's
+    memory. SciPy's matrices are no choice either, because they copy the index arrays of more than 2^31 values.
 
     Parameters
     ----------
@@ -52,20 +55,21 @@ class StoredRows:
         return replace(self, starts=self.starts[rows], lengths=self.lengths[rows])
 
     def read(self) -> sp.csr_matrix:
-        """Return the rows as a CSR matrix in memory, float32."""
+        """Return the rows as a CSR matrix in memory, float32.
+
+        Raises
+        ------
+        OSError
+            When a file is gone or cut off.
+        """
         indptr = self.indptr
-        indices, data = np.empty(indptr[-1], dtype=np.int32), np.empty(indptr[-1], dtype=np.float32)
-        if len(data):  # a file without content cannot be mapped
-            ends = self.starts + self.lengths
-            # Rows that follow each other in the files are read together.
-            first = np.flatnonzero(np.concatenate([[True], self.starts[1:] != ends[:-1]]))
-            last = np.concatenate([first[1:], [len(ends)]]) - 1
-            places = list(zip(self.starts[first], ends[last], indptr[first], indptr[last + 1], strict=True))
-            for name, kind, target in ((_INDICES, _index_type(self.num_columns), indices), (_DATA, np.float32, data)):
-                stored = np.asarray(np.memmap(self.folder / name, dtype=kind, mode="r"))
-                for start, stop, begin, end in places:
-                    target[begin:end] = stored[start:stop]
-        result = sp.csr_matrix((data, indices, indptr), shape=self.shape)
+        is_first = np.ones(len(self.starts), dtype=bool)
+        is_first[1:] = self.starts[1:] != self.starts[:-1] + self.lengths[:-1]
+        first = np.flatnonzero(is_first)  # from here on rows follow each other in the files, and are read together
+        bounds = np.append(indptr[first], indptr[-1])
+        data = _read(self.folder / _DATA, np.dtype(np.float32), self.starts[first], bounds)
+        indices = _read(self.folder / _INDICES, _index_type(self.num_columns), self.starts[first], bounds)
+        result = sp.csr_matrix((data, indices.astype(np.int32), indptr), shape=self.shape)
         result.has_sorted_indices = result.has_canonical_format = True
         return result
 
@@ -118,6 +122,17 @@ def store_rows(parts: Iterable[sp.csr_matrix], folder: Path, num_columns: int) -
 def bytes_on_disk(num_values: int, num_columns: int) -> int:
     """Return how much space stored values of a matrix with so many columns take in the files."""
     return num_values * (_index_type(num_columns).itemsize + np.dtype(np.float32).itemsize)
+
+
+def _read(path: Path, kind: np.dtype, starts: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Return pieces of a file after each other; piece ``i`` begins at entry ``starts[i]`` and has ``bounds[i + 1] - bounds[i]``."""
+    found = np.empty(bounds[-1], dtype=kind)
+    with path.open("rb") as file:
+        for start, (begin, end) in zip(starts.tolist(), pairwise(bounds.tolist()), strict=True):
+            file.seek(start * kind.itemsize)
+            if file.readinto(found[begin:end].data) != (end - begin) * kind.itemsize:
+                raise OSError(errno.EIO, "the file is cut off", str(path))
+    return found
 
 
 def _index_type(num_columns: int) -> np.dtype:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import torch
 
 from genoken.core.samples import Samples
+from genoken.core.stored_rows import store_rows
 from genoken.data.dataset import TokenDataset
 from genoken.data.token_dropout import visible_tokens
 from genoken.tokenizers.continuous import ContinuousTokenizer
@@ -59,3 +63,20 @@ def test_without_dropout_everything_is_visible():
     batch = dataset_of(ContinuousTokenizer(hvgs=0)).training_batch(np.array([1, 2]), token_dropout=0.0, seed=0, epoch=0)
     assert batch.visible is None
     assert batch.lengths == (1, 5)
+
+
+@pytest.mark.parametrize("tokens", ["expressed", "all"])
+def test_batches_of_values_on_disk_are_those_in_memory(tokens, tmp_path):
+    in_memory = dataset_of(ContinuousTokenizer(hvgs=0, tokens=tokens))
+    stored = store_rows([in_memory.values], tmp_path / "rows", 4)
+    on_disk = replace(in_memory, prepared=stored, counts=in_memory.lengths())
+    chosen, rows = np.array([3, 0, 2, 1]), np.array([2, 0, 2])
+    for one, other in ((in_memory, on_disk), (in_memory.take(chosen), on_disk.take(chosen))):
+        assert len(one) == len(other) == 4
+        np.testing.assert_array_equal(one.lengths(), other.lengths())
+        np.testing.assert_array_equal(one.values.toarray(), other.values.toarray())
+        batch, from_disk = one.batch(rows), other.batch(rows)
+        assert batch.lengths == from_disk.lengths
+        assert from_disk.rows.tolist() == [2, 0, 2]
+        for name, channel in batch.channels.items():
+            assert torch.equal(channel, from_disk.channels[name])

@@ -118,8 +118,11 @@ def inspect_anndata(adata: AnnData, source: str = "auto", origin: str = "AnnData
     Raises
     ------
     DataError
-        When there is nothing to look at: no sample, no feature, no matrix at all, or a source that does not exist.
+        When it is no AnnData object, or there is nothing to look at: no sample, no feature, no matrix at all, or a source that does
+        not exist.
     """
+    if not hasattr(adata, "obs") or not hasattr(adata, "layers"):
+        raise DataError(f"{type(adata).__name__} is no AnnData object", where=origin, remedy="give one, or the path of a file")
     if not adata.n_obs:
         raise DataError("there are no samples in it", where=origin)
     states = _states(adata)

@@ -267,3 +267,8 @@ def test_the_cells_that_come_with_scanpy_are_read_from_raw():
     assert samples.values.shape == (700, 765)
     np.testing.assert_array_equal(samples.values.toarray(), adata.raw.X.toarray())
     assert {info.name: info.state.kind for info in list_matrices(adata)} == {"X": "scaled", "raw": "log"}
+
+
+def test_what_is_no_anndata_object_is_refused():
+    with pytest.raises(DataError, match="int is no AnnData object"):
+        inspect_anndata(5)

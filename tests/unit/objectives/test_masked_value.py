@@ -138,7 +138,10 @@ def test_heads(make_layout):
     bins, numbers = make_layout(5, "category", bins=4), make_layout(5, "scalar")
     assert MaskedValueObjective().head(bins) == HeadSpec(outputs=4, level="token")
     assert MaskedValueObjective(tied=True).head(bins) == HeadSpec(outputs=4, level="token", tied_to="value")
-    assert MaskedValueObjective(tied=True).head(numbers) == HeadSpec(outputs=1, level="token")
+    assert MaskedValueObjective(tied=True).head(numbers) == HeadSpec(outputs=1, level="token", linear="standardized")
+    assert MaskedValueObjective(standardize=False).head(numbers) == HeadSpec(outputs=1, level="token", linear="value")
+    ranks = make_layout(5, "category", bins=5)
+    assert MaskedValueObjective().head(ranks) == HeadSpec(outputs=5, level="token", linear="rank")
     assert MaskedValueObjective(likelihood="negative_binomial").head(numbers) == HeadSpec(outputs=2, level="token")
 
 

@@ -161,12 +161,11 @@ def hidden(run: RunFolder) -> Section | Missing:
 
 
 def embedding(run: RunFolder) -> Section | Missing:
-    """Return the maps of the samples, colored by the first column that came along, and by the second."""
-    if run.embeddings is not None:
-        own = [name for name in run.embeddings if name != "sample_id" and not name.startswith(("model_", "pca_"))]
-        names = dict(zip(own, ("label", "group"), strict=False))
-        run = replace(run, embeddings=run.embeddings.rename(columns=names))
-    return sections_model.embedding(run)
+    """Return the map of the samples, colored by each column that came along."""
+    names = [] if run.embeddings is None else list(run.embeddings)
+    return sections_model.embedding(
+        run, [name for name in names if name != "sample_id" and not name.startswith(("model_", "pca_"))]
+    )
 
 
 def masking_words(settings: Mapping[str, Any]) -> str:

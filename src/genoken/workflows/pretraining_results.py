@@ -204,8 +204,10 @@ def _write_states(folder: Path, model: PretrainedModel, dataset: TokenDataset, r
     states = sample_states(model, dataset.take(rows), Pass(precision=model.config.training.precision))
     table = samples.table.iloc[rows]
     columns = {"sample_id": table.index.astype(str)}
-    for name in (model.config.data.group, *model.config.data.phenotypes):
-        if name:
+    data = model.config.data
+    known = () if model.phenotypes is None else model.phenotypes.columns
+    for name in (*known, data.floor_by, data.group):
+        if name and name in table:
             columns[name] = table[name].astype(str).to_numpy()
     numbered = pd.DataFrame(states, columns=[f"model_{index}" for index in range(states.shape[1])])
     _write_parquet(folder / "embeddings.parquet", pd.concat([pd.DataFrame(columns), numbered], axis=1))

@@ -56,7 +56,10 @@ def phenotypes(path: Path, folder: Path, settings: dict[str, Any]) -> Figures:
         output=folder / "phenotypes",
         show=Show(),
     )
-    return _figures(run.metrics, run.metrics["objectives"]["phenotype"])
+    summary = run.metrics["objectives"]["phenotype"]
+    return _figures(run.metrics, summary) | {
+        "macro_f1": {name: found["macro_f1"] for name, found in summary["phenotypes"][TYPE].items()}
+    }
 
 
 def few_labels(path: Path, folder: Path, settings: dict[str, Any]) -> Figures:
@@ -138,8 +141,7 @@ def main() -> None:
             metric = found["metric"]
             rows.append([name, "model", metric, f"{found['model'][metric]:.3f}"])
             rows += [[name, floor, metric, f"{value:.3f}"] for floor, value in found["floors"].items()]
-        else:
-            rows += [[name, predictor, "macro_f1", f"{value:.3f}"] for predictor, value in found["macro_f1"].items()]
+        rows += [[name, predictor, "macro_f1", f"{value:.3f}"] for predictor, value in found.get("macro_f1", {}).items()]
         print(f"{name}: {found['verdict']} ({found['minutes']:.0f} min)\n", flush=True)
     print(table(["part", "predictor", "metric", "value"], rows))
     write("pretraining", {}, figures, chosen=chosen)

@@ -226,7 +226,7 @@ def test_one_static_mask_is_memorized_and_the_report_says_so(cells, pretraining,
     last = pd.read_csv(run.folder / "history.csv").iloc[-1]
     assert last["train_loss"] < 0.5 * last["val_loss"]
     sentence = (
-        f"The model memorizes what it is trained on: in the last epoch its loss is {last['train_loss']:.3f} in training and "
+        f"Training ended in memorization: in the last epoch the loss is {last['train_loss']:.3f} in training and "
         f"{last['val_loss']:.3f} on held-out samples, and every epoch hides the same tokens; the weights of epoch "
         f"{run.metrics['best_epoch'] + 1} are kept."
     )
@@ -238,7 +238,7 @@ def test_one_static_mask_is_memorized_and_the_report_says_so(cells, pretraining,
 def test_what_is_not_memorized_is_not_called_so(cells, pretraining, tmp_path):
     run = pretraining(cells, tmp_path / "run", MEMORIZE | {"objectives": [HIDE], "training.epochs": 2})
     assert run.metrics["memorization"] == ""
-    assert "memorizes" not in run.verdict
+    assert "memoriz" not in run.verdict
 
 
 # --- vocabularies from elsewhere ---

@@ -152,7 +152,7 @@ def memorization_in_training(train_loss: float, held_out_loss: float, *, best_ep
         return ""
     masks = ", and every epoch hides the same tokens" if same_masks else ""
     return (
-        f"The model memorizes what it is trained on: in the last epoch its loss is {train_loss:.3f} in training and "
+        f"Training ended in memorization: in the last epoch the loss is {train_loss:.3f} in training and "
         f"{held_out_loss:.3f} on held-out samples{masks}; the weights of epoch {best_epoch + 1} are kept."
     )
 

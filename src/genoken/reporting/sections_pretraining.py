@@ -57,7 +57,7 @@ def headline(run: RunFolder) -> Headline:
         label="pretraining",
         verdict=first,
         more=more,
-        banners=(Finding("warning", "The model memorizes", plain(memorization)),) if memorization else (),
+        banners=(Finding("warning", "Training ended in memorization", plain(memorization)),) if memorization else (),
         numbers=_numbers(summary, metric_name),
         chart=plots_scores.comparison(predictors, [metric_name], "headline", "Model and floors") if has_chart else None,
         done=" · ".join(parts),

@@ -162,7 +162,7 @@ def test_memorization_in_training_is_told_by_the_last_epoch():
     assert memorization_in_training(0.81, 1.0, best_epoch=2, same_masks=True) == ""
     sentence = memorization_in_training(0.5, 1.0, best_epoch=2, same_masks=False)
     assert sentence == (
-        "The model memorizes what it is trained on: in the last epoch its loss is 0.500 in training and 1.000 on held-out samples; "
+        "Training ended in memorization: in the last epoch the loss is 0.500 in training and 1.000 on held-out samples; "
         "the weights of epoch 3 are kept."
     )
     same = memorization_in_training(0.5, 1.0, best_epoch=2, same_masks=True)

@@ -57,9 +57,8 @@ def phenotypes(path: Path, folder: Path, settings: dict[str, Any]) -> Figures:
         show=Show(),
     )
     summary = run.metrics["objectives"]["phenotype"]
-    return _figures(run.metrics, summary) | {
-        "macro_f1": {name: found["macro_f1"] for name, found in summary["phenotypes"][TYPE].items()}
-    }
+    of_types = {name: found["macro_f1"] for name, found in summary["phenotypes"][TYPE].items()}
+    return _figures(run.metrics, summary) | {"macro_f1": of_types}
 
 
 def few_labels(path: Path, folder: Path, settings: dict[str, Any]) -> Figures:

@@ -161,8 +161,8 @@ def test_files_to_report_on_are_no_part_of_training(shards, pretraining, tmp_pat
 
 def test_keys_of_metrics(pretrained):
     metrics = pretrained.metrics
-    assert set(metrics) == {"task", "verdict", "memorization", "objectives", "best_epoch", "best_step", "train_part_loss", "held_out_loss",
-                            "split", "speed"}  # fmt: skip
+    assert set(metrics) == {"task", "verdict", "memorization", "objectives", "best_epoch", "best_step", "train_part_loss",
+                            "held_out_loss", "split", "speed"}  # fmt: skip
     assert metrics["task"] == "pretraining"
     assert list(metrics["objectives"]) == ["masked_value", "phenotype"]
     for name, found in metrics["objectives"].items():

@@ -167,7 +167,7 @@ def test_keys_of_metrics(pretrained):
     assert list(metrics["objectives"]) == ["masked_value", "phenotype"]
     for name, found in metrics["objectives"].items():
         assert set(found) == {"targets", "samples", "groups", "metric", "model", "floors", "difference", "phenotypes", "verdict",
-                              "memorization"}  # fmt: skip
+                              "memorization", "linear_path_alone", "encoder_difference", "notes"}  # fmt: skip
         assert found["groups"] == 2
         assert set(found["model"]) >= {"cross_entropy", "cross_entropy_interval", "correct", "top5"}
         best = min(found["floors"].values(), key=lambda floor: floor["cross_entropy"])

@@ -242,7 +242,7 @@ class PretrainConfig:
     tokenizer: Annotated[Tokenizer, _Family("tokenizers")] = None  # type: ignore[assignment]
     """How a sample becomes tokens."""
     model: ModelSettings = dataclasses.field(default_factory=ModelSettings)
-    """The network; its head and linear path are for supervised runs and not used."""
+    """The network; its head is for supervised runs and not used. Its linear path, for panels, is a Gaussian over all features."""
     objectives: tuple[Annotated[TokenObjective, _Family("objectives")], ...] = ()
     """What is hidden and asked for; empty: features where tokens have no value, values where they have one, and phenotypes."""
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)

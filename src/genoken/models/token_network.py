@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,7 @@ class TokenNetwork(nn.Module):
     Parameters
     ----------
     settings
-        Sizes and choices; head, pooling and linear path are not used.
+        Sizes and choices; the head's kind is not used, the linear path for panels alone.
     layout
         What the tokenizer emits.
     heads
@@ -94,6 +95,7 @@ class TokenNetwork(nn.Module):
         self.linear_path = PanelPath(layout, start.gaussian) if uses_path else None
         if uses_path:
             self.encoder_share = nn.Parameter(torch.tensor(ENCODER_SHARE_START))
+        self.uses_encoder = True
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the outputs (targets, outputs) of each objective at its targets, in float32."""
@@ -115,7 +117,21 @@ class TokenNetwork(nn.Module):
         outputs = self.heads[name](states.index_select(0, seen), self._tied(spec)).float()
         if self.linear_path is None or guess is None or not spec.linear:
             return outputs
-        return self.encoder_share * outputs + self.linear_path.outputs(spec.linear, guess, batch, places)
+        share = self.encoder_share if self.uses_encoder else 0.0
+        return share * outputs + self.linear_path.outputs(spec.linear, guess, batch, places)
+
+    @contextmanager
+    def only_linear_path(self) -> Iterator[None]:
+        """Within the block, let the outputs that have a linear path consist of it alone."""
+        self.uses_encoder = False
+        try:
+            yield
+        finally:
+            self.uses_encoder = True
+
+    def has_linear_path(self, objective: str) -> bool:
+        """Return whether an objective's outputs have a linear path."""
+        return self.linear_path is not None and bool(self.specs[objective].linear)
 
     def _tied(self, spec: HeadSpec) -> Tensor | None:
         if not spec.tied_to:

@@ -207,7 +207,9 @@ def _objective_settings(run: RunFolder) -> dict[str, dict[str, Any]]:
 def _predictors(summary: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the scores of the model, then of each floor."""
     floors = section(summary, "floors")
-    found = {"model": section(summary, "model")} | {name: section(floors, name) for name in floors}
+    path = section(summary, "linear_path_alone")
+    found = {"model": section(summary, "model")} | ({"linear_path_alone": path} if path else {})
+    found |= {name: section(floors, name) for name in floors}
     if all(scores.get("top5", 1.0) == 1.0 for scores in found.values()):  # of five choices or fewer, the first five hold the truth
         hidden_ones = ("top5", "top5_interval")
         return {name: {key: value for key, value in scores.items() if key not in hidden_ones} for name, scores in found.items()}

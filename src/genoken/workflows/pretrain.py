@@ -51,6 +51,10 @@ Files = str | Path | Sequence[str | Path]
 """One name or several, with ``*`` and ``{0..43}``."""
 
 
+_POOLING = {"model": {"pooling": "mean"}}
+"""No masked objective asks anything of the CLS token: the mean over all tokens stands for a sample, here and in fine-tuning."""
+
+
 @dataclass(frozen=True)
 class _Job:
     """A pretraining run that is being made."""
@@ -162,6 +166,7 @@ def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | No
         When the preset does not exist, or any name or value is wrong.
     """
     content, where = preset_content(preset, pretraining=True)
+    content = merge(_POOLING, content)
     if config is not None:
         if not isinstance(config, Mapping):
             where = str(config)

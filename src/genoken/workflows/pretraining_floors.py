@@ -12,7 +12,7 @@ from genoken.core.contracts import TokenObjective
 from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation import floors
-from genoken.evaluation.floors import Floors, PackedTokens, Questions, Targets
+from genoken.evaluation.floors import MOST_FEATURES, Floors, PackedTokens, Questions, Targets
 from genoken.evaluation.phenotype_floors import phenotype_floors
 from genoken.training.masked import MaskedTask
 from genoken.workflows.pretrained import PretrainedModel
@@ -66,6 +66,19 @@ def floors_of(
         elif name == "phenotype":
             result[name] = parts.of_phenotypes(found[name])
     return result
+
+
+def floor_notes(model: PretrainedModel, name: str) -> list[str]:
+    """Return sentences on the floors of an objective that are left out for what the model is."""
+    objective = next(objective for objective in model.config.objectives if kind_of(objective) == name)
+    num_features = len(model.state.feature_ids)
+    if name == "phenotype":
+        return []
+    if getattr(objective, "absent_swap", 0):
+        return ["Linear floors were left out, because features are asked for that a sample does not hold."]
+    if num_features > MOST_FEATURES:
+        return [f"Linear floors were left out: {num_features:,} features, more than {MOST_FEATURES:,}."]
+    return []
 
 
 class _Parts:

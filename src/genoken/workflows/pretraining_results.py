@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from genoken.workflows.encoder import UNKNOWN
 from genoken.workflows.inputs import Source
 from genoken.workflows.pretrained import PRETRAINED_FILES, PretrainedModel
 from genoken.workflows.pretrained_run import Pass, PretrainedRun, sample_states
-from genoken.workflows.pretraining_floors import floors_of
+from genoken.workflows.pretraining_floors import floor_notes, floors_of
 from genoken.workflows.results import speed_of
 from genoken.workflows.seen import KNOWN_SAMPLES
 from genoken.workflows.show import Show
@@ -94,14 +95,7 @@ def write_results(
     history = pd.DataFrame(fitted.history)
     _write_csv(folder / "history.csv", history)
     with show.bar("Scoring", total=3) as bar:
-        found = measured(
-            model.network,
-            task,
-            dataset.take(rows["test"]),
-            batch_size=_SAMPLES_PER_PASS,
-            precision=training.precision,
-            attention=training.attention,
-        )
+        found, of_linear_path = _measured(model, task, dataset.take(rows["test"]))
         bar.to(1, "trivial floors")
         of_floors = floors_of(model, task, dataset, rows, found, table)
         bar.to(2, "states")
@@ -120,6 +114,8 @@ def write_results(
             phenotypes=() if model.phenotypes is None else model.phenotypes.columns,
             seed=model.config.training.seed,
             losses=(float(best[f"train_part_{name}_loss"]), float(best[f"val_{name}_loss"])),
+            linear_path=of_linear_path.get(name),
+            notes=floor_notes(model, name),
         )
         for name, measures in found.items()
     }
@@ -150,6 +146,22 @@ def write_results(
     write_json(folder / "manifest.json", _manifest(folder, model, source.files, fitted, history, speed))
     write_report(folder)
     return PretrainedRun(folder, model)
+
+
+def _measured(
+    model: PretrainedModel, task: MaskedTask, part: TokenDataset
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, dict[str, np.ndarray]]]:
+    """Return what each objective measures at its targets, and what the linear path alone would, where there is one."""
+    network, training = model.network, model.config.training
+    score = partial(
+        measured, network, task, part, batch_size=_SAMPLES_PER_PASS, precision=training.precision, attention=training.attention
+    )
+    found = score()
+    if not any(network.has_linear_path(name) for name in found):
+        return found, {}
+    with network.only_linear_path():
+        alone = score()
+    return found, {name: measures for name, measures in alone.items() if network.has_linear_path(name)}
 
 
 def _split_facts(table: pd.DataFrame, group: str, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -161,3 +161,13 @@ def test_a_tied_head_of_missing_features_takes_the_path():
     expected = path.outputs("feature", path(batch), batch, torch.tensor([2, 3]))
     np.testing.assert_allclose(network.at_places(batch, "it", torch.tensor([2, 3])).detach(), expected.detach())
     assert MaskedFeatureObjective().head(panel(FEATURE)).linear == ""
+
+
+def test_the_path_can_be_asked_alone(values):
+    layout, places = panel(FEATURE, VALUE), torch.tensor([2, 5, 7])
+    network = _network(layout, MaskedValueObjective(standardize=False), share=1.0)
+    assert network.has_linear_path("it")
+    with network.only_linear_path():
+        alone = network.at_places(values, "it", places)
+    np.testing.assert_allclose(alone.detach(), [[2.1], [2.2], [3.25]], atol=1e-6)
+    assert (network.at_places(values, "it", places) - alone).abs().min() > 1e-3

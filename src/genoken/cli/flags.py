@@ -158,6 +158,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("batch-size", "training.batch_size", int, TRAINING, "Samples per batch.", metavar="N"),
     Flag("tokens-per-batch", "training.tokens_per_batch", int, TRAINING, "Most tokens of one batch; 0 for no bound.", metavar="N"),
     Flag("eval-batch-size", "training.eval_batch_size", int, TRAINING, "Samples per batch when not training.", metavar="N"),
+    Flag("balanced-sampling", "training.balanced_sampling", bool, TRAINING, "Show every class equally often in an epoch."),
     Flag("accumulate", "training.accumulate", int, TRAINING, "Batches per optimizer step.", metavar="N"),
     Flag("learning-rate", "training.learning_rate", float, TRAINING, "Highest learning rate of AdamW.", metavar="RATE"),
     Flag("freeze-layers", "training.freeze_layers", int, TRAINING, "Lowest blocks to freeze, with the embedding.", metavar="N"),
@@ -198,7 +199,8 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
 
 _NOT_OF_PRETRAINING = frozenset(
     {"label", "group", "positive", "train", "val", "test", "task", "split", "folds", "tokens", "strict", "baselines", "rivals",
-     "contrast", "monitor", "encoder", "output", "fast-dev-run", "from", "train-share"}
+     "contrast", "monitor", "encoder", "output", "fast-dev-run", "from", "train-share",
+     "balanced-sampling"}
 )  # fmt: skip
 PRETRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("eval", "", list[str], DATA, "Files to report on, in place of samples held out; can be repeated.", metavar="FILES"),

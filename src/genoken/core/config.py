@@ -105,6 +105,9 @@ class TrainingSettings:
     """Upper bound of the tokens of one batch; 0 for none."""
     eval_batch_size: int = 0
     """Samples per batch when not training; 0: four times ``batch_size``."""
+    balanced_sampling: bool = False
+    """Draw the samples of an epoch so that every class is seen equally often. Class weights come on top of it: they are none with
+    ``objective.class_weight_power: 0``."""
     learning_rate: Positive = 5e-4
     """Highest learning rate of AdamW."""
     weight_decay: NonNegative = 0.01

@@ -40,6 +40,10 @@ def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | No
     kinds = list(objectives_of(found))
     if len(kinds) != len(found.objectives):
         raise ConfigError("an objective is named twice", where=where, remedy="name each once, with its weight")
+    if found.training.balanced_sampling:
+        raise ConfigError(
+            "'training.balanced_sampling' needs classes, and pretraining has none", where=where, remedy="leave it out"
+        )
     return found
 
 

@@ -84,6 +84,11 @@ def test_objectives_that_are_wrong():
         objectives(settings={"objectives": [3]})
 
 
+def test_there_are_no_classes_to_balance():
+    with pytest.raises(ConfigError, match=r"'training\.balanced_sampling' needs classes, and pretraining has none"):
+        resolve_pretraining("", None, {"training.balanced_sampling": True})
+
+
 @pytest.fixture
 def sexes(tmp_path):
     """A phenotype map of the column ``sex``."""

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from genoken.core.components import kind_of
-from genoken.core.config import PretrainConfig, build, component_from_dict, dump_yaml, merge, override, read_yaml
-from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError, suggestion
+from genoken.core.config import PretrainConfig, build, dump_yaml, read_yaml
+from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError
 from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data.check import require_column
@@ -25,7 +24,6 @@ from genoken.training.masked import MaskedTask
 from genoken.vocabulary.align import align
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows import pretraining_results
-from genoken.workflows.assemble import preset_content
 from genoken.workflows.encoder import Encoder, room_for_phenotypes
 from genoken.workflows.files import expand_files
 from genoken.workflows.gaussian_start import gaussian_start
@@ -39,6 +37,7 @@ from genoken.workflows.pretrained import (
     write_pretrained,
 )
 from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
+from genoken.workflows.pretraining_request import check_phenotypes, resolve_pretraining, with_mapped_phenotypes, with_objectives
 from genoken.workflows.seen import write_known_samples
 from genoken.workflows.show import Show
 from genoken.workflows.state import begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
@@ -49,10 +48,6 @@ if TYPE_CHECKING:
 
 Files = str | Path | Sequence[str | Path]
 """One name or several, with ``*`` and ``{0..43}``."""
-
-
-_POOLING = {"model": {"pooling": "mean"}}
-"""No masked objective asks anything of the CLS token: the mean over all tokens stands for a sample, here and in fine-tuning."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +84,7 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     preset: str = "",
     config: str | Path | Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    mask_probability: float | None = None,
     start_from: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -112,7 +108,9 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     config
         YAML file, or nested mapping, laid over the preset.
     settings
-        Dotted paths to values, laid over both.
+        Dotted paths to values, laid over both. Objectives that are named keep the options that they have there.
+    mask_probability
+        Share of the features' tokens to hide, for every objective that hides features; ``None``: as they are.
     start_from
         An earlier pretraining run, whose vocabulary and weights this one goes on with.
     output
@@ -130,16 +128,18 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
         When a setting, the data or the folder cannot be used.
     """
     show = show or Show(quiet=True)
+    data = None if isinstance(data, (list, tuple)) and not data else data
     if resume is not None:
         return _resume(Path(resume), data, show)
     resolved = resolve_pretraining(preset, config, dict(settings or {}))
     columns = tuple(phenotypes) or resolved.data.phenotypes
     resolved = replace(resolved, data=replace(resolved.data, group=group or resolved.data.group, phenotypes=columns))
+    resolved = with_objectives(with_mapped_phenotypes(resolved), mask_probability)
     if data is None:
         raise ConfigError("no file to pretrain on is named", remedy="for example: genoken pretrain cells_*.h5ad")
     paths = _paths(data, evaluate_on)
     source, words = _held_out(data, paths, resolved)
-    resolved = _settled(resolved, source.samples)
+    check_phenotypes(resolved, source.samples)
     folder = Path(output) if output else Path("runs") / f"pretrained-{paths['data'][0].stem if paths['data'] else 'anndata'}"
     inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"]), "from": str(start_from or "")}
     begin_run(
@@ -155,27 +155,6 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     except GenokenError:
         discard_unless_trained(folder)
         raise
-
-
-def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> PretrainConfig:
-    """Lay defaults, a preset, a configuration and single settings over each other, in this order.
-
-    Raises
-    ------
-    ConfigError
-        When the preset does not exist, or any name or value is wrong.
-    """
-    content, where = preset_content(preset, pretraining=True)
-    content = merge(_POOLING, content)
-    if config is not None:
-        if not isinstance(config, Mapping):
-            where = str(config)
-        content = merge(content, config if isinstance(config, Mapping) else read_yaml(Path(config)))
-    found: PretrainConfig = build(PretrainConfig, override(content, settings), where=where)
-    kinds = list(objectives_of(found))
-    if len(kinds) != len(found.objectives):
-        raise ConfigError("an objective is named twice", where=where, remedy="name each once, with its weight")
-    return found
 
 
 def _paths(data: Files | AnnData, evaluate_on: Files | None) -> dict[str, list[Path]]:
@@ -225,23 +204,6 @@ def _of_eval_files(samples: Samples, paths: Mapping[str, list[Path]]) -> np.ndar
         return np.zeros(samples.num_samples, dtype=bool)
     names = distinct_names([*paths["data"], *paths["eval"]])[len(paths["data"]) :]
     return samples.table[FILE_COLUMN].isin(names).to_numpy()
-
-
-def _settled(config: PretrainConfig, samples: Samples) -> PretrainConfig:
-    """Return the configuration with what was left to the data: the objectives."""
-    data = config.data
-    missing = [name for name in data.phenotypes if name not in samples.table]
-    if missing:
-        near = suggestion(missing[0], [str(name) for name in samples.table], "columns")
-        raise DataError(f"no file has the phenotype '{missing[0]}' in obs", where=samples.origin, remedy=near)
-    objectives = config.objectives
-    if not objectives:
-        tokenizer: Any = config.tokenizer
-        has_no_value = kind_of(tokenizer) == "rank" and tokenizer.order == "rank_order"
-        kind = "masked_feature" if has_no_value else "masked_value"
-        chosen = [kind, *(["phenotype"] if data.phenotypes else [])]
-        objectives = tuple(component_from_dict("objectives", name) for name in chosen)
-    return replace(config, objectives=objectives)
 
 
 def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:

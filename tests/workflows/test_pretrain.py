@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import anndata
 import h5py
 import numpy as np
 import pandas as pd
@@ -154,6 +155,19 @@ def test_files_to_report_on_are_no_part_of_training(shards, pretraining, tmp_pat
     assert (split.iloc[41:] == "test").all()
     assert set(split.iloc[:41]) == {"train", "val"}
     assert run.metrics["split"]["samples"] == {"train": 39, "val": 2, "test": 49}
+
+
+def test_a_limit_leaves_samples_to_report_on(shards, pretraining, tmp_path):
+    files = {"data": [shards / "cells_0.h5ad"], "evaluate_on": [shards / "cells_1.h5ad"]}
+    run = pretraining(output=tmp_path / "one", changes={"data.limit_samples": 20}, **files)
+    assert run.metrics["split"]["samples"] == {"train": 19, "val": 1, "test": 1}
+    files["evaluate_on"] = [shards / "cells_2.h5ad"]
+    run = pretraining(output=tmp_path / "many", changes={"data.limit_samples": 20}, **files)
+    assert run.metrics["split"]["samples"] == {"train": 19, "val": 1, "test": 20}
+    split = pd.read_parquet(run.folder / "split.parquet")
+    first = list(anndata.read_h5ad(shards / "cells_0.h5ad").obs_names)
+    assert set(split["sample_id"][split["fold_0"] != "test"]) <= set(first)
+    assert not set(split["sample_id"][split["fold_0"] == "test"]) & set(first)
 
 
 # --- what is written ---

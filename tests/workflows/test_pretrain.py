@@ -170,6 +170,36 @@ def test_a_limit_leaves_samples_to_report_on(shards, pretraining, tmp_path):
     assert not set(split["sample_id"][split["fold_0"] == "test"]) & set(first)
 
 
+def renamed(adata, prefix):
+    """The same cells under other names."""
+    copy = adata.copy()
+    copy.obs_names = [f"{prefix}{name}" for name in adata.obs_names]
+    return copy
+
+
+def test_the_same_cells_in_two_files_are_held_out_together(cells, pretraining, said, tmp_path):
+    cells[:60].write_h5ad(tmp_path / "one.h5ad")
+    renamed(cells[40:], "again-").write_h5ad(tmp_path / "two.h5ad")
+    run = pretraining([tmp_path / "one.h5ad", tmp_path / "two.h5ad"], tmp_path / "run", show=said)
+    words = pd.read_parquet(run.folder / "split.parquet").set_index("sample_id")["fold_0"]
+    both = list(cells.obs_names[40:60])
+    assert words[both].tolist() == words[[f"again-{name}" for name in both]].tolist()
+    assert set(words[both]) >= {"train", "test"}
+    note = "  20 samples have the values of an earlier one; samples with equal values are held out together."
+    assert note in said.lines
+
+
+def test_cells_of_files_to_report_on_are_not_trained_on(cells, pretraining, said, tmp_path):
+    cells[:60].write_h5ad(tmp_path / "one.h5ad")
+    renamed(cells[50:], "again-").write_h5ad(tmp_path / "two.h5ad")
+    run = pretraining(tmp_path / "one.h5ad", tmp_path / "run", evaluate_on=tmp_path / "two.h5ad", show=said)
+    words = pd.read_parquet(run.folder / "split.parquet").set_index("sample_id")["fold_0"]
+    assert sorted(words[words != "test"].index) == sorted(cells.obs_names[:50])
+    assert (words == "test").sum() == 40
+    note = "  10 samples to pretrain on have the values of one in the files to report on, and are left out."
+    assert note in said.lines
+
+
 # --- what is written ---
 
 

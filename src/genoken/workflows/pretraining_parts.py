@@ -15,8 +15,10 @@ from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data.check import require_column
 from genoken.data.holdout import hold_out
+from genoken.data.row_hashes import first_copies
 from genoken.workflows.files import FILE_COLUMN, distinct_names
 from genoken.workflows.inputs import Source, read_source, read_sources, without_empty
+from genoken.workflows.seen import FEWEST_VALUES
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -62,13 +64,46 @@ def read_and_divide(
     for column in (settings.group, settings.floor_by):
         if column:
             require_column(samples.table, column, samples.origin)
-    groups = samples.table[settings.group].astype(str).to_numpy() if settings.group else None
+    samples = _without_those_reported_on(samples, _of_eval_files(samples, paths))
     own = np.flatnonzero(~_of_eval_files(samples, paths))
+    copies = first_copies(samples.values[own], fewest_values=FEWEST_VALUES)
+    groups = samples.table[settings.group].astype(str).to_numpy()[own] if settings.group else None
     words = np.full(samples.num_samples, "test", dtype=object)
-    own_groups = None if groups is None else groups[own]
     test = 0.0 if paths["eval"] else settings.test
-    words[own] = hold_out(len(own), own_groups, test=test, val=settings.val, seed=seed, where=samples.origin)
+    words[own] = hold_out(len(own), groups, test=test, val=settings.val, seed=seed, where=samples.origin, copies=copies)
+    samples = replace(samples, notes=(*samples.notes, *_copy_notes(copies, groups)))
     return replace(source, samples=samples), words
+
+
+def _copy_notes(copies: np.ndarray, groups: np.ndarray | None) -> tuple[str, ...]:
+    """Return how many samples are copies of others, and whether they join groups."""
+    count = int((copies != np.arange(len(copies))).sum())
+    if not count:
+        return ()
+    note = f"{count:,} samples have the values of an earlier one; samples with equal values are held out together"
+    across = 0 if groups is None else int((groups != groups[copies]).sum())
+    if across:
+        note += f", and so are groups that share some, each as a whole ({across:,} samples have the values of one in another group)"
+    return (note,)
+
+
+def _without_those_reported_on(samples: Samples, of_eval: np.ndarray) -> Samples:
+    """Leave out samples to pretrain on that are in the files to report on too, with a note."""
+    if not of_eval.any():
+        return samples
+    copies = first_copies(samples.values, fewest_values=FEWEST_VALUES)
+    is_reported_on = ~of_eval & np.isin(copies, copies[of_eval])
+    count = int(is_reported_on.sum())
+    if not count:
+        return samples
+    if count == int((~of_eval).sum()):
+        raise DataError(
+            "all samples to pretrain on are in the files to report on too",
+            where=samples.origin,
+            remedy="name other files with --eval",
+        )
+    note = f"{count:,} samples to pretrain on have the values of one in the files to report on, and are left out"
+    return replace(samples.take(~is_reported_on), notes=(*samples.notes, note))
 
 
 def _of_eval_files(samples: Samples, paths: Mapping[str, Sequence[Path]]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 
 import anndata
@@ -200,6 +201,28 @@ def test_cells_of_files_to_report_on_are_not_trained_on(cells, pretraining, said
     assert note in said.lines
 
 
+def test_groups_that_files_to_report_on_share_with_train_are_counted_and_said(cells, pretraining, said, tmp_path):
+    donors = cells.obs["donor_id"].astype(str)
+    ids = sorted(set(donors))
+    is_first = donors.isin(ids[:4]).to_numpy()
+    both = np.flatnonzero(is_first)[::3]
+    cells[np.setdiff1d(np.flatnonzero(is_first), both)].copy().write_h5ad(tmp_path / "one.h5ad")
+    cells[np.union1d(both, np.flatnonzero(~is_first))].copy().write_h5ad(tmp_path / "two.h5ad")
+    shared = len(set(donors.iloc[both]))
+    assert shared > 1
+    files = {"data": tmp_path / "one.h5ad", "evaluate_on": tmp_path / "two.h5ad"}
+    run = pretraining(output=tmp_path / "run", group="donor_id", show=said, full=True, **files)
+    words = f"{shared} values of 'donor_id' in the files reported on were learned from too, so that these groups are not new"
+    assert f"warning: {words}" in said.lines
+    split = run.metrics["split"]
+    assert (split["kind"], split["shared_groups"], split["groups"]["test"]) == ("files", shared, shared + len(ids) - 4)
+    opening = "reported on the files two.h5ad; of the others, whole values of 'donor_id' are held out to choose the weights"
+    assert split["note"] == f"{opening}; {words}"
+    page = html.unescape((run.folder / "report.html").read_text(encoding="utf-8"))
+    assert f"{words}." in page
+    assert f"{shared} groups in training and in test" in page
+
+
 # --- what is written ---
 
 
@@ -222,6 +245,7 @@ def test_keys_of_metrics(pretrained):
         "kind": "holdout",
         "group": "donor_id",
         "note": "whole values of 'donor_id' are held out: the test part is reported on, the validation part chooses the weights",
+        "shared_groups": 0,
         "samples": {"train": 63, "val": 9, "test": 18},
         "groups": {"train": 6, "val": 1, "test": 2},
     }

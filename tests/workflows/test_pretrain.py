@@ -15,6 +15,7 @@ from genoken.cli.main import main
 from genoken.core.files import read_json, sha256_of_file
 from genoken.data.dataset import TokenDataset
 from genoken.training.masked import MaskedTask, measured
+from genoken.workflows import pretraining_floors
 from genoken.workflows.pretrain import _probe, pretrain
 from genoken.workflows.pretrained import objectives_of, statistics_of
 from genoken.workflows.pretrained_run import load_pretrained
@@ -221,6 +222,23 @@ def test_groups_that_files_to_report_on_share_with_train_are_counted_and_said(ce
     page = html.unescape((run.folder / "report.html").read_text(encoding="utf-8"))
     assert f"{words}." in page
     assert f"{shared} groups in training and in test" in page
+
+
+@pytest.mark.parametrize("objective", ["masked_value", "phenotype"])
+def test_floors_never_see_more_train_samples_than_their_limit(objective, cells, pretraining, tmp_path, monkeypatch):
+    sizes = []
+    plain = pretraining_floors._Parts
+
+    def noting(model, task, train, test):
+        sizes.append((len(train), len(train.phenotype_codes), len(test)))
+        return plain(model, task, train, test)
+
+    monkeypatch.setattr(pretraining_floors, "_MOST_LEARNED_FROM", 30)
+    monkeypatch.setattr(pretraining_floors, "_Parts", noting)
+    run = pretraining(cells, tmp_path / "run", {"data.floor_by": "donor_id", "objectives": [objective]}, phenotypes=["cell_type"])
+    assert sizes == [(30, 30, 18)]
+    floors = run.metrics["objectives"][objective]["floors"]
+    assert all(np.isfinite(found["cross_entropy"]) for found in floors.values())
 
 
 # --- what is written ---

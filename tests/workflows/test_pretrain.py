@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 
+import anndata
 import h5py
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from genoken.cli.main import main
 from genoken.core.files import read_json, sha256_of_file
 from genoken.data.dataset import TokenDataset
 from genoken.training.masked import MaskedTask, measured
+from genoken.workflows import pretraining_floors
 from genoken.workflows.pretrain import _probe, pretrain
 from genoken.workflows.pretrained import objectives_of, statistics_of
 from genoken.workflows.pretrained_run import load_pretrained
@@ -156,6 +159,88 @@ def test_files_to_report_on_are_no_part_of_training(shards, pretraining, tmp_pat
     assert run.metrics["split"]["samples"] == {"train": 39, "val": 2, "test": 49}
 
 
+def test_a_limit_leaves_samples_to_report_on(shards, pretraining, tmp_path):
+    files = {"data": [shards / "cells_0.h5ad"], "evaluate_on": [shards / "cells_1.h5ad"]}
+    run = pretraining(output=tmp_path / "one", changes={"data.limit_samples": 20}, **files)
+    assert run.metrics["split"]["samples"] == {"train": 19, "val": 1, "test": 1}
+    files["evaluate_on"] = [shards / "cells_2.h5ad"]
+    run = pretraining(output=tmp_path / "many", changes={"data.limit_samples": 20}, **files)
+    assert run.metrics["split"]["samples"] == {"train": 19, "val": 1, "test": 20}
+    split = pd.read_parquet(run.folder / "split.parquet")
+    first = list(anndata.read_h5ad(shards / "cells_0.h5ad").obs_names)
+    assert set(split["sample_id"][split["fold_0"] != "test"]) <= set(first)
+    assert not set(split["sample_id"][split["fold_0"] == "test"]) & set(first)
+
+
+def renamed(adata, prefix):
+    """The same cells under other names."""
+    copy = adata.copy()
+    copy.obs_names = [f"{prefix}{name}" for name in adata.obs_names]
+    return copy
+
+
+def test_the_same_cells_in_two_files_are_held_out_together(cells, pretraining, said, tmp_path):
+    cells[:60].write_h5ad(tmp_path / "one.h5ad")
+    renamed(cells[40:], "again-").write_h5ad(tmp_path / "two.h5ad")
+    run = pretraining([tmp_path / "one.h5ad", tmp_path / "two.h5ad"], tmp_path / "run", show=said)
+    words = pd.read_parquet(run.folder / "split.parquet").set_index("sample_id")["fold_0"]
+    both = list(cells.obs_names[40:60])
+    assert words[both].tolist() == words[[f"again-{name}" for name in both]].tolist()
+    assert set(words[both]) >= {"train", "test"}
+    note = "  20 samples have the values of an earlier one; samples with equal values are held out together."
+    assert note in said.lines
+
+
+def test_cells_of_files_to_report_on_are_not_trained_on(cells, pretraining, said, tmp_path):
+    cells[:60].write_h5ad(tmp_path / "one.h5ad")
+    renamed(cells[50:], "again-").write_h5ad(tmp_path / "two.h5ad")
+    run = pretraining(tmp_path / "one.h5ad", tmp_path / "run", evaluate_on=tmp_path / "two.h5ad", show=said)
+    words = pd.read_parquet(run.folder / "split.parquet").set_index("sample_id")["fold_0"]
+    assert sorted(words[words != "test"].index) == sorted(cells.obs_names[:50])
+    assert (words == "test").sum() == 40
+    note = "  10 samples to pretrain on have the values of one in the files to report on, and are left out."
+    assert note in said.lines
+
+
+def test_groups_that_files_to_report_on_share_with_train_are_counted_and_said(cells, pretraining, said, tmp_path):
+    donors = cells.obs["donor_id"].astype(str)
+    ids = sorted(set(donors))
+    is_first = donors.isin(ids[:4]).to_numpy()
+    both = np.flatnonzero(is_first)[::3]
+    cells[np.setdiff1d(np.flatnonzero(is_first), both)].copy().write_h5ad(tmp_path / "one.h5ad")
+    cells[np.union1d(both, np.flatnonzero(~is_first))].copy().write_h5ad(tmp_path / "two.h5ad")
+    shared = len(set(donors.iloc[both]))
+    assert shared > 1
+    files = {"data": tmp_path / "one.h5ad", "evaluate_on": tmp_path / "two.h5ad"}
+    run = pretraining(output=tmp_path / "run", group="donor_id", show=said, full=True, **files)
+    words = f"{shared} values of 'donor_id' in the files reported on were learned from too, so that these groups are not new"
+    assert f"warning: {words}" in said.lines
+    split = run.metrics["split"]
+    assert (split["kind"], split["shared_groups"], split["groups"]["test"]) == ("files", shared, shared + len(ids) - 4)
+    opening = "reported on the files two.h5ad; of the others, whole values of 'donor_id' are held out to choose the weights"
+    assert split["note"] == f"{opening}; {words}"
+    page = html.unescape((run.folder / "report.html").read_text(encoding="utf-8"))
+    assert f"{words}." in page
+    assert f"{shared} groups in training and in test" in page
+
+
+@pytest.mark.parametrize("objective", ["masked_value", "phenotype"])
+def test_floors_never_see_more_train_samples_than_their_limit(objective, cells, pretraining, tmp_path, monkeypatch):
+    sizes = []
+    plain = pretraining_floors._Parts
+
+    def noting(model, task, train, test):
+        sizes.append((len(train), len(train.phenotype_codes), len(test)))
+        return plain(model, task, train, test)
+
+    monkeypatch.setattr(pretraining_floors, "_MOST_LEARNED_FROM", 30)
+    monkeypatch.setattr(pretraining_floors, "_Parts", noting)
+    run = pretraining(cells, tmp_path / "run", {"data.floor_by": "donor_id", "objectives": [objective]}, phenotypes=["cell_type"])
+    assert sizes == [(30, 30, 18)]
+    floors = run.metrics["objectives"][objective]["floors"]
+    assert all(np.isfinite(found["cross_entropy"]) for found in floors.values())
+
+
 # --- what is written ---
 
 
@@ -178,6 +263,7 @@ def test_keys_of_metrics(pretrained):
         "kind": "holdout",
         "group": "donor_id",
         "note": "whole values of 'donor_id' are held out: the test part is reported on, the validation part chooses the weights",
+        "shared_groups": 0,
         "samples": {"train": 63, "val": 9, "test": 18},
         "groups": {"train": 6, "val": 1, "test": 2},
     }

@@ -13,10 +13,7 @@ import scipy.sparse as sp
 from genoken.core.config import PretrainConfig, build, dump_yaml, read_yaml
 from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError
 from genoken.core.random import generator
-from genoken.core.samples import Samples
-from genoken.data.check import require_column
 from genoken.data.dataset import TokenDataset
-from genoken.data.holdout import hold_out
 from genoken.models.embeddings import EmbeddingStart, svd_start
 from genoken.models.token_network import TokenNetwork
 from genoken.training.fit import Fit, fit, planned
@@ -27,7 +24,7 @@ from genoken.workflows import pretraining_results
 from genoken.workflows.encoder import Encoder, room_for_phenotypes
 from genoken.workflows.files import expand_files
 from genoken.workflows.gaussian_start import gaussian_start
-from genoken.workflows.inputs import Source, read_source, read_sources, without_empty
+from genoken.workflows.inputs import Source
 from genoken.workflows.pretrained import (
     PretrainedModel,
     new_network,
@@ -37,6 +34,7 @@ from genoken.workflows.pretrained import (
     write_pretrained,
 )
 from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
+from genoken.workflows.pretraining_parts import read_and_divide
 from genoken.workflows.pretraining_request import check_phenotypes, resolve_pretraining, with_mapped_phenotypes, with_objectives
 from genoken.workflows.seen import write_known_samples
 from genoken.workflows.show import Show
@@ -138,7 +136,7 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     if data is None:
         raise ConfigError("no file to pretrain on is named", remedy="for example: genoken pretrain cells_*.h5ad")
     paths = _paths(data, evaluate_on)
-    source, words = _held_out(data, paths, resolved)
+    source, words = read_and_divide(data, paths, resolved)
     check_phenotypes(resolved, source.samples)
     folder = Path(output) if output else Path("runs") / f"pretrained-{paths['data'][0].stem if paths['data'] else 'anndata'}"
     inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"]), "from": str(start_from or "")}
@@ -171,41 +169,6 @@ def _joined(paths: Sequence[Path]) -> str:
     return "\n".join(str(path.resolve()) for path in paths)
 
 
-def _held_out(data: Any, paths: Mapping[str, list[Path]], config: PretrainConfig) -> tuple[Source, np.ndarray]:
-    """Read everything, and say which part each sample belongs to."""
-    settings, seed = config.data, config.training.seed
-    if not paths["data"]:
-        source = read_source(data, settings.source, strict=settings.strict)
-    else:
-        source = read_sources([*paths["data"], *paths["eval"]], settings, shared=settings.shared)
-    samples = without_empty(source.samples, strict=settings.strict)
-    if settings.limit_samples and settings.limit_samples < samples.num_samples:
-        samples = samples.take(
-            np.sort(generator(seed, "limit_samples").choice(samples.num_samples, settings.limit_samples, replace=False))
-        )
-    source = replace(source, samples=samples)
-    for column in (settings.group, settings.floor_by):
-        if column:
-            require_column(samples.table, column, samples.origin)
-    groups = samples.table[settings.group].astype(str).to_numpy() if settings.group else None
-    of_eval = _of_eval_files(samples, paths)
-    own = np.flatnonzero(~of_eval)
-    words = np.full(samples.num_samples, "test", dtype=object)
-    test = 0.0 if of_eval.any() else settings.test
-    own_groups = None if groups is None else groups[own]
-    words[own] = hold_out(len(own), own_groups, test=test, val=settings.val, seed=seed, where=samples.origin)
-    return source, words
-
-
-def _of_eval_files(samples: Samples, paths: Mapping[str, list[Path]]) -> np.ndarray:
-    from genoken.workflows.files import FILE_COLUMN, distinct_names
-
-    if not paths["eval"]:
-        return np.zeros(samples.num_samples, dtype=bool)
-    names = distinct_names([*paths["data"], *paths["eval"]])[len(paths["data"]) :]
-    return samples.table[FILE_COLUMN].isin(names).to_numpy()
-
-
 def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
     state = read_state(folder, pretraining=True)
     if state["status"] == "finished":
@@ -215,7 +178,7 @@ def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
     paths = {part: [Path(name) for name in state["inputs"][part].split("\n") if name] for part in ("data", "eval")}
     if not paths["data"] and data is None:
         raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
-    source, words = _held_out(data, paths, config)
+    source, words = read_and_divide(data, paths, config)
     check_data(source.files, state["data"])
     show.line(f"Going on with the run in {folder}.")
     start_from = Path(state["inputs"]["from"]) if state["inputs"]["from"] else None

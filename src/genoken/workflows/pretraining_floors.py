@@ -10,6 +10,7 @@ import pandas as pd
 from genoken.core.components import kind_of
 from genoken.core.contracts import TokenObjective
 from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS
+from genoken.core.random import generator
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation import floors
 from genoken.evaluation.floors import MOST_FEATURES, Floors, PackedTokens, Questions, Targets
@@ -19,8 +20,8 @@ from genoken.workflows.pretrained import PretrainedModel
 
 _DRAWS = 5
 """Draws of masks, those of the first epochs, from which rules learn what is asked about train samples."""
-_MOST_ASKED_ABOUT = 20_000
-"""Train samples from which they learn it, the first ones."""
+_MOST_LEARNED_FROM = 20_000
+"""Train samples that floors are fitted on; more of them as dense tables would not fit into memory."""
 _SAMPLES_PER_PASS = 256
 
 Measures = Mapping[str, np.ndarray]
@@ -50,8 +51,9 @@ def floors_of(
     table
         Sample table, for groups that samples resemble each other by.
     """
-    parts = _Parts(model, task, dataset.take(rows["train"]), dataset.take(rows["test"]))
     data = model.config.data
+    rows = {"train": _drawn(rows["train"], model.config.training.seed), "test": rows["test"]}
+    parts = _Parts(model, task, dataset.take(rows["train"]), dataset.take(rows["test"]))
     units, contexts = _column(table, data.group), _column(table, data.floor_by)
     units = None if units is None else units[rows["train"]]
     result: dict[str, Floors] = {}
@@ -79,6 +81,13 @@ def floor_notes(model: PretrainedModel, name: str) -> list[str]:
     if num_features > MOST_FEATURES:
         return [f"Linear floors were left out: {num_features:,} features, more than {MOST_FEATURES:,}."]
     return []
+
+
+def _drawn(rows: np.ndarray, seed: int) -> np.ndarray:
+    """Return the train samples that floors are fitted on: all, or a draw of them, in their order."""
+    if len(rows) <= _MOST_LEARNED_FROM:
+        return rows
+    return rows[np.sort(generator(seed, "floors", "train").choice(len(rows), _MOST_LEARNED_FROM, replace=False))]
 
 
 class _Parts:
@@ -131,7 +140,7 @@ class _Parts:
         """Return what the first epochs ask about train samples: it holds answers that do not stand in any token."""
         asked = []
         for epoch in range(_DRAWS):
-            for start in range(0, min(len(self.train), _MOST_ASKED_ABOUT), _SAMPLES_PER_PASS):
+            for start in range(0, len(self.train), _SAMPLES_PER_PASS):
                 rows = np.arange(start, min(start + _SAMPLES_PER_PASS, len(self.train)))
                 batch = self.task.training_batch(self.train, rows, epoch)
                 features, answers, places = (

@@ -36,6 +36,7 @@ from genoken.workflows.state import read_state
 from genoken.workflows.store import hardware, library_versions
 
 _SAMPLES_PER_PASS = 64
+_MOST_NAMED = 3
 _MOST_STATES = 20_000
 """Samples whose states are exported, the first ones of the part that is reported on."""
 
@@ -130,6 +131,10 @@ def write_results(
         best_epoch=fitted.best_epoch,
         same_masks=all(getattr(objective, "static", False) for objective in model.config.objectives),
     )
+    files = [Path(name).name for name in read_state(folder, pretraining=True)["inputs"]["eval"].split("\n") if name]
+    split = _split_facts(table, group, rows, files)
+    if split["shared_groups"]:
+        show.warning(_shared_words(split["shared_groups"], group))
     metrics = {
         "task": "pretraining",
         "verdict": verdict(summaries, memorization),
@@ -139,7 +144,7 @@ def write_results(
         "best_step": fitted.best_step,
         "train_part_loss": float(best["train_part_loss"]),
         "held_out_loss": float(best["val_loss"]),
-        "split": _split_facts(table, group, rows),
+        "split": split,
         "speed": speed,
     }
     write_json(folder / "metrics.json", metrics)
@@ -164,17 +169,31 @@ def _measured(
     return found, {name: measures for name, measures in alone.items() if network.has_linear_path(name)}
 
 
-def _split_facts(table: pd.DataFrame, group: str, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return how the samples were divided, in words and numbers."""
+def _split_facts(table: pd.DataFrame, group: str, rows: Mapping[str, np.ndarray], files: Sequence[str]) -> dict[str, Any]:
+    """Return how the samples were divided, in words and numbers; ``files`` are those to report on, if some were named."""
     values = table[group].astype(str).to_numpy() if group else None
     unit = f"whole values of '{group}' are" if group else "single samples are"
+    note = f"{unit} held out: the test part is reported on, the validation part chooses the weights"
+    if files:
+        more = f" and {len(files) - _MOST_NAMED:,} more" if len(files) > _MOST_NAMED else ""
+        note = f"reported on the files {', '.join(files[:_MOST_NAMED])}{more}; of the others, {unit} held out to choose the weights"
+    shared = None
+    if values is not None:
+        learned = np.concatenate([values[rows[part]] for part in ("train", "val")])
+        shared = len(np.intersect1d(learned, values[rows["test"]]))
     return {
-        "kind": "holdout",
+        "kind": "files" if files else "holdout",
         "group": group or None,
-        "note": f"{unit} held out: the test part is reported on, the validation part chooses the weights",
+        "note": f"{note}; {_shared_words(shared, group)}" if shared else note,
+        "shared_groups": shared,
         "samples": {part: len(found) for part, found in rows.items()},
         "groups": None if values is None else {part: len(np.unique(values[found])) for part, found in rows.items()},
     }
+
+
+def _shared_words(count: int, group: str) -> str:
+    noun = "value" if count == 1 else "values"
+    return f"{count:,} {noun} of '{group}' in the files reported on were learned from too, so that these groups are not new"
 
 
 def _target_table(

@@ -13,6 +13,9 @@ from genoken.data.row_hashes import row_hashes
 from genoken.tokenizers._gathering import gather_columns
 from genoken.vocabulary.align import align
 from genoken.workflows.encoder import locate
+from genoken.workflows.files import FILE_COLUMN
+from genoken.workflows.inputs import SPLIT_COLUMN
+from genoken.workflows.join import ids_in_files
 from genoken.workflows.pretrained import PretrainedModel
 from genoken.workflows.store import FittedModel, check_hash, require_files
 
@@ -23,7 +26,7 @@ FEWEST_VALUES = 10
 
 
 KNOWN_SAMPLES = "known_samples.parquet"
-"""File of a pretraining run: ``sample_id``, ``hash`` and ``part`` of each sample that it, or one that it goes on from, knows."""
+"""File of a pretraining run: ids, hash and part of each sample that it, or one that it goes on from, knows."""
 _PARTS = ("train", "val", "test")
 """The first one counts where a sample had several."""
 _LEAST_SHARE_OF_IDS = 0.5
@@ -116,6 +119,7 @@ def write_known_samples(folder: Path, samples: Samples, model: PretrainedModel, 
     table = pd.DataFrame(
         {
             "sample_id": samples.table.index.astype(str),
+            "id_in_file": _ids_in_files(samples),
             "hash": pd.array(np.where(can_be_known, hashes, 0), dtype="UInt64"),
             "part": np.asarray(words, dtype=str),
         }
@@ -134,7 +138,8 @@ def parts_in_pretraining(folder: Path, samples: Samples) -> np.ndarray:
     """Return the part that each sample had in a pretraining run: ``train``, ``val``, ``test``, or empty where it is new.
 
     Samples are known by their values as they were read. Where no values agree, as with logarithms in place of counts, they are
-    known by their ids, if at least half of them agree; so are samples with fewer than 10 values above zero.
+    known by their ids, if at least half of them agree; so are samples with fewer than 10 values above zero. An id counts as the run
+    knows it and also as it stands in its file: where several files share one, the sample may be any of those.
 
     Parameters
     ----------
@@ -153,12 +158,18 @@ def parts_in_pretraining(folder: Path, samples: Samples) -> np.ndarray:
     hashes, can_be_known = _hashes(samples, np.arange(samples.num_features))
     by_value = _looked_up(pd.Series(hashes).astype("UInt64"), known.dropna(subset="hash"), "hash")
     by_value[~can_be_known] = ""
+    ids = pd.Series(_ids_in_files(samples))
     by_id = _looked_up(pd.Series(samples.table.index.astype(str)), known, "sample_id")
+    by_id = np.where(by_id != "", by_id, _looked_up(ids, known, "id_in_file"))
     if (by_value != "").any():
         return np.where(can_be_known, by_value, by_id)
-    fewer = min(samples.num_samples, known["sample_id"].nunique())
-    is_believed = np.count_nonzero(by_id != "") >= max(_LEAST_SHARE_OF_IDS * fewer, 1)
+    fewer = min(ids.nunique(), known["id_in_file"].nunique())
+    is_believed = ids[by_id != ""].nunique() >= max(_LEAST_SHARE_OF_IDS * fewer, 1)
     return by_id if is_believed else np.full(samples.num_samples, "", dtype="<U5")
+
+
+def _ids_in_files(samples: Samples) -> pd.Index:
+    return ids_in_files(samples.table, (FILE_COLUMN, SPLIT_COLUMN))
 
 
 def _looked_up(keys: pd.Series, known: pd.DataFrame, column: str) -> np.ndarray:

@@ -22,10 +22,10 @@ from genoken.models.embeddings import EmbeddingStart, svd_start
 from genoken.models.token_network import TokenNetwork
 from genoken.training.fit import Fit, fit, planned
 from genoken.training.masked import MaskedTask
-from genoken.vocabulary.align import align
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows import pretraining_results
 from genoken.workflows.assemble import preset_content
+from genoken.workflows.continued import continued_model, with_earlier_phenotypes, with_known_parts
 from genoken.workflows.encoder import Encoder, room_for_phenotypes
 from genoken.workflows.files import expand_files
 from genoken.workflows.gaussian_start import gaussian_start
@@ -34,14 +34,14 @@ from genoken.workflows.pretrained import (
     PretrainedModel,
     new_network,
     objectives_of,
-    read_pretrained,
     statistics_of,
     write_pretrained,
 )
 from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
 from genoken.workflows.seen import write_known_samples
 from genoken.workflows.show import Show
-from genoken.workflows.state import begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
+from genoken.workflows.start import PretrainedStart, read_start, read_start_again
+from genoken.workflows.state import begin_run, check_data, check_new_run, discard_unless_trained, disk_errors, finish, read_state
 from genoken.workflows.typed import typed_command
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class _Job:
     source: Source
     words: np.ndarray
     folder: Path
-    start_from: Path | None
+    start: PretrainedStart | None
     show: Show
 
 
@@ -128,16 +128,20 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     show = show or Show(quiet=True)
     if resume is not None:
         return _resume(Path(resume), data, show)
-    resolved = resolve_pretraining(preset, config, dict(settings or {}))
+    start = None if start_from is None else read_start(Path(start_from))
+    resolved = resolve_pretraining(preset, config, dict(settings or {}), start)
     columns = tuple(phenotypes) or resolved.data.phenotypes
     resolved = replace(resolved, data=replace(resolved.data, group=group or resolved.data.group, phenotypes=columns))
+    if start is not None:
+        resolved = with_earlier_phenotypes(resolved, start)
     if data is None:
         raise ConfigError("no file to pretrain on is named", remedy="for example: genoken pretrain cells_*.h5ad")
     paths = _paths(data, evaluate_on)
-    source, words = _held_out(data, paths, resolved)
-    resolved = _settled(resolved, source.samples)
     folder = Path(output) if output else Path("runs") / f"pretrained-{paths['data'][0].stem if paths['data'] else 'anndata'}"
-    inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"]), "from": str(start_from or "")}
+    check_new_run(folder, [*map(str, paths["data"]), *map(str, paths["eval"]), str(start_from or "")], overwrite=overwrite)
+    source, words = _held_out(data, paths, resolved, start, show)
+    resolved = _settled(resolved, source.samples)
+    inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"])}
     begin_run(
         folder,
         config=dump_yaml(resolved),
@@ -145,23 +149,30 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
         files=source.files,
         command=typed_command("pretrain"),
         overwrite=overwrite,
+        start_from=None if start is None else start.origin,
     )
     try:
-        return _work(_Job(resolved, source, words, folder, Path(start_from) if start_from else None, show))
+        return _work(_Job(resolved, source, words, folder, start, show))
     except GenokenError:
         discard_unless_trained(folder)
         raise
 
 
-def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> PretrainConfig:
-    """Lay defaults, a preset, a configuration and single settings over each other, in this order.
+def resolve_pretraining(
+    preset: str,
+    config: str | Path | Mapping[str, Any] | None,
+    settings: Mapping[str, Any],
+    start: PretrainedStart | None = None,
+) -> PretrainConfig:
+    """Lay defaults, what an earlier run says, a preset, a configuration and single settings over each other, in this order.
 
     Raises
     ------
     ConfigError
-        When the preset does not exist, or any name or value is wrong.
+        When the preset does not exist, any name or value is wrong, or one contradicts the earlier run.
     """
     content, where = preset_content(preset, pretraining=True)
+    content = merge({} if start is None else start.settings_to_go_on(), content)
     if config is not None:
         if not isinstance(config, Mapping):
             where = str(config)
@@ -170,6 +181,8 @@ def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | No
     kinds = list(objectives_of(found))
     if len(kinds) != len(found.objectives):
         raise ConfigError("an objective is named twice", where=where, remedy="name each once, with its weight")
+    if start is not None:
+        start.refuse_contradictions(found)
     return found
 
 
@@ -187,7 +200,9 @@ def _joined(paths: Sequence[Path]) -> str:
     return "\n".join(str(path.resolve()) for path in paths)
 
 
-def _held_out(data: Any, paths: Mapping[str, list[Path]], config: PretrainConfig) -> tuple[Source, np.ndarray]:
+def _held_out(
+    data: Any, paths: Mapping[str, list[Path]], config: PretrainConfig, start: PretrainedStart | None, show: Show
+) -> tuple[Source, np.ndarray]:
     """Read everything, and say which part each sample belongs to."""
     settings, seed = config.data, config.training.seed
     if not paths["data"]:
@@ -210,6 +225,8 @@ def _held_out(data: Any, paths: Mapping[str, list[Path]], config: PretrainConfig
     test = 0.0 if of_eval.any() else settings.test
     own_groups = None if groups is None else groups[own]
     words[own] = hold_out(len(own), own_groups, test=test, val=settings.val, seed=seed, where=samples.origin)
+    if start is not None:
+        words = with_known_parts(words, samples, config, start, of_eval=of_eval, show=show)
     return source, words
 
 
@@ -248,11 +265,11 @@ def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
     paths = {part: [Path(name) for name in state["inputs"][part].split("\n") if name] for part in ("data", "eval")}
     if not paths["data"] and data is None:
         raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
-    source, words = _held_out(data, paths, config)
+    start = read_start_again(state["start_from"]) if "start_from" in state else None
+    source, words = _held_out(data, paths, config, start, show)
     check_data(source.files, state["data"])
     show.line(f"Going on with the run in {folder}.")
-    start_from = Path(state["inputs"]["from"]) if state["inputs"]["from"] else None
-    return _work(_Job(config, source, words, folder, start_from, show))
+    return _work(_Job(config, source, words, folder, start, show))
 
 
 def _work(job: _Job) -> PretrainedRun:
@@ -261,7 +278,8 @@ def _work(job: _Job) -> PretrainedRun:
         prepared = _prepare(job)
         _announce(job, prepared)
         pretraining_results.write_split(job.folder, job.source.samples, job.words, job.config.data.group)
-        write_known_samples(job.folder, job.source.samples, prepared.model, job.words, earlier=job.start_from)
+        earlier = None if job.start is None else job.start.folder
+        write_known_samples(job.folder, job.source.samples, prepared.model, job.words, earlier=earlier)
         fitted = _fit(job, prepared)
         write_pretrained(job.folder, prepared.model)
         run = pretraining_results.write_results(
@@ -288,8 +306,10 @@ def _prepare(job: _Job) -> _Prepared:
     samples, config = job.source.samples, job.config
     rows = {part: np.flatnonzero(job.words == part) for part in ("train", "val", "test")}
     train = samples.take(rows["train"])
-    if job.start_from is not None:
-        return _continued(job, rows)
+    units = None if not config.data.group else train.table[config.data.group].astype(str).to_numpy()
+    if job.start is not None:
+        model, dataset = continued_model(config, job.start, samples, rows["train"], units, job.show)
+        return _Prepared(model, dataset, rows)
     phenotypes = None
     if config.data.phenotype_map:
         phenotypes = PhenotypeVocabulary.read(Path(config.data.phenotype_map))
@@ -299,7 +319,6 @@ def _prepare(job: _Job) -> _Prepared:
     if found.missing:  # a vocabulary from a file
         job.show.line(f"  {found.line}.")
     dataset = encoder.dataset(samples, found.columns)
-    units = None if not config.data.group else train.table[config.data.group].astype(str).to_numpy()
     network = new_network(config, dataset, _start(config, dataset.take(rows["train"]), units))
     return _Prepared(PretrainedModel(config, encoder.state, encoder.symbols, phenotypes, network), dataset, rows)
 
@@ -311,29 +330,6 @@ def _start(config: PretrainConfig, train: TokenDataset, units: np.ndarray | None
         features = svd_start(sp.csr_matrix(train.prepared), width, config.training.seed)
     start = EmbeddingStart.from_state(train.state.per_feature, features)
     return replace(start, gaussian=gaussian_start(config, train, units) if config.model.linear_path else None)
-
-
-def _continued(job: _Job, rows: dict[str, np.ndarray]) -> _Prepared:
-    """Return the vocabulary and the weights of an earlier run, with this one's objectives where they are the same."""
-    assert job.start_from is not None  # noqa: S101
-    earlier, samples = read_pretrained(job.start_from), job.source.samples
-    for name in ("tokenizer", "model"):
-        if getattr(earlier.config, name) != getattr(job.config, name):
-            raise ConfigError(
-                f"the earlier run has another '{name}'", where=str(job.start_from), remedy=f"give this one the same {name} settings"
-            )
-    found = align(
-        earlier.state.feature_ids,
-        samples.features,
-        minimum_coverage=job.config.data.min_coverage,
-        where=samples.origin,
-        symbols=earlier.symbols,
-    )
-    job.show.line(f"  {found.line}.")
-    dataset = earlier.dataset(samples, found.columns)
-    network = new_network(job.config, dataset, EmbeddingStart.from_state(earlier.state.per_feature))
-    network.load_state_dict(earlier.network.state_dict(), strict=False)
-    return _Prepared(replace(earlier, config=job.config, network=network), dataset, rows)
 
 
 def _task(job: _Job, prepared: _Prepared) -> MaskedTask:

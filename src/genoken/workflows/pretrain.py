@@ -27,7 +27,7 @@ from genoken.workflows import pretraining_results
 from genoken.workflows.assemble import preset_content
 from genoken.workflows.continued import continued_model, with_earlier_phenotypes, with_known_parts
 from genoken.workflows.encoder import Encoder, room_for_phenotypes
-from genoken.workflows.files import expand_files
+from genoken.workflows.files import FILE_COLUMN, distinct_names, expand_files
 from genoken.workflows.gaussian_start import gaussian_start
 from genoken.workflows.inputs import Source, read_source, read_sources, without_empty
 from genoken.workflows.pretrained import (
@@ -136,7 +136,7 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
         resolved = with_earlier_phenotypes(resolved, start)
     if data is None:
         raise ConfigError("no file to pretrain on is named", remedy="for example: genoken pretrain cells_*.h5ad")
-    paths = _paths(data, evaluate_on)
+    paths = {"data": _expanded(data), "eval": _expanded(evaluate_on)}
     folder = Path(output) if output else Path("runs") / f"pretrained-{paths['data'][0].stem if paths['data'] else 'anndata'}"
     check_new_run(folder, [*map(str, paths["data"]), *map(str, paths["eval"]), str(start_from or "")], overwrite=overwrite)
     source, words = _held_out(data, paths, resolved, start, show)
@@ -159,10 +159,7 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
 
 
 def resolve_pretraining(
-    preset: str,
-    config: str | Path | Mapping[str, Any] | None,
-    settings: Mapping[str, Any],
-    start: PretrainedStart | None = None,
+    preset: str, config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any], start: PretrainedStart | None = None
 ) -> PretrainConfig:
     """Lay defaults, what an earlier run says, a preset, a configuration and single settings over each other, in this order.
 
@@ -184,10 +181,6 @@ def resolve_pretraining(
     if start is not None:
         start.refuse_contradictions(found)
     return found
-
-
-def _paths(data: Files | AnnData, evaluate_on: Files | None) -> dict[str, list[Path]]:
-    return {"data": _expanded(data), "eval": _expanded(evaluate_on)}
 
 
 def _expanded(names: Files | AnnData | None) -> list[Path]:
@@ -231,8 +224,6 @@ def _held_out(
 
 
 def _of_eval_files(samples: Samples, paths: Mapping[str, list[Path]]) -> np.ndarray:
-    from genoken.workflows.files import FILE_COLUMN, distinct_names
-
     if not paths["eval"]:
         return np.zeros(samples.num_samples, dtype=bool)
     names = distinct_names([*paths["data"], *paths["eval"]])[len(paths["data"]) :]

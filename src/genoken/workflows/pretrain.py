@@ -18,9 +18,9 @@ from genoken.models.embeddings import EmbeddingStart, svd_start
 from genoken.models.token_network import TokenNetwork
 from genoken.training.fit import Fit, fit, planned
 from genoken.training.masked import MaskedTask
-from genoken.vocabulary.align import align
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows import pretraining_results
+from genoken.workflows.continued import continued_model, with_earlier_phenotypes, with_known_parts
 from genoken.workflows.encoder import Encoder, room_for_phenotypes
 from genoken.workflows.files import expand_files
 from genoken.workflows.gaussian_start import gaussian_start
@@ -29,16 +29,16 @@ from genoken.workflows.pretrained import (
     PretrainedModel,
     new_network,
     objectives_of,
-    read_pretrained,
     statistics_of,
     write_pretrained,
 )
 from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
-from genoken.workflows.pretraining_parts import read_and_divide
+from genoken.workflows.pretraining_parts import of_eval_files, read_and_divide
 from genoken.workflows.pretraining_request import check_phenotypes, resolve_pretraining, with_mapped_phenotypes, with_objectives
 from genoken.workflows.seen import write_known_samples
 from genoken.workflows.show import Show
-from genoken.workflows.state import begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
+from genoken.workflows.start import PretrainedStart, read_start, read_start_again
+from genoken.workflows.state import begin_run, check_data, check_new_run, discard_unless_trained, disk_errors, finish, read_state
 from genoken.workflows.typed import typed_command
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class _Job:
     source: Source
     words: np.ndarray
     folder: Path
-    start_from: Path | None
+    start: PretrainedStart | None
     show: Show
 
 
@@ -129,17 +129,21 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     data = None if isinstance(data, (list, tuple)) and not data else data
     if resume is not None:
         return _resume(Path(resume), data, show)
-    resolved = resolve_pretraining(preset, config, dict(settings or {}))
+    start = None if start_from is None else read_start(Path(start_from))
+    resolved = resolve_pretraining(preset, config, dict(settings or {}), start)
     columns = tuple(phenotypes) or resolved.data.phenotypes
     resolved = replace(resolved, data=replace(resolved.data, group=group or resolved.data.group, phenotypes=columns))
+    if start is not None:
+        resolved = with_earlier_phenotypes(resolved, start)
     resolved = with_objectives(with_mapped_phenotypes(resolved), mask_probability)
     if data is None:
         raise ConfigError("no file to pretrain on is named", remedy="for example: genoken pretrain cells_*.h5ad")
-    paths = _paths(data, evaluate_on)
-    source, words = read_and_divide(data, paths, resolved)
-    check_phenotypes(resolved, source.samples)
+    paths = {"data": _expanded(data), "eval": _expanded(evaluate_on)}
     folder = Path(output) if output else Path("runs") / f"pretrained-{paths['data'][0].stem if paths['data'] else 'anndata'}"
-    inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"]), "from": str(start_from or "")}
+    check_new_run(folder, [*map(str, paths["data"]), *map(str, paths["eval"]), str(start_from or "")], overwrite=overwrite)
+    source, words = _divided(data, paths, resolved, start, show)
+    check_phenotypes(resolved, source.samples)
+    inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"])}
     begin_run(
         folder,
         config=dump_yaml(resolved),
@@ -147,16 +151,24 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
         files=source.files,
         command=typed_command("pretrain"),
         overwrite=overwrite,
+        start_from=None if start is None else start.origin,
     )
     try:
-        return _work(_Job(resolved, source, words, folder, Path(start_from) if start_from else None, show))
+        return _work(_Job(resolved, source, words, folder, start, show))
     except GenokenError:
         discard_unless_trained(folder)
         raise
 
 
-def _paths(data: Files | AnnData, evaluate_on: Files | None) -> dict[str, list[Path]]:
-    return {"data": _expanded(data), "eval": _expanded(evaluate_on)}
+def _divided(
+    data: Any, paths: Mapping[str, list[Path]], config: PretrainConfig, start: PretrainedStart | None, show: Show
+) -> tuple[Source, np.ndarray]:
+    """Read everything, and say which part each sample belongs to; those that an earlier run knows keep theirs."""
+    source, words = read_and_divide(data, paths, config)
+    if start is not None:
+        of_eval = of_eval_files(source.samples, paths)
+        words = with_known_parts(words, source.samples, config, start, of_eval=of_eval, show=show)
+    return source, words
 
 
 def _expanded(names: Files | AnnData | None) -> list[Path]:
@@ -178,11 +190,11 @@ def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
     paths = {part: [Path(name) for name in state["inputs"][part].split("\n") if name] for part in ("data", "eval")}
     if not paths["data"] and data is None:
         raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
-    source, words = read_and_divide(data, paths, config)
+    start = read_start_again(state["start_from"]) if "start_from" in state else None
+    source, words = _divided(data, paths, config, start, show)
     check_data(source.files, state["data"])
     show.line(f"Going on with the run in {folder}.")
-    start_from = Path(state["inputs"]["from"]) if state["inputs"]["from"] else None
-    return _work(_Job(config, source, words, folder, start_from, show))
+    return _work(_Job(config, source, words, folder, start, show))
 
 
 def _work(job: _Job) -> PretrainedRun:
@@ -191,7 +203,8 @@ def _work(job: _Job) -> PretrainedRun:
         prepared = _prepare(job)
         _announce(job, prepared)
         pretraining_results.write_split(job.folder, job.source.samples, job.words, job.config.data.group)
-        write_known_samples(job.folder, job.source.samples, prepared.model, job.words, earlier=job.start_from)
+        earlier = None if job.start is None else job.start.folder
+        write_known_samples(job.folder, job.source.samples, prepared.model, job.words, earlier=earlier)
         fitted = _fit(job, prepared)
         write_pretrained(job.folder, prepared.model)
         run = pretraining_results.write_results(
@@ -218,8 +231,10 @@ def _prepare(job: _Job) -> _Prepared:
     samples, config = job.source.samples, job.config
     rows = {part: np.flatnonzero(job.words == part) for part in ("train", "val", "test")}
     train = samples.take(rows["train"])
-    if job.start_from is not None:
-        return _continued(job, rows)
+    units = None if not config.data.group else train.table[config.data.group].astype(str).to_numpy()
+    if job.start is not None:
+        model, dataset = continued_model(config, job.start, samples, rows["train"], units, job.show)
+        return _Prepared(model, dataset, rows)
     phenotypes = None
     if config.data.phenotype_map:
         phenotypes = PhenotypeVocabulary.read(Path(config.data.phenotype_map))
@@ -229,7 +244,6 @@ def _prepare(job: _Job) -> _Prepared:
     if found.missing:  # a vocabulary from a file
         job.show.line(f"  {found.line}.")
     dataset = encoder.dataset(samples, found.columns)
-    units = None if not config.data.group else train.table[config.data.group].astype(str).to_numpy()
     network = new_network(config, dataset, _start(config, dataset.take(rows["train"]), units))
     return _Prepared(PretrainedModel(config, encoder.state, encoder.symbols, phenotypes, network), dataset, rows)
 
@@ -241,29 +255,6 @@ def _start(config: PretrainConfig, train: TokenDataset, units: np.ndarray | None
         features = svd_start(sp.csr_matrix(train.prepared), width, config.training.seed)
     start = EmbeddingStart.from_state(train.state.per_feature, features)
     return replace(start, gaussian=gaussian_start(config, train, units) if config.model.linear_path else None)
-
-
-def _continued(job: _Job, rows: dict[str, np.ndarray]) -> _Prepared:
-    """Return the vocabulary and the weights of an earlier run, with this one's objectives where they are the same."""
-    assert job.start_from is not None  # noqa: S101
-    earlier, samples = read_pretrained(job.start_from), job.source.samples
-    for name in ("tokenizer", "model"):
-        if getattr(earlier.config, name) != getattr(job.config, name):
-            raise ConfigError(
-                f"the earlier run has another '{name}'", where=str(job.start_from), remedy=f"give this one the same {name} settings"
-            )
-    found = align(
-        earlier.state.feature_ids,
-        samples.features,
-        minimum_coverage=job.config.data.min_coverage,
-        where=samples.origin,
-        symbols=earlier.symbols,
-    )
-    job.show.line(f"  {found.line}.")
-    dataset = earlier.dataset(samples, found.columns)
-    network = new_network(job.config, dataset, EmbeddingStart.from_state(earlier.state.per_feature))
-    network.load_state_dict(earlier.network.state_dict(), strict=False)
-    return _Prepared(replace(earlier, config=job.config, network=network), dataset, rows)
 
 
 def _task(job: _Job, prepared: _Prepared) -> MaskedTask:

@@ -56,16 +56,16 @@ def read_and_divide(
             raise ConfigError(
                 "an object in memory cannot be reported on by files", remedy="write it to a file, or hold samples out"
             )
-        source = read_source(data, settings.source, strict=settings.strict)  # type: ignore[arg-type]
+        source = read_source(data, settings.source, strict=settings.strict)
     else:
         source = read_sources([*paths["data"], *paths["eval"]], settings, shared=settings.shared)
     samples = without_empty(source.samples, strict=settings.strict)
-    samples = _limited(samples, _of_eval_files(samples, paths), settings.limit_samples, seed)
+    samples = _limited(samples, of_eval_files(samples, paths), settings.limit_samples, seed)
     for column in (settings.group, settings.floor_by):
         if column:
             require_column(samples.table, column, samples.origin)
-    samples = _without_those_reported_on(samples, _of_eval_files(samples, paths))
-    own = np.flatnonzero(~_of_eval_files(samples, paths))
+    samples = _without_those_reported_on(samples, of_eval_files(samples, paths))
+    own = np.flatnonzero(~of_eval_files(samples, paths))
     copies = first_copies(samples.values[own], fewest_values=FEWEST_VALUES)
     groups = samples.table[settings.group].astype(str).to_numpy()[own] if settings.group else None
     words = np.full(samples.num_samples, "test", dtype=object)
@@ -106,7 +106,7 @@ def _without_those_reported_on(samples: Samples, of_eval: np.ndarray) -> Samples
     return replace(samples.take(~is_reported_on), notes=(*samples.notes, note))
 
 
-def _of_eval_files(samples: Samples, paths: Mapping[str, Sequence[Path]]) -> np.ndarray:
+def of_eval_files(samples: Samples, paths: Mapping[str, Sequence[Path]]) -> np.ndarray:
     """Return which samples come from files to report on, bool (samples,)."""
     if not paths["eval"]:
         return np.zeros(samples.num_samples, dtype=bool)

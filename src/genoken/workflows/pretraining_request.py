@@ -15,23 +15,26 @@ from genoken.core.samples import Samples
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows.assemble import preset_content
 from genoken.workflows.pretrained import objectives_of
+from genoken.workflows.start import PretrainedStart
 
 _POOLING = {"model": {"pooling": "mean"}}
 """No masked objective asks anything of the CLS token: the mean over all tokens stands for a sample, here and in fine-tuning."""
 
 
-def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> PretrainConfig:
-    """Lay defaults, a preset, a configuration and single settings over each other, in this order.
+def resolve_pretraining(
+    preset: str, config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any], start: PretrainedStart | None = None
+) -> PretrainConfig:
+    """Lay defaults, what an earlier run says, a preset, a configuration and single settings over each other, in this order.
 
     Objectives among the settings keep the options that the preset or the configuration has for their kinds.
 
     Raises
     ------
     ConfigError
-        When the preset does not exist, or any name or value is wrong.
+        When the preset does not exist, any name or value is wrong, or one contradicts the earlier run.
     """
     content, where = preset_content(preset, pretraining=True)
-    content = merge(_POOLING, content)
+    content = merge(_POOLING if start is None else start.settings_to_go_on(), content)
     if config is not None:
         if not isinstance(config, Mapping):
             where = str(config)
@@ -48,6 +51,8 @@ def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | No
         raise ConfigError(
             "'training.balanced_sampling' needs classes, and pretraining has none", where=where, remedy="leave it out"
         )
+    if start is not None:
+        start.refuse_contradictions(found)
     return found
 
 

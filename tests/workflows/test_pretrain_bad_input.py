@@ -157,6 +157,17 @@ def test_phenotypes_that_no_file_has(refused, file):
     )
 
 
+def test_a_phenotype_map_of_other_columns(refused, file, tmp_path):
+    path = tmp_path / "map.json"
+    path.write_text(json.dumps({"tissue": ["blood", "skin"]}), encoding="utf-8")
+    assert refused(file(), "--phenotype-map", path) == (
+        f"{file().name}:X: no file has the phenotype 'tissue' in obs — columns: cell_type, donor_id, interaction, score"
+    )
+    assert refused(file(), "--phenotype-map", path, "--phenotypes", "cell_type") == (
+        f"{path}: the phenotypes are cell_type, but the phenotype map has tissue — name the same columns, or leave --phenotypes out"
+    )
+
+
 def test_a_phenotype_without_values_or_named_twice(refused, file):
     def empty(adata):
         adata.obs["tissue"] = "unknown"

@@ -14,8 +14,12 @@ import pytest
 from genoken.cli.main import main
 from genoken.core.files import read_json, sha256_of_file
 from genoken.data.dataset import TokenDataset
+from genoken.reporting.wording import percent
+from genoken.tokenizers.binned import BinnedTokenizer
 from genoken.training.masked import MaskedTask, measured
-from genoken.workflows import pretraining_floors
+from genoken.workflows import pretraining_floors, pretraining_results
+from genoken.workflows.encoder import Encoder
+from genoken.workflows.inputs import read_source
 from genoken.workflows.pretrain import _probe, pretrain
 from genoken.workflows.pretrained import objectives_of, statistics_of
 from genoken.workflows.pretrained_run import load_pretrained
@@ -247,8 +251,9 @@ def test_floors_never_see_more_train_samples_than_their_limit(objective, cells, 
 def test_keys_of_metrics(pretrained):
     metrics = pretrained.metrics
     assert set(metrics) == {"task", "verdict", "memorization", "objectives", "best_epoch", "best_step", "train_part_loss",
-                            "held_out_loss", "split", "speed"}  # fmt: skip
+                            "held_out_loss", "share_truncated", "split", "speed"}  # fmt: skip
     assert metrics["task"] == "pretraining"
+    assert metrics["share_truncated"] == 0
     assert list(metrics["objectives"]) == ["masked_value", "phenotype"]
     for name, found in metrics["objectives"].items():
         assert set(found) == {"targets", "samples", "groups", "metric", "model", "floors", "difference", "phenotypes", "verdict",
@@ -267,6 +272,31 @@ def test_keys_of_metrics(pretrained):
         "samples": {"train": 63, "val": 9, "test": 18},
         "groups": {"train": 6, "val": 1, "test": 2},
     }
+
+
+def test_the_share_that_is_cut_off_counts_tokens_of_features(cells, pretraining, said, tmp_path):
+    expressed = np.asarray((cells.X > 0).sum(axis=1)).ravel()
+    room = 12 - 3  # for [CLS], the phenotype and the separator
+    share = np.maximum(expressed - room, 0).sum() / expressed.sum()
+    run = pretraining(cells, tmp_path / "run", {"tokenizer.max_tokens": 12}, phenotypes=["cell_type"], show=said, full=True)
+    assert run.metrics["share_truncated"] == pytest.approx(share)
+    words = f"{share:.1%} of the tokens of features are beyond max_tokens and cut off"
+    assert f"  {words}." in said.lines
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert (
+        f"{percent(share)} of the tokens of features are beyond max_tokens and cut off: they are neither seen nor asked for."
+        in page
+    )
+
+
+def test_the_share_that_is_cut_off_is_that_of_a_draw(cells, monkeypatch):
+    encoder, found = Encoder.of_samples(
+        BinnedTokenizer(edges=(0.1, 2.0), max_tokens=12, hvgs=0), read_source(cells, "X").samples, None
+    )
+    dataset = encoder.dataset(read_source(cells, "X").samples, found.columns)
+    monkeypatch.setattr(pretraining_results, "_MOST_COUNTED", 5)
+    assert len({pretraining_results.share_truncated(dataset, seed) for seed in range(4)}) > 1
+    assert pretraining_results.share_truncated(dataset, 1) == pretraining_results.share_truncated(dataset, 1)
 
 
 def test_files_are_those_of_the_manifest(pretrained):

@@ -241,15 +241,15 @@ def test_unknown_words(refused, file):
 
 
 def test_a_folder_to_go_on_from_that_is_none(refused, file, run, tmp_path):
-    assert "this is no pretraining run — name a folder that genoken pretrain wrote" in refused(file(), "--from", run.folder)
+    assert "no finished pretraining run is in this folder (it has no phenotypes.json)" in refused(file(), "--from", run.folder)
     assert "nowhere: there is no such folder" in refused(file(), "--from", tmp_path / "nowhere")
     (tmp_path / "photos").mkdir()
-    assert "photos: not a finished run" in refused(file(), "--from", tmp_path / "photos")
+    assert "photos: no finished pretraining run is in this folder" in refused(file(), "--from", tmp_path / "photos")
 
 
 def test_an_earlier_run_with_other_settings(refused, file, pretrained):
     line = refused(file(), "--from", pretrained.folder, "--width", "16")
-    assert "the earlier run has another" in line
+    assert "'model.width' is 16, but the pretrained network has 8 — leave it out" in line
 
 
 def test_a_folder_that_is_there_is_kept(refused, file, pretrained):

@@ -157,6 +157,10 @@ def hidden(run: RunFolder) -> Section | Missing:
             else ""
         )
         blocks += [Heading(_title(kind)), Paragraph(f"{masking_words(settings.get(kind, {}))}{asked}".strip())]
+    truncated = run.metrics.get("share_truncated")
+    if is_number(truncated) and truncated > 0:
+        words = "of the tokens of features are beyond max_tokens and cut off: they are neither seen nor asked for."
+        blocks.append(Paragraph(f"{percent(truncated, 1)} {words}"))
     return Section("hidden", title, "The same masks in every evaluation, on train samples as on held-out ones.", tuple(blocks))
 
 

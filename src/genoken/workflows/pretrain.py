@@ -321,9 +321,9 @@ def _announce(job: _Job, prepared: _Prepared) -> None:
     bare = int((lengths <= num_special).sum())
     if bare:
         show.line(f"  {bare:,} samples have no token of a feature, so that none can be hidden in them.")
-    truncated = pretraining_results.share_truncated(prepared.dataset)
+    truncated = pretraining_results.share_truncated(prepared.dataset, job.config.training.seed)
     if truncated:
-        show.line(f"  {truncated:.1%} of the tokens are beyond max_tokens and cut off.")
+        show.line(f"  {truncated:.1%} of the tokens of features are beyond max_tokens and cut off.")
     if prepared.model.phenotypes is not None:
         for column, values in prepared.model.phenotypes.count_new(samples.table).items():
             if values:

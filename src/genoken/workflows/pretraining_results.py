@@ -14,6 +14,8 @@ import pandas as pd
 import genoken
 from genoken.core.components import kind_of
 from genoken.core.files import atomic_path, sha256_of_file, write_json
+from genoken.core.layout import NUM_SPECIALS
+from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation.floors import Floors
@@ -37,6 +39,8 @@ from genoken.workflows.store import hardware, library_versions
 
 _SAMPLES_PER_PASS = 64
 _MOST_NAMED = 3
+_MOST_COUNTED = 1024
+"""Samples whose tokens are counted."""
 _MOST_STATES = 20_000
 """Samples whose states are exported, the first ones of the part that is reported on."""
 
@@ -55,11 +59,14 @@ def epoch_note(row: Mapping[str, Any]) -> str:
     return f"held-out loss {row['val_loss']:.3f}, same masks on train {row['train_part_loss']:.3f}"
 
 
-def share_truncated(dataset: TokenDataset) -> float:
-    """Return the share of the features' tokens that ``max_tokens`` cuts off, over the first samples."""
-    rows = np.arange(min(len(dataset), 1024))
+def share_truncated(dataset: TokenDataset, seed: int) -> float:
+    """Return the share of the features' tokens that ``max_tokens`` cuts off, over a draw of samples."""
+    rows = np.sort(generator(seed, "share_truncated").permutation(len(dataset))[:_MOST_COUNTED])
     tokens = dataset.tokenizer.encode(dataset.prepared, rows, dataset.state)
-    return tokens.num_truncated / max(tokens.num_truncated + tokens.num_tokens, 1)
+    identity = dataset.layout.channel("identity")
+    assert identity is not None  # noqa: S101
+    num_kept = int((tokens.channels[identity.name] >= NUM_SPECIALS).sum())
+    return tokens.num_truncated / max(tokens.num_truncated + num_kept, 1)
 
 
 def write_results(
@@ -144,6 +151,7 @@ def write_results(
         "best_step": fitted.best_step,
         "train_part_loss": float(best["train_part_loss"]),
         "held_out_loss": float(best["val_loss"]),
+        "share_truncated": share_truncated(dataset, training.seed),
         "split": split,
         "speed": speed,
     }

@@ -20,7 +20,7 @@ from genoken.workflows.pretrained_run import load_pretrained
 from genoken.workflows.start import read_start
 
 LEAN = {"training.epochs": 1, "training.batch_size": 16, "training.logger": "none", "training.average_decay": 0.0}
-NEW = {"training.learning_rate": 1e-8}
+NEW = {"training.learning_rate": 1e-8, "training.linear_path_learning_rate": 1e-8}
 PANEL_TOKENIZER = {"kind": "rank", "order": "gene_order", "values": "all", "scale": "none"}
 
 

@@ -242,7 +242,7 @@ def test_a_train_split_without_expression_is_refused(hvgs):
         ContinuousTokenizer(hvgs=hvgs).fit(samples_of(np.zeros((4, 3))))
 
 
-@pytest.mark.parametrize("wrong", [{"hvgs": -1}, {"target_sum": 0.0}, {"max_tokens": -2}, {"tokens": "some"}, {"hvg": 5}])
+@pytest.mark.parametrize("wrong", [{"hvgs": -1}, {"target_sum": -1.0}, {"max_tokens": -2}, {"tokens": "some"}, {"hvg": 5}])
 def test_settings_are_strict(wrong):
     with pytest.raises(pydantic.ValidationError):
         ContinuousTokenizer(**wrong)

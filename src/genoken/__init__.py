@@ -1,4 +1,9 @@
-"""Transformers, and their honest rivals, over genes and genotype variants as tokens."""
+"""Transformers, and their honest rivals, over genes and genotype variants as tokens.
+
+``check`` examines a file. ``train`` and ``pretrain`` make runs, which ``load_run`` opens again: a ``Run``, which predicts a label
+and which ``evaluate`` and ``compare`` score, or a ``PretrainedRun``, which embeds samples and fills in their phenotypes. For one's
+own training loop, ``Encoder`` turns samples into a torch ``Dataset`` of token sequences and back, and ``collate`` makes batches.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +20,28 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "check": "genoken.workflows.check",
     "train": "genoken.workflows.train",
+    "pretrain": "genoken.workflows.pretrain",
     "evaluate": "genoken.workflows.evaluate",
     "compare": "genoken.workflows.compare",
     "load_run": "genoken.workflows.run",
     "Run": "genoken.workflows.run",
+    "PretrainedRun": "genoken.workflows.pretrained_run",
+    "Encoder": "genoken.workflows.encoder",
+    "collate": "genoken.data.dataset",
 }
-__all__ = ["Run", "__version__", "check", "compare", "evaluate", "load_run", "train"]
+__all__ = [
+    "Encoder",
+    "PretrainedRun",
+    "Run",
+    "__version__",
+    "check",
+    "collate",
+    "compare",
+    "evaluate",
+    "load_run",
+    "pretrain",
+    "train",
+]
 
 
 def __dir__() -> list[str]:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from genoken.core.components import public_dataclasses
-from genoken.core.config import RunConfig, build, override, parse_assignment, to_dict
+from genoken.core.components import kinds, public_dataclasses
+from genoken.core.config import PretrainConfig, RunConfig, build, override, parse_assignment, to_dict
 from genoken.core.contracts import BaselineProblem
 from genoken.core.errors import ConfigError
 
@@ -118,31 +118,48 @@ FILE_ENDINGS = ("json", "safetensors", "parquet", "yaml", "py")
 
 
 @pytest.fixture(scope="module")
-def defaults() -> dict[str, Any]:
-    return to_dict(build(RunConfig, {"evaluation": {"baselines": []}}))
+def schemas() -> list[tuple[type, dict[str, Any]]]:
+    """What a page's option may belong to: training or pretraining, with each kind of tokenizer."""
+    tokenizers = [{"kind": kind} for kind in kinds("tokenizers")]
+    training = [{"evaluation": {"baselines": []}, "tokenizer": tokenizer} for tokenizer in tokenizers]
+    pretraining = [{"tokenizer": tokenizer} for tokenizer in tokenizers]
+    return [(RunConfig, to_dict(build(RunConfig, content))) for content in training] + [
+        (PretrainConfig, to_dict(build(PretrainConfig, content))) for content in pretraining
+    ]
 
 
-def test_options_that_pages_name_exist(texts, defaults):
+def _has(place: Any, name: str) -> bool:
+    for part in name.split("."):
+        place = place.get(part, KeyError) if isinstance(place, dict) else KeyError
+    return place is not KeyError
+
+
+def test_options_that_pages_name_exist(texts, schemas):
     missing = []
     for page in PAGES_WITH_OPTIONS:
-        for name in re.findall(rf"`((?:{SECTIONS})(?:\.[a-z_]+)+)`", texts[page]):
-            place: Any = defaults
-            for part in name.split("."):
-                place = place.get(part, KeyError) if isinstance(place, dict) else KeyError
-            if place is KeyError and not name.endswith(FILE_ENDINGS):
-                missing.append(f"{page}: {name}")
+        names = re.findall(rf"`((?:{SECTIONS})(?:\.[a-z_]+)+)`", texts[page])
+        options = [name for name in names if not name.endswith(FILE_ENDINGS)]
+        missing += [f"{page}: {name}" for name in options if not any(_has(defaults, name) for _, defaults in schemas)]
     assert not missing, "\n".join(missing)
 
 
-def test_assignments_that_pages_name_are_accepted(texts, defaults):
+def _refusal(schema: type, content: dict[str, Any]) -> str:
+    try:
+        build(schema, content)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def test_assignments_that_pages_name_are_accepted(texts, schemas):
     refused, count = [], 0
     for page in PAGES_WITH_OPTIONS:
-        for text in re.findall(rf"(?:`|--set )((?:{SECTIONS})(?:\.[a-z_]+)+=(?:\[[^\]]*\]|[^\s`]+))", texts[page]):
+        for text in re.findall(rf"(?:`|--set '?)((?:{SECTIONS})(?:\.[a-z_]+)+=(?:\[[^\]]*\]|[^\s`]+))", texts[page]):
             count += 1
-            try:
-                build(RunConfig, override(defaults, dict([parse_assignment(text)])))
-            except ConfigError as error:
-                refused.append(f"{page}: {error}")
+            given = dict([parse_assignment(text)])
+            refusals = [_refusal(schema, override(defaults, given)) for schema, defaults in schemas]
+            if all(refusals):
+                refused.append(f"{page}: {refusals[0]}")
     assert count > 20
     assert not refused, "\n".join(refused)
 

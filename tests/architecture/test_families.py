@@ -16,7 +16,7 @@ CONTRACTS = {
     "tokenizers": contracts.Tokenizer,
     "splits": contracts.Split,
     "encoders": contracts.Encoder,
-    "objectives": contracts.Objective,
+    "objectives": (contracts.Objective, contracts.TokenObjective),
     "baselines": contracts.Baseline,
     "attributions": contracts.Attribution,
 }

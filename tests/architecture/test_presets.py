@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from genoken.core.config import RunConfig, build, merge, read_yaml, to_dict
+from genoken.core.config import PretrainConfig, RunConfig, build, merge, read_yaml, to_dict
 
 FOLDER = Path(__file__).resolve().parents[2] / "src" / "genoken" / "presets"
 PRESETS = [pytest.param(path, id=path.stem) for path in sorted(FOLDER.glob("*.yaml"))]
@@ -14,7 +14,10 @@ PRESETS = [pytest.param(path, id=path.stem) for path in sorted(FOLDER.glob("*.ya
 
 @pytest.mark.parametrize("path", PRESETS)
 def test_preset_is_accepted_and_changes_something(path):
-    config = build(RunConfig, read_yaml(path), where=str(path))
-    assert isinstance(config, RunConfig)
-    assert build(RunConfig, to_dict(config)) == config
-    assert build(RunConfig, merge(to_dict(build(RunConfig, {})), read_yaml(path))) == config
+    content = read_yaml(path)
+    schema = PretrainConfig if "objectives" in content else RunConfig
+    config = build(schema, content, where=str(path))
+    assert isinstance(config, schema)
+    assert config != build(schema, {})
+    assert build(schema, to_dict(config)) == config
+    assert build(schema, merge(to_dict(build(schema, {})), content)) == config

@@ -10,15 +10,18 @@ from hypothesis import strategies as st
 
 from genoken.core.components import kinds, resolve
 from genoken.core.errors import DataError
+from genoken.data.splits.inherited import PART_COLUMN
 
 KINDS = kinds("splits")
 GROUPED = ("auto", "group", "folds")
+GIVEN = ("column", "inherited")
 
 
 def table_of(num_samples: int, seed: int = 0) -> pd.DataFrame:
-    """Return a sample table with unique ids and a split column."""
+    """Return a sample table with unique ids, a split column, and the parts that half of the samples had in pretraining."""
     words = np.random.default_rng(seed).permutation(np.resize(["train", "train", "val", "test"], num_samples))
-    return pd.DataFrame({"split": words}, index=[f"cell_{row:04d}" for row in range(num_samples)])
+    parts = np.where(np.arange(num_samples) % 2, words, "")
+    return pd.DataFrame({"split": words, PART_COLUMN: parts}, index=[f"cell_{row:04d}" for row in range(num_samples)])
 
 
 @st.composite
@@ -52,7 +55,7 @@ def test_parts_are_complete_and_every_tested_class_is_learned(kind, problem, see
     except DataError:
         reject()
     assert_is_split(words, labels)
-    if kind != "column":
+    if kind not in GIVEN:
         for fold in words:
             assert set(labels[fold == "test"]) == set(labels)
             assert "unused" not in fold
@@ -88,7 +91,8 @@ def test_is_a_function_of_the_seed_and_of_the_samples_not_of_their_order(kind, i
     assert np.array_equal(
         words[:, order], split.assign(labels[order], None if groups is None else groups[order], table.iloc[order], 5)
     )
-    if kind != "column":
+    is_drawn = kind not in GIVEN or (kind == "inherited" and not is_grouped)  # with groups, all of them are known
+    if is_drawn:
         assert not np.array_equal(words, split.assign(labels, groups, table, 6))
 
 

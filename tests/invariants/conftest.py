@@ -21,6 +21,7 @@ from genoken.readers._anndata import samples_from_anndata
 from genoken.synthetic import planted_markers
 from genoken.tokenizers.continuous import ContinuousTokenizer
 from genoken.training.fit import Fit, fit
+from genoken.training.task import SupervisedTask
 
 TRAINING = {"epochs": 3, "batch_size": 8, "patience": 0, "logger": "none", "learning_rate": 1e-2, "average_decay": 0.0, "seed": 4}
 
@@ -65,15 +66,16 @@ class Problem:
     ) -> Fit:
         """Train in a folder of this name; ``training`` replaces settings."""
         settings = TrainingSettings(**(TRAINING | training))
+        assert self.val.labels is not None
+        task = SupervisedTask(
+            self.objective, self.target, settings, len(self.train), self.val.labels, scorer, token_dropout=token_dropout
+        )
         return fit(
             self.network(settings.seed),
             self.train,
             self.val,
-            self.objective,
-            self.target,
+            task,
             settings,
-            token_dropout=token_dropout,
-            scorer=scorer,
             folder=self.folder / name,
             on_epoch=on_epoch,
             stop_after=stop_after,

@@ -121,3 +121,43 @@ def test_a_whole_run_killed_at_ten_random_moments_has_the_same_weights(tmp_path)
         return (folder / "model.safetensors").read_bytes(), (folder / "predictions.parquet").read_bytes()
 
     kill_and_resume(command_for, read, tmp_path)
+
+
+PRETRAIN_A_RUN = """
+import shutil, sys
+from pathlib import Path
+import torch
+import genoken
+torch.set_num_threads(1)
+data, folder = Path(sys.argv[1]), Path(sys.argv[2])
+print("begin", flush=True)
+if (folder / "state.json").exists():
+    genoken.pretrain(resume=folder)
+else:
+    shutil.rmtree(folder, ignore_errors=True)  # killed before anything was worth resuming
+    genoken.pretrain(data, phenotypes=["cell_type"], group="donor_id", output=folder, settings={
+        "tokenizer.kind": "binned", "model.width": 16, "model.encoder.layers": 1, "model.encoder.heads": 2,
+        "model.encoder.feed_forward": 16, "training.epochs": 12, "training.batch_size": 8, "training.checkpoint_every": 2,
+        "training.logger": "none", "training.patience": 0})
+"""
+
+
+def test_a_pretraining_run_killed_at_ten_random_moments_has_the_same_weights_and_history(tmp_path):
+    import pandas as pd
+
+    from genoken.synthetic import planted_markers
+
+    data = tmp_path / "cells.h5ad"
+    planted_markers(samples=90, features=40, groups=9, seed=3).write_h5ad(data)
+
+    def command_for(folder):
+        return [sys.executable, "-c", PRETRAIN_A_RUN, str(data), str(folder)]
+
+    def read(folder):
+        assert json.loads((folder / "state.json").read_text())["status"] == "finished"
+        history = pd.read_csv(folder / "history.csv", dtype=str)
+        timed = ("second", "wait", "memory")  # what depends on the machine and on where the run was interrupted
+        losses = history[[name for name in history if not any(word in name for word in timed)]]
+        return (folder / "model.safetensors").read_bytes(), losses.to_csv()
+
+    kill_and_resume(command_for, read, tmp_path)

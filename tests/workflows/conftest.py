@@ -13,6 +13,8 @@ import torch
 
 from genoken.core.files import write_text
 from genoken.synthetic import planted_markers
+from genoken.workflows.pretrain import pretrain
+from genoken.workflows.pretrained_run import PretrainedRun
 from genoken.workflows.run import Run
 from genoken.workflows.train import train
 
@@ -33,6 +35,20 @@ TINY: dict[str, Any] = {
 """Settings of a tiny transformer on one grouped split."""
 LEAN = TINY | {"evaluation.baselines": ["majority"]}
 """The same where baselines are not the subject."""
+TINY_PRETRAINING: dict[str, Any] = {
+    "tokenizer.kind": "binned",
+    "tokenizer.edges": [0.1, 2.0],
+    "model.width": 8,
+    "model.encoder.layers": 1,
+    "model.encoder.heads": 2,
+    "model.encoder.feed_forward": 8,
+    "training.epochs": 2,
+    "training.batch_size": 16,
+    "training.learning_rate": 0.02,
+    "training.average_decay": 0.0,
+    "training.logger": "none",
+}
+"""Settings of a tiny masked model over three bins."""
 
 
 @contextlib.contextmanager
@@ -46,6 +62,7 @@ def quick(*, report: bool) -> Iterator[None]:
         if not report:
             patch.setattr("genoken.workflows.train.write_explanations", lambda *arguments, **named: None)
             patch.setattr("genoken.workflows.report.write_report", stub_report)
+            patch.setattr("genoken.workflows.pretraining_results.write_report", stub_report)
         try:
             yield
         finally:
@@ -73,6 +90,16 @@ def fit_tiny(
         return train(data, label=label, settings=settings, output=output, **named)
 
 
+def pretrain_tiny(
+    data: Any, output: Path, changes: Mapping[str, Any] | None = None, *, full: bool = False, **named: Any
+) -> PretrainedRun:
+    """Pretrain a tiny run; ``full``: with the report. Another ``tokenizer`` takes the place of the bins."""
+    changes = dict(changes or {})
+    kept = {path: value for path, value in TINY_PRETRAINING.items() if "tokenizer" not in changes or "tokenizer" not in path}
+    with quick(report=full):
+        return pretrain(data, settings=kept | changes, output=output, **named)
+
+
 def go_on(folder: Path, **named: Any) -> Run:
     """Resume a run that was begun without explanations and report."""
     with quick(report=False):
@@ -96,9 +123,29 @@ def tiny() -> Callable[..., Run]:
 
 
 @pytest.fixture(scope="session")
+def pretraining() -> Callable[..., PretrainedRun]:
+    """:func:`pretrain_tiny`."""
+    return pretrain_tiny
+
+
+@pytest.fixture(scope="session")
+def pretrained(cells_file: Path, tmp_path_factory: pytest.TempPathFactory) -> PretrainedRun:
+    """Bins and two phenotypes, of which whole donors are held out, with the report."""
+    settings = {"training.epochs": 8, "data.group": "donor_id"}
+    folder = tmp_path_factory.mktemp("runs") / "pretrained"
+    return pretrain_tiny(cells_file, folder, settings, full=True, phenotypes=["interaction", "cell_type"])
+
+
+@pytest.fixture(scope="session")
 def resume() -> Callable[..., Run]:
     """:func:`go_on`."""
     return go_on
+
+
+@pytest.fixture(scope="session")
+def quickly() -> Callable[..., contextlib.AbstractContextManager[None]]:
+    """:func:`quick`."""
+    return quick
 
 
 @pytest.fixture(scope="session")

@@ -211,7 +211,7 @@ def test_no_gene_in_common_between_three_files(refused, cells):
     test = cells[60:].copy()
     test.var_names = [f"ENSG{number:011d}" for number in range(40)]
     line = refused(None, changes={"split.kind": "auto"}, train=cells[:60].copy(), test=test)
-    assert "no gene in common with the model" in line
+    assert "no gene in common with the first file" in line
     assert "add a column with" in line or "are these the right file" in line
 
 

@@ -12,7 +12,7 @@ from genoken.cli.main import main
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 FIRST = ("make_cells", "train")
-MOST_LINES = 15
+MOST_LINES = 16
 LEAVES = {
     "make_cells": ["cells.h5ad", "other.h5ad"],
     "train": ["train/report.html", "train/metrics.json"],
@@ -27,6 +27,8 @@ LEAVES = {
     "embed": ["genes.parquet", "genes_in_context.parquet"],
     "explain": [],
     "config": ["config/config.yaml"],
+    "own_loop": [],
+    "pretrain": ["pretrained/report.html", "filled_in.tsv"],
 }
 SAYS = {
     "check": "genoken train runs/cells.h5ad --label cell_type --group donor_id",
@@ -38,6 +40,8 @@ SAYS = {
     "embed": "(50, ",
     "explain": "planted",
     "config": "32 1 ",
+    "own_loop": "step 2: cross-entropy ",
+    "pretrain": "Masked phenotypes: The model ",
 }
 
 

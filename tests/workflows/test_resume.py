@@ -80,6 +80,21 @@ def test_checkpoints_within_an_epoch_are_gone_on_from(cells_file, tiny, resume, 
     assert_same(resume(tmp_path / "run"), lean)
 
 
+@pytest.mark.parametrize("stop", [5, 8])
+def test_validations_within_an_epoch_are_gone_on_from(stop, cells_file, tiny, resume, tmp_path, monkeypatch):
+    settings = {"training.checkpoint_every": 2, "training.evaluate_every": 2}
+    whole = tiny(cells_file, tmp_path / "whole", settings)
+    with monkeypatch.context() as patch:
+        stop_at_step(patch, stop)
+        with pytest.raises(Interrupted):
+            tiny(cells_file, tmp_path / "run", settings)
+    resumed = resume(tmp_path / "run")
+    assert_same(resumed, whole)
+    steps = [pd.read_csv(run.folder / "history.csv")["step"].tolist() for run in (resumed, whole)]
+    assert steps[0] == steps[1]
+    assert steps[0][:3] == [2, 4, 6]
+
+
 @pytest.fixture
 def begun(cells, tiny, tmp_path, monkeypatch):
     """Return a function that begins a run and stops it in the first epoch."""

@@ -13,7 +13,7 @@ from genoken.cli.options import MinCoverage, Quiet, RunFolder
 def command(
     run: RunFolder,
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="An .h5ad file; --genes needs none.", show_default=False)
+        Path | None, typer.Argument(metavar="FILE", help="A file, as for genoken train; --genes needs none.", show_default=False)
     ] = None,
     *,
     output: Annotated[

@@ -28,7 +28,9 @@ def command(
     run: RunFolder,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="An .h5ad file; the run's own test samples when left out.", show_default=False),
+        typer.Argument(
+            metavar="FILE", help="A file, as for genoken train; the run's own test samples when left out.", show_default=False
+        ),
     ] = None,
     method: Annotated[
         str, typer.Option(metavar="WORD", help=with_choices("How genes are scored", METHODS))

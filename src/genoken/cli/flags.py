@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import keyword
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,8 @@ MONITORS = ("objective", "loss", "macro_f1", "accuracy", "balanced_accuracy", "r
 """Validation metrics that can choose the weights."""
 LOGGERS = ("tensorboard", "csv", "wandb", "none")
 """Where training curves can go."""
+TOKEN_OBJECTIVES = ("masked_feature", "masked_value", "phenotype")
+"""What can be hidden and asked for."""
 LEVELS = ("debug", "info", "warning", "error")
 """How much libraries can tell."""
 
@@ -56,7 +59,8 @@ class Flag:
     choices
         The allowed words; empty for any value.
     several
-        Whether one value holds several words, with commas between them; ``none`` stands for an empty list.
+        Whether one value holds several words, with commas between them; ``none`` stands for an empty list. Words that are not
+        among choices are numbers.
     metavar
         Name of the value on the help page.
     short
@@ -75,8 +79,9 @@ class Flag:
 
     @property
     def parameter(self) -> str:
-        """Name of the Python parameter."""
-        return self.name.replace("-", "_")
+        """Name of the Python parameter; ``from`` is a word of the language, so an underscore follows it."""
+        name = self.name.replace("-", "_")
+        return f"{name}_" if keyword.iskeyword(name) else name
 
     def read(self, value: Any) -> Any:
         """Return what was typed as the value that is meant.
@@ -84,12 +89,20 @@ class Flag:
         Raises
         ------
         ConfigError
-            When a word is not among the choices; the message names the nearest one.
+            When a word is not among the choices, the message names the nearest one; or when it should be a number.
         """
         if not self.several:
             return one_of(value, self.choices, f"--{self.name}") if self.choices else value
         words = [word.strip() for word in value.split(",") if word.strip()]
-        return [] if words == ["none"] else [one_of(word, self.choices, f"--{self.name}") for word in words]
+        if words == ["none"]:
+            return []
+        return [one_of(word, self.choices, f"--{self.name}") if self.choices else self._number(word) for word in words]
+
+    def _number(self, word: str) -> float:
+        try:
+            return float(word)
+        except ValueError as error:
+            raise ConfigError(f"'{word}' is not a number", where=f"--{self.name}", remedy="for example: 0.1,0.5") from error
 
 
 TRAIN_FLAGS: tuple[Flag, ...] = (
@@ -106,15 +119,20 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("tokenizer", "tokenizer.kind", str, DATA, "How a sample becomes tokens.", kinds("tokenizers")),
     Flag("tokens", "tokenizer.tokens", str, DATA, "Which genes become tokens.", ("expressed", "all")),
     Flag("hvgs", "tokenizer.hvgs", int, DATA, "Highly variable genes, chosen on the train split; 0 for all.", metavar="N"),
+    Flag("top-genes", "tokenizer.top_genes", int, DATA, "Binned tokens: variable genes, the most variable first.", metavar="N"),
+    Flag("bin-edges", "tokenizer.edges", str, DATA, "Binned tokens: bin edges, with commas.", several=True, metavar="EDGES"),
     Flag("max-tokens", "tokenizer.max_tokens", int, DATA, "Most tokens of one sample; the highest values stay.", metavar="N"),
     Flag(
         "min-coverage", "data.min_coverage", float, DATA, "Share of the model's genes that another file must hold.", metavar="SHARE"
     ),
     Flag("limit-samples", "data.limit_samples", int, DATA, "Use at most this many samples.", metavar="N"),
+    Flag("train-share", "data.train_share", float, DATA, "Share of the train samples to learn from.", metavar="SHARE"),
     Flag("strict", "data.strict", bool, DATA, "Refuse samples without a label, and empty ones, instead of leaving them out."),
     Flag("preset", "", str, MODEL, "Named configuration to start from.", metavar="NAME"),
     Flag("config", "", Path, MODEL, "YAML file, laid over the preset.", metavar="FILE"),
     Flag("set", "", list[str], MODEL, "Any setting, laid over the file; can be repeated.", metavar="PATH=VALUE"),
+    Flag("from", "", Path, MODEL, "Pretraining run whose tokenizer, weights and split are taken over.", metavar="FOLDER"),
+    Flag("pooling", "model.pooling", str, MODEL, "What stands for the sample: its CLS token, or the mean of all.", ("cls", "mean")),
     Flag("encoder", "model.encoder.kind", str, MODEL, "Body of the network.", kinds("encoders")),
     Flag(
         "baselines", "evaluation.baselines", str, MODEL, "Simple rivals, with commas.", (*kinds("baselines"), "none"), several=True
@@ -124,8 +142,8 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
         "evaluation.rivals",
         str,
         MODEL,
-        "Encoders to train as rivals, with commas.",
-        ("mlp", "linear", "none"),
+        "Networks to train as rivals, with commas.",
+        ("mlp", "linear", "scratch", "none"),
         several=True,
     ),
     Flag(
@@ -140,11 +158,22 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("batch-size", "training.batch_size", int, TRAINING, "Samples per batch.", metavar="N"),
     Flag("tokens-per-batch", "training.tokens_per_batch", int, TRAINING, "Most tokens of one batch; 0 for no bound.", metavar="N"),
     Flag("eval-batch-size", "training.eval_batch_size", int, TRAINING, "Samples per batch when not training.", metavar="N"),
+    Flag("balanced-sampling", "training.balanced_sampling", bool, TRAINING, "Show every class equally often in an epoch."),
     Flag("accumulate", "training.accumulate", int, TRAINING, "Batches per optimizer step.", metavar="N"),
     Flag("learning-rate", "training.learning_rate", float, TRAINING, "Highest learning rate of AdamW.", metavar="RATE"),
+    Flag("freeze-layers", "training.freeze_layers", int, TRAINING, "Lowest blocks to freeze, with the embedding.", metavar="N"),
+    Flag(
+        "layer-decay",
+        "training.layer_decay",
+        float,
+        TRAINING,
+        "Factor on the learning rate from each block to the one below it.",
+        metavar="FACTOR",
+    ),
     Flag("weight-decay", "training.weight_decay", float, TRAINING, "Decoupled weight decay.", metavar="RATE"),
     Flag("warmup", "training.warmup", float, TRAINING, "Share of the steps, 0 to 1, over which the rate rises.", metavar="SHARE"),
     Flag("patience", "training.patience", int, TRAINING, "Epochs without improvement before stopping; 0: never stop.", metavar="N"),
+    Flag("evaluate-every", "training.evaluate_every", int, TRAINING, "Steps between validations; 0: one per epoch.", metavar="N"),
     Flag("monitor", "training.monitor", str, TRAINING, "Validation metric that chooses the best weights.", MONITORS),
     Flag("seed", "training.seed", int, TRAINING, "Every random draw is a function of it.", metavar="N"),
     Flag("fast-dev-run", "", bool, TRAINING, "Try everything out: 200 samples, 4 batches, 1 epoch."),
@@ -167,6 +196,31 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("quiet", "", bool, OUTPUT, "Write nothing but errors."),
 )
 """Every flag of ``genoken train``, in the order of its help page."""
+
+_NOT_OF_PRETRAINING = frozenset(
+    {"label", "group", "positive", "train", "val", "test", "task", "split", "folds", "tokens", "strict", "baselines", "rivals",
+     "contrast", "monitor", "encoder", "output", "fast-dev-run", "from", "train-share",
+     "balanced-sampling"}
+)  # fmt: skip
+PRETRAIN_FLAGS: tuple[Flag, ...] = (
+    Flag("eval", "", list[str], DATA, "Files to report on, in place of samples held out; can be repeated.", metavar="FILES"),
+    Flag("group", "data.group", str, DATA, "Column whose values are held out whole, such as a compound.", metavar="COLUMN"),
+    Flag("test-share", "data.test", float, DATA, "Share of the samples held out to be reported on.", metavar="SHARE"),
+    Flag("phenotypes", "", str, DATA, "Columns of obs that become tokens, with commas.", metavar="COLUMNS"),
+    Flag("phenotype-map", "data.phenotype_map", str, DATA, "JSON file that fixes the phenotypes' values.", metavar="FILE"),
+    Flag("strict", "data.strict", bool, DATA, "Refuse samples with missing values instead of leaving them out."),
+    Flag("objective", "", str, MODEL, "What is hidden and asked for, with commas.", TOKEN_OBJECTIVES, several=True),
+    Flag("mask-probability", "", float, MODEL, "Share of the features' tokens that is hidden.", metavar="SHARE"),
+    Flag("from", "", Path, MODEL, "Earlier pretraining run to go on from.", metavar="FOLDER"),
+    Flag("width", "model.width", int, MODEL, "Numbers per token.", metavar="N"),
+    Flag("layers", "model.encoder.layers", int, MODEL, "Blocks of the transformer.", metavar="N"),
+    Flag("heads", "model.encoder.heads", int, MODEL, "Attention heads per block.", metavar="N"),
+    Flag("feed-forward", "model.encoder.feed_forward", int, MODEL, "Width of a block's hidden layer.", metavar="N"),
+    *(flag for flag in TRAIN_FLAGS if flag.name not in _NOT_OF_PRETRAINING),
+    Flag("output", "", Path, OUTPUT, "Run folder; runs/pretrained-FILE when left out.", metavar="FOLDER", short="-o"),
+    Flag("fast-dev-run", "", bool, TRAINING, "Try everything out: 200 samples, 4 batches, 1 epoch."),
+)
+"""Every flag of ``genoken pretrain``."""
 
 
 @dataclass(frozen=True)
@@ -204,20 +258,22 @@ def with_choices(text: str, choices: Sequence[str]) -> str:
     return f"{text.rstrip('.')}: {', '.join(choices)}." if choices else text
 
 
-def read_flags(values: Mapping[str, Any]) -> Given:
+def read_flags(values: Mapping[str, Any], flags: Sequence[Flag] = TRAIN_FLAGS) -> Given:
     """Sort what was typed into settings and the rest.
 
     Parameters
     ----------
     values
         Parameter name to what was typed; ``None``, ``False`` or an empty list where a flag was not given.
+    flags
+        The verb's flags.
 
     Raises
     ------
     ConfigError
         When a word is not among a flag's choices.
     """
-    typed = {flag: flag.read(values[flag.parameter]) for flag in TRAIN_FLAGS if _was_typed(values.get(flag.parameter))}
+    typed = {flag: flag.read(values[flag.parameter]) for flag in flags if _was_typed(values.get(flag.parameter))}
     return Given(
         settings={flag.path: value for flag, value in typed.items() if flag.path},
         others={flag.parameter: value for flag, value in typed.items() if not flag.path},
@@ -228,19 +284,23 @@ def _was_typed(value: Any) -> bool:
     return value is not None and value is not False and value != []  # 0 was typed, although it equals False
 
 
-def takes_flags(command: Callable[[Path | None, Given], None]) -> Callable[..., None]:
-    """Give a command of a file, which may be left out, every flag of the table in place of its parameter ``given``."""
-    file, _ = inspect.signature(command).parameters.values()
-    hint = get_type_hints(command, include_extras=True)[file.name]
-    parameters = [file.replace(annotation=hint, default=None), *(_parameter(flag) for flag in TRAIN_FLAGS)]
+def takes_flags(flags: Sequence[Flag]) -> Callable[[Callable[[Any, Given], None]], Callable[..., None]]:
+    """Give a command of a file or several, which may be left out, these flags in place of its parameter ``given``."""
 
-    @functools.wraps(command)
-    def parsed(**values: Any) -> None:
-        command(values.pop(file.name), read_flags(values))
+    def decorate(command: Callable[[Any, Given], None]) -> Callable[..., None]:
+        file, _ = inspect.signature(command).parameters.values()
+        hint = get_type_hints(command, include_extras=True)[file.name]
+        parameters = [file.replace(annotation=hint, default=None), *(_parameter(flag) for flag in flags)]
 
-    parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    parsed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return parsed
+        @functools.wraps(command)
+        def parsed(**values: Any) -> None:
+            command(values.pop(file.name), read_flags(values, flags))
+
+        parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        parsed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return parsed
+
+    return decorate
 
 
 def _parameter(flag: Flag) -> inspect.Parameter:

@@ -30,16 +30,22 @@ _ALLOWED_WITH_RESUME = ("resume", "log_level", "quiet")
 _ARGUMENTS = ("label", "group", "positive", "train", "val", "test", "preset", "config", "overwrite")
 
 
-@takes_flags
+@takes_flags(TRAIN_FLAGS)
 def command(
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="An .h5ad file.", show_default=False)], given: Given
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="An .h5ad, .zarr, .gctx or .gct file, or one of 10x (.h5 or folder).", show_default=False
+        ),
+    ],
+    given: Given,
 ) -> None:
     """Train on a file, compare with simple baselines, write a report.
 
     What stands later wins: --preset, --config, --set, all other flags. The whole configuration is saved as config.yaml.
     """
     others = given.others
-    _set_log_level(others.get("log_level", "warning"))
+    set_log_level(others.get("log_level", "warning"))
     resume = others.get("resume")
     if resume is not None:
         _refuse_settings_of_resumed(file, given)
@@ -50,7 +56,7 @@ def command(
     try:
         train(**arguments, show=Show(quiet="quiet" in others))
     except Stopped as stopped:
-        stopped.advice = _advice(resume or arguments["output"])
+        stopped.advice = advice(resume or arguments["output"], "train")
         raise
 
 
@@ -78,20 +84,30 @@ def settings_of(given: Given) -> dict[str, Any]:
 
 def _arguments(file: Path | None, given: Given) -> dict[str, Any]:
     """Return the arguments of the workflow; the folder is always named, so that a stopped run can say how to go on."""
-    from genoken.workflows.assemble import resolve_config
     from genoken.workflows.request import default_folder
 
     others, settings = given.others, settings_of(given)
-    label = others.get("label") or resolve_config(others.get("preset", ""), others.get("config"), settings).data.label
+    label = others.get("label") or _label_of(given, settings)
     first = file or others.get("train")
     if first is None:
         raise ConfigError("no file to train on is named", remedy="for example: genoken train cells.h5ad --label cell_type")
     return {
         "data": file,
         **{name: others[name] for name in _ARGUMENTS if name in others},
+        **({"start_from": others["from_"]} if "from_" in others else {}),
         "settings": settings,
         "output": others.get("output") or default_folder({"data": first}, label),
     }
+
+
+def _label_of(given: Given, settings: dict[str, Any]) -> str:
+    """Return the label that the configuration names, for the name of the folder."""
+    from genoken.workflows.assemble import resolve_config
+    from genoken.workflows.start import read_start
+
+    others = given.others
+    pretrained = read_start(others["from_"]).settings() if "from_" in others else None
+    return resolve_config(others.get("preset", ""), others.get("config"), settings, pretrained=pretrained).data.label
 
 
 def _refuse_settings_of_resumed(file: Path | None, given: Given) -> None:
@@ -105,15 +121,17 @@ def _refuse_settings_of_resumed(file: Path | None, given: Given) -> None:
         )
 
 
-def _advice(folder: Path) -> str:
-    from genoken.workflows.train import STATE
+def advice(folder: Path, verb: str) -> str:
+    """Return how a run that was stopped can be finished."""
+    from genoken.workflows.state import STATE
 
     if not (folder / STATE).is_file():
         return "nothing was trained yet"
-    return f"go on with: genoken train --resume {shlex.quote(str(folder))}"
+    return f"go on with: genoken {verb} --resume {shlex.quote(str(folder))}"
 
 
-def _set_log_level(name: str) -> None:
+def set_log_level(name: str) -> None:
+    """Let libraries tell what is of this level or above."""
     level = logging.getLevelNamesMapping()[name.upper()]
     logging.disable(level - 1)
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from genoken.core import _yaml
 from genoken.core.components import component_to_dict, resolve, settings
-from genoken.core.contracts import Baseline, Encoder, Objective, Split, Tokenizer
+from genoken.core.contracts import Baseline, Encoder, Objective, Split, Tokenizer, TokenObjective
 from genoken.core.errors import ConfigError, suggestion
 
 
@@ -52,6 +52,8 @@ class DataSettings:
     """Smallest share of the vocabulary that another file must hold."""
     limit_samples: int = 0
     """Use at most this many samples (a stratified draw); 0 for all."""
+    train_share: Fraction = 1.0
+    """Share of the train samples, of each class, that is learned from; validation and test samples stay as they are."""
     strict: bool = False
     """Refuse samples without a label, and empty samples, instead of leaving them out with a count."""
 
@@ -103,6 +105,9 @@ class TrainingSettings:
     """Upper bound of the tokens of one batch; 0 for none."""
     eval_batch_size: int = 0
     """Samples per batch when not training; 0: four times ``batch_size``."""
+    balanced_sampling: bool = False
+    """Draw the samples of an epoch so that every class is seen equally often. Class weights come on top of it: they are none with
+    ``objective.class_weight_power: 0``."""
     learning_rate: Positive = 5e-4
     """Highest learning rate of AdamW."""
     weight_decay: NonNegative = 0.01
@@ -122,6 +127,10 @@ class TrainingSettings:
     """Course of the learning rate after the warm-up."""
     accumulate: Count = 1
     """Batches per optimizer step; the last, partial window counts as it is."""
+    freeze_layers: Annotated[int, Field(ge=0)] = 0
+    """Blocks, from the lowest on, that stay as they were pretrained, together with the embedding; 0: everything is learned."""
+    layer_decay: Fraction = 1.0
+    """Factor on the learning rate from a block to the one below it, and from the lowest to the embedding; 1: the same for all."""
     clip_norm: NonNegative = 1.0
     """Largest norm of the gradient; 0 for no clipping."""
     patience: Annotated[int, Field(ge=0)] = 5
@@ -140,6 +149,8 @@ class TrainingSettings:
     """Recompute each layer's states in the backward pass, to save memory."""
     num_workers: int = 0
     """Threads that prepare batches ahead of the step; 0: in the training thread."""
+    evaluate_every: Annotated[int, Field(ge=0)] = 0
+    """Optimizer steps between validations, across the ends of epochs; 0: one after each epoch."""
     checkpoint_every: int = 0
     """Optimizer steps between checkpoints; 0: one per epoch."""
     keep_last: Count = 2
@@ -166,8 +177,8 @@ class EvaluationSettings:
 
     baselines: tuple[Annotated[Baseline, _Family("baselines")], ...] = ()
     """Simple rivals, fitted on the same folds and features."""
-    rivals: tuple[Literal["mlp", "linear"], ...] = ()
-    """Other encoders trained by the same machinery."""
+    rivals: tuple[Literal["mlp", "linear", "scratch"], ...] = ()
+    """Networks trained by the same machinery: with another encoder, or (``scratch``) the same network without its pretraining."""
     contrast: Literal["none", "random_split"] = "none"
     """``random_split``: fit everything a second time on random samples, in as many folds and in the same shares, to show how much a
     split across groups leaks."""
@@ -195,6 +206,50 @@ class RunConfig:
     """How the weights are found."""
     evaluation: EvaluationSettings = dataclasses.field(default_factory=EvaluationSettings)
     """What the model is held against."""
+
+
+@settings
+class PretrainDataSettings:
+    """Which values and columns, and what is held out."""
+
+    source: str = "auto"
+    """``auto``, ``X``, ``raw`` or ``layers/NAME``: where the values are."""
+    group: str = ""
+    """Column of ``obs`` whose values are held out whole, such as a donor or a compound; empty: single samples are."""
+    test: Fraction = 0.2
+    """Share of the samples that are held out to be reported on; 0 where other files are named for that."""
+    val: Fraction = 0.05
+    """Share of the remaining samples that choose the best weights."""
+    floor_by: str = ""
+    """Column of ``obs``, such as the cell line, each value of which has a trivial rule of its own to be held against."""
+    phenotypes: tuple[str, ...] = ()
+    """Columns of ``obs`` that become tokens in front of the features."""
+    phenotype_map: str = ""
+    """JSON file ``{column: [values]}`` that fixes the phenotypes' values; empty: those of the train samples."""
+    min_coverage: Fraction = 0.5
+    """Smallest share of the first file's features that every other file must hold."""
+    shared: Literal["first", "common", "union"] = "first"
+    """Which features of several files are kept: those of the first file, those of all files, or all."""
+    limit_samples: int = 0
+    """Use at most this many samples, drawn by the seed; 0 for all."""
+    strict: bool = False
+    """Refuse samples with missing values instead of leaving them out with a count."""
+
+
+@settings
+class PretrainConfig:
+    """Everything that decides a pretraining run."""
+
+    data: PretrainDataSettings = dataclasses.field(default_factory=PretrainDataSettings)
+    """Which values and columns, and what is held out."""
+    tokenizer: Annotated[Tokenizer, _Family("tokenizers")] = None  # type: ignore[assignment]
+    """How a sample becomes tokens."""
+    model: ModelSettings = dataclasses.field(default_factory=ModelSettings)
+    """The network; its head is for supervised runs and not used. Its linear path, for panels, is a Gaussian over all features."""
+    objectives: tuple[Annotated[TokenObjective, _Family("objectives")], ...] = ()
+    """What is hidden and asked for; empty: features where tokens have no value, values where they have one, and phenotypes."""
+    training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
+    """How the weights are found."""
 
 
 _DEFAULT_KINDS = {"split": "auto", "tokenizer": "continuous", "objective": "classify", "model.encoder": "transformer"}
@@ -337,25 +392,48 @@ def override(content: dict[str, Any], assignments: Mapping[str, Any]) -> dict[st
     """Return a copy of nested plain values with ``a.b.c`` set for each assignment.
 
     A component given by its bare kind is expanded. When an assignment changes a component's ``kind``, the options of the old kind
-    are dropped. Outer paths are applied before inner ones, and among equals kinds first, so that their order does not matter.
+    are dropped. Outer paths are applied before inner ones, and among equals kinds first, so that their order does not matter. A
+    number in a path is the place, from 0, of an item in a list that is there, as in ``objectives.0.probability``.
+
+    Raises
+    ------
+    ConfigError
+        When a list has no such item.
     """
     result = _copy(content)
     ordered = sorted(assignments.items(), key=lambda item: (item[0].count("."), not item[0].endswith(".kind")))
     for path, value in ordered:
         *parents, last = path.split(".")
-        place = result
+        place: Any = result
         for parent in parents:
-            inner = place.get(parent)
+            key = _key_in(place, parent, path)
+            inner = place[key] if isinstance(place, list) else place.get(key)
             if isinstance(inner, str):
                 inner = {"kind": inner}
-            elif not isinstance(inner, dict):
+            elif not isinstance(inner, (dict, list)):
                 inner = {}
-            place[parent] = inner
+            place[key] = inner
             place = inner
+        key = _key_in(place, last, path)
         if last == "kind" and place.get("kind") != value:
             place.clear()
-        place[last] = value
+        place[key] = value
     return result
+
+
+def _key_in(place: dict[str, Any] | list[Any], name: str, path: str) -> Any:
+    """Return the key of one part of a dotted path: its name in a mapping, its place in a list."""
+    count = len(place) if isinstance(place, list) else 0
+    is_place = name.isdecimal()
+    if isinstance(place, dict) and not is_place:
+        return name
+    if isinstance(place, list) and is_place and int(name) < count:
+        return int(name)
+    if not count:
+        remedy = "set the whole list, or name a preset that has one"
+        raise ConfigError(f"'{path}': there is no list that has an item {name}", remedy=remedy)
+    items = "item 0" if count == 1 else f"items 0 to {count - 1}"
+    raise ConfigError(f"'{path}': the list has no item '{name}'", remedy=f"it has {items}")
 
 
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -375,7 +453,7 @@ def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
 def _copy(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _copy(item) for name, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_copy(item) for item in value]
     return value
 

@@ -26,6 +26,8 @@ class Reader(abc.ABC):
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     """File name endings that this reader takes, lower case, with the dot."""
+    folder_files: ClassVar[tuple[str, ...]] = ()
+    """Names of files by which a folder that this reader takes is known: it holds one of them."""
 
     @abc.abstractmethod
     def read(self, path: Path) -> Samples:
@@ -44,11 +46,14 @@ class TokenizerState:
         Name to float64 array of shape (features,), for example train means.
     facts
         Anything else, in JSON's own types.
+    symbols
+        Readable name of each feature, where the vocabulary came with names; else those of the file are taken.
     """
 
     feature_ids: tuple[str, ...]
     per_feature: Mapping[str, np.ndarray] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    symbols: tuple[str, ...] = ()
 
 
 class Tokenizer(abc.ABC):
@@ -76,6 +81,10 @@ class Tokenizer(abc.ABC):
     @abc.abstractmethod
     def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
         """Return the packed tokens of these rows of the prepared matrix."""
+
+    @abc.abstractmethod
+    def lengths(self, prepared: sp.csr_matrix, state: TokenizerState) -> np.ndarray:
+        """Return the number of tokens that :meth:`encode` gives each sample, int64, without making them."""
 
 
 class Split(abc.ABC):
@@ -159,6 +168,80 @@ class Objective(abc.ABC):
         """Return class probabilities (samples, classes), or predictions (samples,) in the target's own units."""
 
 
+class TokenObjective(abc.ABC):
+    """Hides tokens, asks what was hidden, scores. Members are combined with weights; never owns a layer."""
+
+    segment: ClassVar[Literal["features", "phenotypes"]]
+    """Which tokens it hides."""
+    weight: float
+    """Weight of its mean loss beside those of other objectives."""
+
+    @abc.abstractmethod
+    def draw(self, seed: int, epoch: int, num_epochs: int) -> MaskDraw:
+        """Return the draw of masks for one epoch of training, or for evaluation (``epoch`` -1)."""
+
+    @abc.abstractmethod
+    def head(self, layout: Layout) -> HeadSpec:
+        """Return what the model must output at each target."""
+
+    @abc.abstractmethod
+    def hide(self, batch: Batch, layout: Layout, draw: MaskDraw, statistics: FeatureStatistics | None = None) -> Batch:
+        """Return the batch with some tokens hidden, and its targets written.
+
+        Written are ``targets["KIND.places"]``, int64 indices into the batch's tokens, ascending, and ``targets["KIND.labels"]``,
+        one per place, where ``KIND`` is the objective's kind. Targets of other objectives are kept and their tokens left alone, so
+        that objectives may be applied one after the other. The batch is in host memory. ``statistics`` are used by those objectives
+        that standardize.
+        """
+
+    @abc.abstractmethod
+    def loss(self, outputs: Tensor, batch: Batch, layout: Layout) -> LossTerm:
+        """Score outputs of shape (targets, outputs) against the batch's targets."""
+
+    @abc.abstractmethod
+    def measure(self, outputs: Tensor, batch: Batch, layout: Layout) -> Mapping[str, Tensor]:
+        """Return what evaluation collects of each target, name to tensor of shape (targets,)."""
+
+
+@dataclass(frozen=True)
+class MaskDraw:
+    """Which draw of masks this is; together with a sample's row it decides everything that is random about them.
+
+    Parameters
+    ----------
+    seed
+        Seed of the run.
+    epoch
+        Epoch of training, 0 in every epoch where masks are static; -1 in evaluation, whose masks are fixed.
+    probability
+        Share of the segment's tokens that is hidden in this epoch.
+    """
+
+    seed: int
+    epoch: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class FeatureStatistics:
+    """Moments of each feature's values in the train split, in the units of the value channel.
+
+    Parameters
+    ----------
+    mean
+        Shape (features,).
+    deviation
+        Shape (features,), above zero; a feature that hardly varies wants a floor, lest it is blown up.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.mean.shape != self.deviation.shape or not (self.deviation > 0).all():
+            raise ValueError("one mean and one deviation above zero for each feature")
+
+
 class Baseline(abc.ABC):
     """A simple rival, fitted on the same rows and the same features as the model."""
 
@@ -225,8 +308,14 @@ class Explained(Protocol):
     def batch(self, rows: np.ndarray) -> Batch:
         """Return the packed tokens of these rows on the network's device."""
 
-    def class_scores(self, batch: Batch, classes: np.ndarray) -> Tensor:
-        """Return the explained output (samples,), a function of the batch's channels that can be differentiated."""
+    def class_scores(self, batch: Batch, classes: np.ndarray, embedded: Tensor | None = None) -> Tensor:
+        """Return the explained output (samples,), a function that can be differentiated.
+
+        It is one of the batch's channels or, where they are given, of the tokens' vectors (tokens, width).
+        """
+
+    def embedded(self, batch: Batch) -> Tensor:
+        """Return the tokens' vectors (tokens, width), without a gradient."""
 
     def attention(self, row: int) -> list[Tensor]:
         """Return each layer's attention in one sample, mean over heads, as matrices (tokens, tokens)."""
@@ -268,6 +357,8 @@ class Attribution(abc.ABC):
     """Whether a negative score speaks against the class; otherwise scores are magnitudes."""
     note: ClassVar[str]
     """What must be known to read the scores, for the report."""
+    note_without_numbers: ClassVar[str] = ""
+    """The same where tokens hold no numbers, such as ranks; empty where it is no other."""
 
     @abc.abstractmethod
     def attribute(self, subject: Explained, rows: np.ndarray, classes: np.ndarray) -> TokenAttribution:

@@ -121,6 +121,14 @@ def sha256_of_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def sha256_of_folder(folder: Path) -> str:
+    """Return the hexadecimal SHA-256 of names and contents of all files in a folder, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(child for child in Path(folder).rglob("*") if child.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
 def check_output_folder(folder: Path, *, overwrite: bool) -> bool:
     """Return whether a folder that is to be written holds something that is replaced; change nothing.
 

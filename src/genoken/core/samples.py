@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-ValueKind = Literal["counts", "normalized", "log", "scaled", "unknown"]
+ValueKind = Literal["counts", "normalized", "log", "real", "scaled", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,13 @@ class Samples:
     features
         One row per feature, indexed by feature id (AnnData's ``var``).
     value_kind
-        What the values are: ``counts``, ``normalized`` (rows scaled to one total, not logged), ``log`` (log1p), ``scaled``
-        (z-scores), or ``unknown``.
+        What the values are: ``counts``, ``normalized`` (rows scaled to one total, not logged), ``log`` (log1p), ``real`` (a dense
+        panel of measurements, such as log2 intensities or z-scores of L1000, in which 0 does not mean "not expressed"; only
+        readers of panels say so), ``scaled`` (z-scores), or ``unknown``.
     origin
         Where the values came from, for messages: a path and a matrix name such as ``cells.h5ad:raw``.
+    notes
+        Sentences for the user, without a full stop: what was left out while reading.
     totals
         Total of each sample over all features of its file, before the logarithm, float64 of shape (samples,); ``None``: those of
         ``values``, which then hold all features of the file.
@@ -39,6 +42,7 @@ class Samples:
     features: pd.DataFrame
     value_kind: ValueKind
     origin: str
+    notes: tuple[str, ...] = ()
     totals: np.ndarray | None = None
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ _KINDS = {
     "counts": "counts",
     "normalized": "normalized values, not logarithms",
     "log": "log-normalized values",
+    "real": "real values of a dense panel",
     "scaled": "scaled values (z-scores)",
     "unknown": "values of unknown kind",
 }
@@ -29,7 +30,7 @@ def value_findings(samples: Samples, matrices: Sequence[Mapping[str, Any]]) -> l
     used = next((matrix for matrix in matrices if matrix["used"]), None)
     evidence = str(used["evidence"]) if used else ""
     name = str(used["name"]) if used else samples.origin
-    level: Level = "ok" if samples.value_kind in ("counts", "log", "normalized") else "warning"
+    level: Level = "ok" if samples.value_kind in ("counts", "log", "normalized", "real") else "warning"
     findings = [
         Finding(level, f"{name} holds {_KINDS[samples.value_kind]}", evidence, "" if level == "ok" else "use counts if you can")
     ]
@@ -38,9 +39,12 @@ def value_findings(samples: Samples, matrices: Sequence[Mapping[str, Any]]) -> l
         findings.append(Finding("warning", "Negative values", detail, "counts and their logarithms are never negative: use those"))
     density = values.nnz / (values.shape[0] * values.shape[1])
     per_sample = np.diff(values.indptr)
+    sign = "other than" if samples.value_kind == "real" else "above"
     findings.append(
         Finding(
-            "ok", f"{1 - density:.0%} of the values are 0", f"a sample has {int(np.median(per_sample)):,} features above 0 (median)"
+            "ok",
+            f"{1 - density:.0%} of the values are 0",
+            f"a sample has {int(np.median(per_sample)):,} features {sign} 0 (median)",
         )
     )
     findings += _empty_samples(samples, per_sample)
@@ -110,7 +114,7 @@ def duplicate_findings(samples: Samples, labels: pd.Series | None, groups: pd.Se
 def identifier_findings(samples: Samples) -> tuple[Identifiers, list[Finding]]:
     """Return what the feature ids are, with the species from the sample table where it is given there."""
     found = identify(samples.features.index)
-    named = _named_species(samples.table)
+    named = named_species(samples.table)
     findings = []
     if named and found.type == "ensembl" and found.species not in ("unknown", named):
         detail = f"the ids are of {found.species}, the sample table says {named}"
@@ -139,7 +143,7 @@ def identifier_findings(samples: Samples) -> tuple[Identifiers, list[Finding]]:
     return found, findings
 
 
-def _named_species(table: pd.DataFrame) -> str:
+def named_species(table: pd.DataFrame) -> str:
     """Return the species that an ``organism`` or ``species`` column gives for all samples, or nothing."""
     for name in table:
         if str(name).lower() in ("organism", "species"):

@@ -81,12 +81,16 @@ def check_samples(
     groups = classes_of(table[group_name]) if group_name else None
 
     identifiers, about_ids = identifier_findings(samples)
+    findings += [Finding("warning", note[:1].upper() + note[1:], samples.origin) for note in samples.notes]
     findings += value_findings(samples, matrices) + _finite(problems) + _without_repeats(about_ids, problems)
     findings += duplicate_findings(samples, labels, groups) + group_problem
     findings += label_findings(table[label_name], label_name) if label_name else label_problem or _label_candidates(table)
     findings += group_findings(table[group_name], group_name) if group_name else _no_group(table)
     confounding, about_groups = _confounding(table, labels, label_name, group_name)
     findings += about_groups
+    settings = {"data.source": source} if source != "auto" else {}
+    if samples.value_kind == "real":
+        settings["tokenizer.tokens"] = "all"
     memory = memory_mb(samples)
     findings.append(
         Finding("ok", f"About {max(memory, 1):,.0f} MB of memory for the values", "and for the copy that training works on")
@@ -103,7 +107,7 @@ def check_samples(
         "group": {"name": group_name, "count": int(groups.nunique())} if groups is not None else None,
         "confounding": confounding,
         "memory_mb": memory,
-        "suggestion": "" if refused else _command(table, file, likely, group_name, groups, source),
+        "suggestion": "" if refused else _command(table, file, likely, group_name, groups, settings),
         "findings": [vars(finding).copy() for finding in findings],
     }
 
@@ -192,7 +196,7 @@ def _likely_label(table: pd.DataFrame) -> str:
     return next(iter(guess_label_columns(table)), "COLUMN")
 
 
-def _command(table: pd.DataFrame, file: str, label: str, group: str, groups: pd.Series | None, source: str) -> str:
+def _command(table: pd.DataFrame, file: str, label: str, group: str, groups: pd.Series | None, settings: Mapping[str, str]) -> str:
     """Return the ``genoken train`` command for this file."""
     if not file:
         arguments = "".join(f", {name}={value!r}" for name, value in (("label", label), ("group", group)) if value)
@@ -200,7 +204,7 @@ def _command(table: pd.DataFrame, file: str, label: str, group: str, groups: pd.
     words = ["genoken", "train", file, "--label", label]
     if group and group != label and group in table and groups is not None:
         words += ["--group", group] if groups.nunique() >= 3 else ["--split", "random"]
-    if source != "auto":
-        words += ["--set", f"data.source={source}"]
+    for path, value in settings.items():
+        words += ["--set", f"{path}={value}"]
     words += ["-o", f"runs/{Path(file).name.split('.')[0] or 'run'}"]
     return shlex.join(words)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 import torch
+from torch.utils.data import Dataset
 
 from genoken.core.batch import Batch
 from genoken.core.contracts import Tokenizer, TokenizerState
+from genoken.core.layout import Layout
+from genoken.data.phenotype_tokens import add_phenotypes, extend_layout
 from genoken.data.token_dropout import visible_tokens
+from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 
 
 @dataclass(frozen=True)
-class TokenDataset:
-    """Rows of a prepared matrix with their targets.
+class TokenDataset(Dataset[Batch]):
+    """Rows of a prepared matrix with their targets: a torch ``Dataset`` whose items are samples.
 
     Parameters
     ----------
@@ -25,27 +32,55 @@ class TokenDataset:
         CSR matrix (samples, vocabulary) from :meth:`genoken.core.contracts.Tokenizer.prepare`.
     labels
         Class codes or real targets, shape (samples,); ``None`` when predicting.
+    phenotypes
+        Which phenotypes stand in front of the features; ``None`` for none.
+    phenotype_codes
+        Their entries in each sample, int64 of shape (samples, phenotypes), see :meth:`PhenotypeVocabulary.codes`.
     """
 
     tokenizer: Tokenizer
     state: TokenizerState
     prepared: sp.csr_matrix
     labels: np.ndarray | None = None
+    phenotypes: PhenotypeVocabulary | None = None
+    phenotype_codes: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return self.prepared.shape[0]
 
+    def __getitem__(self, row: int) -> Batch:
+        """Return one sample as a batch of its own, for :func:`collate`."""
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)} samples")
+        return self.batch(np.array([row % len(self)]))
+
     def lengths(self) -> np.ndarray:
         """Return the number of tokens of each sample, CLS included, int64."""
+        own = self.tokenizer.lengths(self.prepared, self.state)
+        return own if self.phenotypes is None else own + len(self.phenotypes.columns) + 1
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the samples' tokens consist of."""
         layout = self.tokenizer.layout(self.state)
-        if layout.emits_every_feature:
-            return np.full(len(self), layout.max_tokens, dtype=np.int64)
-        return np.minimum(np.diff(self.prepared.indptr).astype(np.int64) + int(layout.has_cls), layout.max_tokens)
+        return layout if self.phenotypes is None else extend_layout(layout, self.phenotypes, end=True)
+
+    def take(self, rows: np.ndarray) -> TokenDataset:
+        """Return the samples of these rows."""
+        return replace(
+            self,
+            prepared=self.prepared[rows],
+            labels=None if self.labels is None else self.labels[rows],
+            phenotype_codes=None if self.phenotype_codes is None else self.phenotype_codes[rows],
+        )
 
     def batch(self, rows: np.ndarray) -> Batch:
         """Return the packed tokens of these rows as a batch without targets."""
-        return Batch.from_tokens(self.tokenizer.encode(self.prepared, rows, self.state), rows)
+        tokens = self.tokenizer.encode(self.prepared, rows, self.state)
+        if self.phenotype_codes is not None:
+            tokens = add_phenotypes(tokens, self.phenotype_codes[rows], self.layout)
+        return Batch.from_tokens(tokens, rows)
 
     def training_batch(self, rows: np.ndarray, *, token_dropout: float, seed: int, epoch: int) -> Batch:
         """Return the batch of a training step, with some tokens hidden from the encoder when ``token_dropout`` is above 0."""
@@ -56,3 +91,23 @@ class TokenDataset:
         visible = visible_tokens(offsets, np.asarray(rows), token_dropout, seed, epoch)
         lengths = np.diff(np.searchsorted(visible, offsets))
         return replace(batch, visible=torch.from_numpy(visible), visible_lengths=tuple(lengths.tolist()))
+
+
+def collate(items: Sequence[Batch]) -> Batch:
+    """Put samples, items of a :class:`TokenDataset`, into one batch: the ``collate_fn`` of a torch ``DataLoader``.
+
+    The batch is the one that :meth:`TokenDataset.batch` makes of the same rows. Items are as the data set gives them, nothing is
+    hidden in them yet: objectives hide in batches.
+
+    Parameters
+    ----------
+    items
+        At least one.
+    """
+    lengths = tuple(length for item in items for length in item.lengths)
+    return Batch(
+        channels={name: torch.cat([item.channels[name] for item in items]) for name in items[0].channels},
+        lengths=lengths,
+        offsets=torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32),
+        rows=torch.cat([item.rows for item in items]),
+    )

@@ -38,3 +38,18 @@ def row_hashes(values: sp.csr_matrix) -> np.ndarray:
         offsets = values.indptr[start : stop + 1] - begin
         hashes[start:stop] = sums[offsets[1:]] - sums[offsets[:-1]]
     return hashes
+
+
+def first_copies(values: sp.csr_matrix, *, fewest_values: int) -> np.ndarray:
+    """Return for each row the first one that is equal to it, int64 (samples,); itself where there is none before it.
+
+    Parameters
+    ----------
+    values
+        As for :func:`row_hashes`.
+    fewest_values
+        Rows with fewer stored values are copies of none: different samples too easily look the same.
+    """
+    _, first, inverse = np.unique(row_hashes(values), return_index=True, return_inverse=True)
+    is_filled = np.diff(values.indptr) >= fewest_values
+    return np.where(is_filled, first[inverse], np.arange(values.shape[0]))

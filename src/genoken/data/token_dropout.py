@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genoken.core.random import seed_for
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
+from genoken.core.random import hash_step, seed_for, unit_interval
 
 
 def visible_tokens(offsets: np.ndarray, rows: np.ndarray, share: float, seed: int, epoch: int) -> np.ndarray:
@@ -30,14 +26,6 @@ def visible_tokens(offsets: np.ndarray, rows: np.ndarray, share: float, seed: in
     places = np.arange(offsets[-1], dtype=np.int64) - np.repeat(offsets[:-1], lengths)
     key = np.uint64(seed_for(seed, "token_dropout", epoch))
     with np.errstate(over="ignore"):
-        per_row = _mix(key + rows.astype(np.uint64) * _GOLDEN)
-        mixed = _mix(np.repeat(per_row, lengths) + places.astype(np.uint64) * _GOLDEN)
-    uniform = (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    return np.flatnonzero((uniform >= share) | (places == 0))
-
-
-def _mix(state: np.ndarray) -> np.ndarray:
-    """Finalizer of splitmix64 (Steele et al., 2014, doi:10.1145/2660193.2660195)."""
-    state = (state ^ (state >> np.uint64(30))) * _MIX_1
-    state = (state ^ (state >> np.uint64(27))) * _MIX_2
-    return state ^ (state >> np.uint64(31))
+        per_row = hash_step(key, rows.astype(np.uint64))
+        mixed = hash_step(np.repeat(per_row, lengths), places.astype(np.uint64))
+    return np.flatnonzero((unit_interval(mixed) >= share) | (places == 0))

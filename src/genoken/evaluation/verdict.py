@@ -24,6 +24,8 @@ MODEL = "model"
 """Name of the model among the predictors."""
 ENCODER_ONLY, PATH_ONLY = "without_linear_path", "linear_path_alone"
 """Predictors that are the model with one of its two summands left out: ablations, not rivals."""
+SCRATCH = "scratch"
+"""Predictor that is the same network without its pretraining: no rival either."""
 MAIN_METRIC: dict[Task, str] = {"classification": "macro_f1", "regression": "r2"}
 """Metric that the verdict is about."""
 _METRIC_WORDS = {"macro_f1": "macro-F1", "r2": "R²"}
@@ -62,8 +64,9 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
     The difference is to the best baseline by macro-F1 (R² in regression). It is chosen on the test samples themselves, which favors
     the baselines: the model has to beat the luckiest of them. The model's own summands alone, where they are among the predictions,
     are scored on the same draws but are no baselines; a second sentence of the verdict says what the encoder adds to the linear
-    path. Predictions of a cross-validation are pooled over its folds, except that ROC-AUC and average precision rank within folds,
-    and that correlations are averages of those within folds.
+    path. So is the same network from scratch, and a last sentence says what pretraining adds to it. Predictions of a
+    cross-validation are pooled over its folds, except that ROC-AUC and average precision rank within folds, and that correlations
+    are averages of those within folds.
 
     Parameters
     ----------
@@ -73,7 +76,7 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
         Class codes or real targets of shape (samples,).
     predictions
         ``model``, the baselines' names, and ``without_linear_path`` and ``linear_path_alone`` where the model has two summands,
-        to probabilities (samples, classes) or values (samples,).
+        to probabilities (samples, classes) or values (samples,). ``scratch`` where the model was pretrained.
     classes
         Class names in code order; of two, the second is the positive one. Empty for regression.
     groups
@@ -93,7 +96,8 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
     -------
     dict
         ``{"test", "verdict", "ablation", "ablation_difference"}`` as in ``docs/run-folder.md``; ``difference`` is ``None`` without
-        baselines, ``ablation`` empty and ``ablation_difference`` ``None`` where the model has no linear path.
+        baselines, ``ablation`` empty and ``ablation_difference`` ``None`` where the model has no linear path. ``scratch`` and
+        ``scratch_difference`` are there where the same network from scratch is.
     """
     if MODEL not in predictions:
         raise ValueError(f"predictions need the key '{MODEL}'")
@@ -108,7 +112,7 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
         for name, predicted in predictions.items()
     }
     ablation = {name: scores[name] for name in (ENCODER_ONLY, PATH_ONLY) if name in scores}
-    rivals = {name: found for name, found in scores.items() if name != MODEL and name not in ablation}
+    rivals = {name: found for name, found in scores.items() if name not in (MODEL, ENCODER_ONLY, PATH_ONLY, SCRATCH)}
     best = best_baseline(rivals, metric)
     gap = None if best is None else difference(scores, resampled, MODEL, best, metric=metric, draws=draws)
     path_gap = difference(scores, resampled, MODEL, PATH_ONLY, metric=metric, draws=draws) if PATH_ONLY in scores else None
@@ -124,17 +128,23 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
         "curves": {},
     }
     if task == "classification":
-        compared = {name: predicted for name, predicted in predictions.items() if name not in ablation}
+        compared = {name: predicted for name, predicted in predictions.items() if name == MODEL or name in rivals}
         test |= _details(labels, compared, classes, threshold, folds)
     words, found = ("", {}) if best is None else (baseline_words(best, task), scores[best])
     sentences = [verdict_sentence(model_words, words, scores[MODEL], found, gap, resampled, metric=metric)]
     if path_gap is not None:
         sentences.append(ablation_sentence(scores[MODEL], scores[PATH_ONLY], path_gap, resampled, metric=metric))
+    from_scratch: dict[str, Any] = {}
+    if SCRATCH in scores:
+        gain = difference(scores, resampled, MODEL, SCRATCH, metric=metric, draws=draws)
+        from_scratch = {SCRATCH: scores[SCRATCH], "scratch_difference": gain}
+        sentences += [] if gain is None else [pretraining_sentence(gain, resampled)]
     return {
         "test": test,
         "verdict": " ".join(sentences),
         "ablation": ablation,
         "ablation_difference": None if path_gap is None else {"part": PATH_ONLY, **path_gap},
+        **from_scratch,
     }
 
 
@@ -284,6 +294,28 @@ def ablation_sentence(
     if high < 0:
         return f"The encoder makes the model's own linear path worse: {numbers}"
     return f"The model cannot be told apart from its own linear path alone: {numbers}"
+
+
+def pretraining_sentence(gain: Mapping[str, Any], resampled: Bootstrap) -> str:
+    """Return one plain sentence on whether pretraining adds anything to the same network from scratch.
+
+    Parameters
+    ----------
+    gain
+        What :func:`difference` returned for the model and the network from scratch.
+    resampled
+        The draws, for their unit and number.
+    """
+    value, word, against = _signed(gain["value"]), _METRIC_WORDS[gain["metric"]], "the same network from scratch"
+    if gain["interval"] is None:
+        return f"Pretraining changes {word} by {value} against {against}; {_why_no_interval(resampled)}, so this may be chance."
+    low, high = gain["interval"]
+    numbers = f"{value} [{_signed(low)}, {_signed(high)}] {word}"
+    if low > 0:
+        return f"Pretraining adds {numbers} over {against}."
+    if high < 0:
+        return f"Pretraining does harm: {numbers} against {against}."
+    return f"Pretraining does not add anything beyond chance: {numbers} over {against}."
 
 
 def _numbers(one: Mapping[str, Any], other: Mapping[str, Any], gap: Mapping[str, Any], resampled: Bootstrap, metric: str) -> str:

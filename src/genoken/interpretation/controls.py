@@ -67,7 +67,9 @@ def _notes(found: Attributed, num_controls: int) -> list[str]:
     explained = "the output" if subject.target.task == "regression" else "the logit of each sample's class"
     if subject.target.task == "classification":
         explained += " (its label)" if subject.dataset.labels is not None else " (the predicted one, as there are no labels)"
-    notes = [found.method.note, f"What is explained is {explained}; importance is not proof of a cause.", *_model_notes(found)]
+    method = found.method
+    note = method.note if subject.layout.has_numbers else method.note_without_numbers or method.note
+    notes = [note, f"What is explained is {explained}; importance is not proof of a cause.", *_model_notes(found)]
     if len(draw) < draw.num_offered:
         share = f"{len(draw):,} of {draw.num_offered:,} samples"
         notes.append(f"{share} are explained: at most {SAMPLES_PER_CLASS} per class, drawn by the seed.")

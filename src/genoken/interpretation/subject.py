@@ -54,7 +54,7 @@ class Subject:
     @property
     def layout(self) -> Layout:
         """What the tokenizer emits."""
-        return self.dataset.tokenizer.layout(self.dataset.state)
+        return self.dataset.layout
 
     @property
     def pooling(self) -> str:
@@ -87,7 +87,7 @@ class Subject:
         """Return the packed tokens of these rows on the network's device."""
         return self.dataset.batch(np.asarray(rows, dtype=np.int64)).to(self.device)
 
-    def class_scores(self, batch: Batch, classes: np.ndarray) -> Tensor:
+    def class_scores(self, batch: Batch, classes: np.ndarray, embedded: Tensor | None = None) -> Tensor:
         """Return the explained output of each sample for one class, shape (samples,).
 
         Parameters
@@ -96,15 +96,23 @@ class Subject:
             Packed tokens; the value channel may require gradients.
         classes
             Class code of each sample; ignored in regression.
+        embedded
+            Vectors (tokens, width) in the place of those that the embedding makes of the tokens; they may require gradients.
         """
         with self._evaluating():
-            outputs = self.network(batch).outputs
+            outputs = self.network(batch, embedded).outputs
         if self.target.task == "regression":
             return outputs[:, 0]
         codes = torch.as_tensor(np.asarray(classes, dtype=np.int64), device=outputs.device)
         if outputs.shape[1] == 1:
             return torch.where(codes == 1, outputs[:, 0], -outputs[:, 0])
         return outputs.gather(1, codes.unsqueeze(1)).squeeze(1)
+
+    @torch.no_grad()
+    def embedded(self, batch: Batch) -> Tensor:
+        """Return what the embedding makes of the tokens, shape (tokens, width)."""
+        with self._evaluating():
+            return self.network.embedded_tokens(batch)
 
     @torch.no_grad()
     def predictions(self, rows: np.ndarray) -> np.ndarray:

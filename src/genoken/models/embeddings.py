@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,9 +15,10 @@ from torch import Tensor, nn
 from genoken.core.batch import Batch
 from genoken.core.config import EmbeddingSettings
 from genoken.core.errors import ConfigError
-from genoken.core.layout import NUM_SPECIALS, Layout
+from genoken.core.layout import FIRST_CATEGORY, NO_CATEGORY, NUM_SPECIALS, Layout
 from genoken.core.random import generator
 from genoken.models.layers.packing import Packing
+from genoken.models.panel_path import GaussianStart
 
 VALUE_SCALE = 5.0
 """Log-normalized value at which the multiplicative factor has passed three quarters of its range."""
@@ -43,6 +45,8 @@ class EmbeddingStart:
         Train mean and standard deviation of each feature's values, shape (features,).
     expressed_mean, expressed_deviation
         The same over the samples that express the feature, shape (features,).
+    gaussian
+        For the linear path of a panel.
     """
 
     features: np.ndarray | None = None
@@ -50,6 +54,7 @@ class EmbeddingStart:
     deviation: np.ndarray | None = None
     expressed_mean: np.ndarray | None = None
     expressed_deviation: np.ndarray | None = None
+    gaussian: GaussianStart | None = None
 
     @classmethod
     def from_state(cls, per_feature: Mapping[str, np.ndarray], features: np.ndarray | None = None) -> EmbeddingStart:
@@ -122,15 +127,19 @@ def floored(deviation: np.ndarray) -> np.ndarray:
 
 
 class TokenEmbedding(nn.Module):
-    """One vector per token from its identity and its value.
+    """One vector per token from its identity, its value and its phenotype, whichever of the latter two the tokens have.
 
-    ``affine``: ``e_g + z v_g`` with ``z = (x - m_g) / s_g`` limited to [-4, 4], ``m_g`` and ``s_g`` the moments over the samples
-    that express the gene, and ``v_g`` a slope of its own. Unlike a factor on ``e_g``, it changes the vector's direction, which is
-    all that the norm in front of the first attention lets through. ``multiplicative``: ``e (tanh(x / 5) + 1)``; a gene without
-    expression keeps its vector, it is not zero. ``additive``: ``e + W x``. ``concatenate``: half the width identity, half value,
-    then a linear fusion. The value of specials is 0.
+    Scalar values are combined with the identity. ``affine``: ``e_g + z v_g`` with ``z = (x - m_g) / s_g`` limited to [-4, 4],
+    ``m_g`` and ``s_g`` the moments over the samples that express the gene, and ``v_g`` a slope of its own. Unlike a factor on
+    ``e_g``, it changes the vector's direction, which is all that the norm in front of the first attention lets through.
+    ``multiplicative``: ``e (tanh(x / 5) + 1)``; a gene without expression keeps its vector, it is not zero. ``additive``:
+    ``e + W x``. ``concatenate``: half the width identity, half value, then a linear fusion. The value of specials is 0. A
+    value that is NaN is hidden: it counts as the middle of its range, and a learned vector is added that says so.
 
-    The scale of the three parts is balanced at the start: feature vectors, and ``W`` over a typical value, have standard deviation
+    Values and phenotypes that are categories have a table each, whose vectors are added. Bins and ranks are ordered, so their
+    vectors start from sinusoids, in which neighbors are alike.
+
+    The scale of the parts is balanced at the start: feature vectors, and ``W`` over a typical value, have standard deviation
     1, and CLS 0.02, so that the pooled state consists of what the token attends to.
 
     Parameters
@@ -143,66 +152,110 @@ class TokenEmbedding(nn.Module):
         Width of a token's state.
     start
         Start values from the train split.
+    hides_values
+        Whether scalar values can be hidden.
     """
 
     center: Tensor
     spread: Tensor
 
-    def __init__(self, layout: Layout, settings: EmbeddingSettings, width: int, start: EmbeddingStart) -> None:
+    def __init__(
+        self, layout: Layout, settings: EmbeddingSettings, width: int, start: EmbeddingStart, *, hides_values: bool = False
+    ) -> None:
         super().__init__()
         if settings.combine == "concatenate" and width % 2:
             raise ConfigError("'model.width' must be even with model.embedding.combine: concatenate", remedy=f"use {width + 1}")
-        identity, value = layout.channel("identity"), layout.channel("value")
-        if identity is None or value is None:
-            raise ConfigError("this tokenizer emits no identity or no value channel, which the token embedding needs")
-        self.identity_name, self.value_name = identity.name, value.name
-        self.combine = settings.combine
-        own_width = width // 2 if settings.combine == "concatenate" else width
+        identity = layout.channel("identity")
+        if identity is None:
+            raise ConfigError("this tokenizer emits no identity channel, which the token embedding needs")
+        self.identity_name, self.num_features = identity.name, layout.num_features
+        value = layout.channel("value")
+        self.value_name = value.name if value is not None else ""
+        self.combine = settings.combine if layout.has_numbers else "add"
+        own_width = width // 2 if self.combine == "concatenate" else width
         self.identity = nn.Embedding(identity.size, own_width)
-        if settings.combine == "affine":
-            self.slope = nn.Embedding(identity.size, width)
-            center, spread = np.zeros(identity.size), np.ones(identity.size)
-            if start.expressed_mean is not None and start.expressed_deviation is not None:
-                center[NUM_SPECIALS:], spread[NUM_SPECIALS:] = start.expressed_mean, start.expressed_deviation
-            self.register_buffer("center", torch.tensor(center, dtype=torch.float32))
-            self.register_buffer("spread", torch.tensor(spread, dtype=torch.float32))
-        elif settings.combine == "additive":
+        if self.combine == "affine":
+            self._add_slopes(identity.size, width, start)
+        elif self.combine == "additive":
             self.value = nn.Linear(1, width, bias=False)
-        elif settings.combine == "concatenate":
+        elif self.combine == "concatenate":
             self.value = nn.Linear(1, width // 2, bias=False)
             self.fusion = nn.Linear(width, width)
+        self.hidden_value = nn.Parameter(torch.zeros(width)) if hides_values and self.combine != "add" else None
+        self.tables = nn.ModuleDict(
+            {
+                channel.name: nn.Embedding(channel.size, width, padding_idx=NO_CATEGORY)
+                for channel in layout.channels
+                if channel.kind == "category" and channel.role != "identity"
+            }
+        )
         self.position = settings.position
         if settings.position == "learned":
             self.positions = nn.Embedding(layout.max_tokens, width)
             nn.init.normal_(self.positions.weight, std=0.02)
         self._start(start, own_width)
+        self._start_tables(layout)
+
+    def _add_slopes(self, num_identities: int, width: int, start: EmbeddingStart) -> None:
+        self.slope = nn.Embedding(num_identities, width)
+        center, spread = np.zeros(num_identities), np.ones(num_identities)
+        if start.expressed_mean is not None and start.expressed_deviation is not None:
+            features = slice(NUM_SPECIALS, NUM_SPECIALS + self.num_features)
+            center[features], spread[features] = start.expressed_mean, start.expressed_deviation
+        self.register_buffer("center", torch.tensor(center, dtype=torch.float32))
+        self.register_buffer("spread", torch.tensor(spread, dtype=torch.float32))
 
     def _start(self, start: EmbeddingStart, width: int) -> None:
         with torch.no_grad():
             nn.init.normal_(self.identity.weight, std=1.0)
             if start.features is not None:
-                self.identity.weight[NUM_SPECIALS:] = torch.from_numpy(start.features[:, :width])
+                self.identity.weight[NUM_SPECIALS : NUM_SPECIALS + self.num_features] = torch.from_numpy(start.features[:, :width])
             self.identity.weight[:NUM_SPECIALS] = 0.02 * torch.randn(NUM_SPECIALS, width)
             if self.combine == "affine":
                 nn.init.normal_(self.slope.weight, std=SLOPE_START)
                 self.slope.weight[:NUM_SPECIALS] = 0.0
-            elif self.combine != "multiplicative":
+            elif self.combine in ("additive", "concatenate"):
                 nn.init.normal_(self.value.weight, std=0.5)
 
-    def forward(self, batch: Batch, packing: Packing) -> Tensor:
-        """Return vectors of shape (visible tokens, width)."""
-        identities, values = batch.channels[self.identity_name], batch.channels[self.value_name]
-        if batch.visible is not None:
-            identities, values = identities.index_select(0, batch.visible), values.index_select(0, batch.visible)
+    def _start_tables(self, layout: Layout) -> None:
+        with torch.no_grad():
+            for channel in layout.channels:
+                if channel.name not in self.tables:
+                    continue
+                table = cast("nn.Embedding", self.tables[channel.name]).weight
+                nn.init.normal_(table, std=1.0 if channel.role == "phenotype" else 0.02)
+                if channel.role == "value":
+                    ordered = torch.arange(channel.size - FIRST_CATEGORY)
+                    table[FIRST_CATEGORY:] += sinusoidal(ordered, table.shape[1])
+                table[NO_CATEGORY] = 0.0
+
+    def forward(self, batch: Batch, packing: Packing, *, hints: Tensor | None = None) -> Tensor:
+        """Return vectors of shape (visible tokens, width); ``hints`` (tokens,) stand in for scalar values that are hidden."""
+        identities = _visible(batch, self.identity_name)
         vectors = self.identity(identities)
+        if self.combine != "add":
+            seen_hints = hints if hints is None or batch.visible is None else hints.index_select(0, batch.visible)
+            vectors = self._with_values(vectors, identities, _visible(batch, self.value_name), seen_hints)
+        for name, table in self.tables.items():
+            vectors = vectors + table(_visible(batch, name))
+        return self._placed(vectors, batch, packing)
+
+    def _with_values(self, vectors: Tensor, identities: Tensor, values: Tensor, hints: Tensor | None) -> Tensor:
+        """Combine identity vectors (tokens, identity width) with scalar values (tokens,)."""
+        if self.hidden_value is None:
+            return self._combined(vectors, identities, values)
+        hidden = values.isnan()
+        if hints is None:
+            hints = self.center[identities] if self.combine == "affine" else torch.zeros_like(values)
+        combined = self._combined(vectors, identities, torch.where(hidden, hints, values))
+        return combined + hidden.to(vectors.dtype).unsqueeze(1) * self.hidden_value
+
+    def _combined(self, vectors: Tensor, identities: Tensor, values: Tensor) -> Tensor:
         if self.combine == "affine":
             standardized = ((values - self.center[identities]) / self.spread[identities]).clamp(-VALUE_LIMIT, VALUE_LIMIT)
             standardized = standardized * (identities >= NUM_SPECIALS)
-            return self._placed(vectors + standardized.to(vectors.dtype).unsqueeze(1) * self.slope(identities), batch, packing)
-        return self._placed(self._combined(vectors, values.to(vectors.dtype).unsqueeze(1)), batch, packing)
-
-    def _combined(self, vectors: Tensor, values: Tensor) -> Tensor:
-        """Combine identity vectors (tokens, identity width) with values (tokens, 1)."""
+            return vectors + standardized.to(vectors.dtype).unsqueeze(1) * self.slope(identities)
+        values = values.to(vectors.dtype).unsqueeze(1)
         if self.combine == "multiplicative":
             return vectors * (torch.tanh(values / VALUE_SCALE) + 1)
         if self.combine == "additive":
@@ -223,7 +276,13 @@ class TokenEmbedding(nn.Module):
     @property
     def table(self) -> Tensor:
         """The learned feature vectors, shape (features, identity width)."""
-        return self.identity.weight[NUM_SPECIALS:]
+        return self.identity.weight[NUM_SPECIALS : NUM_SPECIALS + self.num_features]
+
+
+def _visible(batch: Batch, name: str) -> Tensor:
+    """Return a channel's entries of the tokens that the encoder sees."""
+    channel = batch.channels[name]
+    return channel if batch.visible is None else channel.index_select(0, batch.visible)
 
 
 def sinusoidal(places: Tensor, width: int) -> Tensor:
@@ -264,8 +323,11 @@ class FeatureBag(nn.Module):
     def __init__(self, layout: Layout, outputs: int, start: EmbeddingStart, *, zero_start: bool) -> None:
         super().__init__()
         identity, value = layout.channel("identity"), layout.channel("value")
-        if identity is None or value is None:
-            raise ConfigError("this tokenizer emits no identity or no value channel, which this encoder needs")
+        if identity is None or value is None or not layout.has_numbers:
+            raise ConfigError(
+                "this encoder weighs numbers, and the tokens of this tokenizer hold none",
+                remedy="use tokenizer.kind: continuous, or model.encoder.kind: transformer",
+            )
         self.identity_name, self.value_name = identity.name, value.name
         self.weight = nn.Parameter(torch.zeros(layout.num_features, outputs))
         self.bias = nn.Parameter(torch.zeros(outputs))

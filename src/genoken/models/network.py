@@ -80,9 +80,9 @@ class Network(nn.Module):
         if uses_path:
             self.register_buffer("summand_weights", torch.ones(2))
 
-    def forward(self, batch: Batch) -> Outputs:
-        """Return outputs and pooled states of a batch."""
-        states = self.pooled_states(batch)
+    def forward(self, batch: Batch, embedded: Tensor | None = None) -> Outputs:
+        """Return outputs and pooled states of a batch; ``embedded`` as for :meth:`pooled_states`."""
+        states = self.pooled_states(batch, embedded)
         outputs = self.head(states).float()
         if self.linear_path is None:
             return Outputs(outputs=outputs, states=states)
@@ -101,15 +101,35 @@ class Network(nn.Module):
         finally:
             self.summands = "both"
 
-    def pooled_states(self, batch: Batch) -> Tensor:
-        """Return states of shape (samples, width)."""
+    def pooled_states(self, batch: Batch, embedded: Tensor | None = None) -> Tensor:
+        """Return states of shape (samples, width).
+
+        Parameters
+        ----------
+        batch
+            Packed tokens.
+        embedded
+            Vectors (tokens, width) that take the place of :meth:`embedded_tokens`, for encoders of tokens.
+        """
         if isinstance(self.embedding, FeatureBag):
             return self.encoder(self.embedding(batch))
         packing = self.packing(batch)
-        embedded = self.embedding(batch, packing)
+        embedded = self.embedding(batch, packing) if embedded is None else embedded
         if self.pooling == "cls":
             return self.encoder(embedded, packing, first_token_only=True)
         return mean_over_tokens(self.encoder(embedded, packing), packing)
+
+    def embedded_tokens(self, batch: Batch) -> Tensor:
+        """Return what the encoder gets, one vector per token that it sees, shape (tokens, width).
+
+        Raises
+        ------
+        ConfigError
+            When the encoder has no tokens.
+        """
+        if isinstance(self.embedding, FeatureBag):
+            raise ConfigError("this encoder has no token states", remedy="use model.encoder.kind: transformer")
+        return self.embedding(batch, self.packing(batch))
 
     def token_states(self, batch: Batch) -> Tensor:
         """Return the final states of all tokens, shape (tokens, width).
@@ -119,10 +139,7 @@ class Network(nn.Module):
         ConfigError
             When the encoder has no tokens.
         """
-        if isinstance(self.embedding, FeatureBag):
-            raise ConfigError("this encoder has no token states", remedy="use model.encoder.kind: transformer")
-        packing = self.packing(batch)
-        return self.encoder(self.embedding(batch, packing), packing)
+        return self.encoder(self.embedded_tokens(batch), self.packing(batch))
 
     def training_flops(self, batch: Batch) -> int:
         """Return the operations that the encoder's matrix products take for a training step on this batch; 0 without tokens."""
@@ -178,13 +195,13 @@ class Network(nn.Module):
         return self.embedding.table
 
 
-def compile_blocks(network: Network) -> None:
+def compile_blocks(network: nn.Module) -> None:
     """Compile each block of the encoder in place with ``torch.compile``; shapes vary with the batch, so they stay dynamic."""
     for block in getattr(network.encoder, "blocks", []):
         block.compile(dynamic=True)
 
 
-def set_gradient_checkpointing(network: Network, enabled: bool) -> None:
+def set_gradient_checkpointing(network: nn.Module, enabled: bool) -> None:
     """Turn recomputation in the backward pass on or off, where the encoder knows it."""
     if isinstance(network.encoder, TransformerStack):
         network.encoder.gradient_checkpointing = enabled
@@ -192,8 +209,15 @@ def set_gradient_checkpointing(network: Network, enabled: bool) -> None:
 
 def seeded_network(settings: ModelSettings, layout: Layout, head: HeadSpec, start: EmbeddingStart, seed: int) -> Network:
     """Build a network whose start depends on ``seed`` alone; the global generator is left as it was."""
+    with seeded_weights(seed):
+        return Network(settings, layout, head, start)
+
+
+@contextmanager
+def seeded_weights(seed: int) -> Iterator[None]:
+    """Within the block, let torch draw start weights from ``seed``; afterwards the global generator is as it was."""
     from genoken.core.random import seed_for
 
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed_for(seed, "weights"))  # torch.manual_seed would touch the GPUs' too
-        return Network(settings, layout, head, start)
+        yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from genoken.core.errors import DataError, suggestion
-from genoken.core.matrix import MatrixState, describe_matrix, find_non_finite, non_finite_error, to_csr
+from genoken.core.matrix import LOG_MAXIMUM, MatrixState, describe_matrix, find_non_finite, non_finite_error, to_csr
 from genoken.core.samples import Samples, ValueKind
 
 if TYPE_CHECKING:
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 COUNT_LAYERS = ("counts", "raw_counts")
 """Layers that are looked into for counts, lower case."""
-USABLE: tuple[ValueKind, ...] = ("counts", "log", "normalized")
+USABLE: tuple[ValueKind, ...] = ("counts", "log", "normalized", "real")
 """Kinds of values that ``auto`` accepts."""
+PANEL_DENSITY = 0.9
+"""Share of values that are not 0 from which a panel counts as dense."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,18 @@ class Inspection:
     matrices: tuple[MatrixInfo, ...]
     problems: tuple[DataError, ...]
 
+    def usable(self) -> Samples:
+        """Return the samples.
+
+        Raises
+        ------
+        DataError
+            The first of the problems, if there are any.
+        """
+        if self.problems:
+            raise self.problems[0]
+        return self.samples
+
 
 def samples_from_anndata(adata: AnnData, source: str = "auto", origin: str = "AnnData") -> Samples:
     """Take samples out of an AnnData object.
@@ -96,15 +110,12 @@ def samples_from_anndata(adata: AnnData, source: str = "auto", origin: str = "An
     DataError
         When the source does not exist, ``auto`` finds no usable values, values are not finite, or names occur twice.
     """
-    inspection = inspect_anndata(adata, source, origin)
-    if inspection.problems:
-        raise inspection.problems[0]
-    return inspection.samples
+    return inspect_anndata(adata, source, origin).usable()
 
 
 def list_matrices(adata: AnnData, source: str = "auto") -> list[MatrixInfo]:
     """Describe X, raw and all layers, and mark the one that ``source`` leads to (none, when it leads nowhere)."""
-    states = _states(adata)
+    states = _states(adata, "AnnData")
     try:
         used = choose_matrix(states, source, "AnnData")
     except DataError:
@@ -112,8 +123,15 @@ def list_matrices(adata: AnnData, source: str = "auto") -> list[MatrixInfo]:
     return [MatrixInfo(name, state, name == used) for name, state in states.items()]
 
 
-def inspect_anndata(adata: AnnData, source: str = "auto", origin: str = "AnnData") -> Inspection:
+def inspect_anndata(adata: AnnData, source: str = "auto", origin: str = "AnnData", *, panel: bool = False) -> Inspection:
     """Read like :func:`samples_from_anndata`, but collect the problems instead of stopping at the first.
+
+    Parameters
+    ----------
+    adata, source, origin
+        See :func:`samples_from_anndata`.
+    panel
+        Whether the object is a panel of measurements: matrices that are dense and hold no counts are then ``real``.
 
     Raises
     ------
@@ -125,7 +143,7 @@ def inspect_anndata(adata: AnnData, source: str = "auto", origin: str = "AnnData
         raise DataError(f"{type(adata).__name__} is no AnnData object", where=origin, remedy="give one, or the path of a file")
     if not adata.n_obs:
         raise DataError("there are no samples in it", where=origin)
-    states = _states(adata)
+    states = {name: _as_panel(state) if panel else state for name, state in _states(adata, origin).items()}
     if not states:
         raise DataError("it holds no matrix: X, raw and layers are all empty", where=origin)
     problems: list[DataError] = []
@@ -149,11 +167,23 @@ def inspect_anndata(adata: AnnData, source: str = "auto", origin: str = "AnnData
         values = values.copy()
         values.data[~np.isfinite(values.data)] = 0
         values.eliminate_zeros()
-    if states[used].kind in USABLE and values.nnz and float(values.data.min()) < 0:
+    if states[used].kind in USABLE and states[used].kind != "real" and values.nnz and float(values.data.min()) < 0:
         problems.insert(0, _negative_error(values, states[used].kind, where))
     samples = Samples(values=values, table=table, features=features, value_kind=states[used].kind, origin=where)
     matrices = tuple(MatrixInfo(name, state, name == used) for name, state in states.items())
     return Inspection(samples=samples, matrices=matrices, problems=tuple(problems))
+
+
+def _as_panel(state: MatrixState) -> MatrixState:
+    """Call dense values ``real`` that are no counts: log2 intensities and z-scores look like logarithms and scaled values.
+
+    Small numbers with one total in every sample are quantile-normalized logarithms; large ones are normalized as any others.
+    """
+    is_normalized = state.kind == "normalized" and state.maximum >= LOG_MAXIMUM
+    if state.kind == "counts" or is_normalized or state.density < PANEL_DENSITY:
+        return state
+    evidence = f"measurements from {state.minimum:.3g} to {state.maximum:.3g}, hardly any of them 0"
+    return replace(state, kind="real", evidence=evidence)
 
 
 def _negative_error(values: sp.csr_matrix, kind: ValueKind, where: str) -> DataError:
@@ -166,12 +196,12 @@ def _negative_error(values: sp.csr_matrix, kind: ValueKind, where: str) -> DataE
     )
 
 
-def _states(adata: AnnData) -> dict[str, MatrixState]:
+def _states(adata: AnnData, origin: str) -> dict[str, MatrixState]:
     """Describe every matrix that holds real numbers."""
     names = ["X"] if adata.X is not None else []
     names += ["raw"] if adata.raw is not None and adata.raw.X is not None else []
     names += [f"layers/{name}" for name in adata.layers]
-    return {name: describe_matrix(matrix, name) for name in names if _holds_numbers(matrix := _matrix(adata, name))}
+    return {name: describe_matrix(matrix, f"{origin}:{name}") for name in names if _holds_numbers(matrix := _matrix(adata, name))}
 
 
 def _holds_numbers(matrix: Any) -> bool:

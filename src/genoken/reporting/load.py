@@ -32,6 +32,8 @@ class RunFolder:
         Predictions of each baseline, by name.
     config
         Text of ``config.yaml``.
+    targets
+        ``targets.parquet`` of a pretraining run.
     """
 
     folder: Path
@@ -47,6 +49,12 @@ class RunFolder:
     genes: pd.DataFrame | None
     baselines: dict[str, pd.DataFrame]
     config: str | None
+    targets: pd.DataFrame | None = None
+
+    @property
+    def is_pretraining(self) -> bool:
+        """Whether the run has masked objectives in the place of a label."""
+        return bool(self.metrics.get("task") == "pretraining")
 
     @property
     def is_regression(self) -> bool:
@@ -115,7 +123,10 @@ def load_run_folder(folder: Path) -> RunFolder:
         raise RunError(
             "metrics.json is missing, so there is nothing to report", where=str(folder), remedy="let the training finish first"
         )
-    if not isinstance(metrics.get("test"), dict) or not isinstance(metrics["test"].get("model"), dict):
+    if metrics.get("task") == "pretraining":
+        if not isinstance(metrics.get("objectives"), dict):
+            raise RunError("the scores of the objectives are missing", where=str(folder / "metrics.json"))
+    elif not isinstance(metrics.get("test"), dict) or not isinstance(metrics["test"].get("model"), dict):
         raise RunError("the scores of the model (test.model) are missing", where=str(folder / "metrics.json"))
     config = folder / "config.yaml"
     baselines = _baselines(folder / "baselines")
@@ -135,6 +146,7 @@ def load_run_folder(folder: Path) -> RunFolder:
         genes=_table(folder / "explanations" / "genes.tsv", "\t", ("class", "feature_id", "importance")),
         baselines=baselines,
         config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
+        targets=_parquet(folder / "targets.parquet", ("objective", "sample_id")),
     )
 
 

@@ -111,7 +111,7 @@ def dot_trace(rows: Sequence[tuple[float, str, Mapping[str, Any]]], name: str, *
     )
 
 
-def comparison(predictors: Scores, names: Sequence[str], key: str) -> Panel:
+def comparison(predictors: Scores, names: Sequence[str], key: str, title: str = "Model and baselines") -> Panel:
     """Return dots with 95 % whiskers of the model and its baselines, one view per metric.
 
     Parameters
@@ -122,6 +122,8 @@ def comparison(predictors: Scores, names: Sequence[str], key: str) -> Panel:
         Metrics; the first is shown at first.
     key
         Identifier of the plot.
+    title
+        Its title.
     """
     order = ["model", *_best_first([name for name in predictors if name != "model"], predictors, names[0])]
     rows = [(float(row), predictor(name), predictors[name]) for row, name in enumerate(order)]
@@ -140,7 +142,7 @@ def comparison(predictors: Scores, names: Sequence[str], key: str) -> Panel:
         "Each dot is a score on the test samples and its whisker the 95 % interval; where whiskers overlap widely, the "
         "difference may be chance."
     )
-    return Panel((Plot(key, "Model and baselines", caption, figure, tuple(views) if len(views) > 1 else ()),))
+    return Panel((Plot(key, title, caption, figure, tuple(views) if len(views) > 1 else ()),))
 
 
 def _best_first(names: Sequence[str], predictors: Scores, by: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import jinja2
 
 from genoken.core.files import write_text
-from genoken.reporting import sections_data, sections_model, sections_results, theme
+from genoken.reporting import sections_data, sections_model, sections_pretraining, sections_results, theme
 from genoken.reporting.blocks import Missing, Section, safe_json
 from genoken.reporting.load import RunFolder, load_run_folder
 from genoken.reporting.wording import plain
@@ -45,20 +45,26 @@ def write_report(folder: Path) -> Path:
 
 def sections_of(run: RunFolder) -> tuple[list[Section], list[Missing]]:
     """Return the sections of the page in order, and those that the run folder has no data for."""
-    results = sections_results
     parts = [
         sections_data.doctor(run),
         sections_data.split(run),
-        results.scores(run),
-        results.values(run) if run.is_regression else results.classes(run),
-        sections_model.training(run),
-        sections_model.embedding(run),
-        sections_model.genes(run),
+        *(sections_pretraining.pretraining_sections(run) if run.is_pretraining else _supervised_sections(run)),
         sections_model.model(run),
         sections_model.speed(run),
         sections_model.reproduce(run),
     ]
     return [part for part in parts if isinstance(part, Section)], [part for part in parts if isinstance(part, Missing)]
+
+
+def _supervised_sections(run: RunFolder) -> list[Section | Missing]:
+    results = sections_results
+    return [
+        results.scores(run),
+        results.values(run) if run.is_regression else results.classes(run),
+        sections_model.training(run),
+        sections_model.embedding(run),
+        sections_model.genes(run),
+    ]
 
 
 def render(run: RunFolder) -> str:
@@ -71,8 +77,8 @@ def render(run: RunFolder) -> str:
     return render_page(
         "report.html.j2",
         {
-            "title": f"{plain(run.metrics.get('label') or 'run')}: genoken report",
-            "headline": sections_results.headline(run),
+            "title": f"{plain(run.metrics.get('label') or run.metrics.get('task') or 'run')}: genoken report",
+            "headline": sections_pretraining.headline(run) if run.is_pretraining else sections_results.headline(run),
             "sections": sections,
             "missing": missing,
             "created": plain(manifest.get("created") or ""),

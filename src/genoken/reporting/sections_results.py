@@ -39,6 +39,7 @@ class Headline:
     numbers: tuple[KeyNumber, ...]
     chart: Panel | None
     done: str
+    question: str
 
 
 def headline(run: RunFolder) -> Headline:
@@ -47,7 +48,7 @@ def headline(run: RunFolder) -> Headline:
     name = run.primary_metric
     several = name is not None and len(run.predictors) > 1
     chart = plots_scores.comparison(run.predictors, [name], "headline") if several and name is not None else None
-    first, more = _first_sentence(plain(run.metrics.get("verdict") or "No verdict was computed."))
+    first, more = first_sentence(plain(run.metrics.get("verdict") or "No verdict was computed."))
     return Headline(
         label=plain(run.metrics.get("label") or "label"),
         verdict=first,
@@ -56,10 +57,11 @@ def headline(run: RunFolder) -> Headline:
         numbers=_numbers(run, name),
         chart=chart,
         done=_done(run, facts),
+        question=f"Can {plain(run.metrics.get('label') or 'label')} be predicted?",
     )
 
 
-def _first_sentence(text: str) -> tuple[str, str]:
+def first_sentence(text: str) -> tuple[str, str]:
     """Return a verdict's first sentence, which is the page's title, and the rest of it."""
     found = re.match(r"(.+?[.)]\.?)\s+(?=[A-Z'])", text)
     return (found.group(1), text[found.end() :]) if found else (text, "")
@@ -140,7 +142,7 @@ def scores(run: RunFolder) -> Section:
     floors = section(run.test, "floors")
     if floors:
         blocks += [Heading("Trivial floors"), tables.pairs(floors, ("Guess", "Loss"))]
-    blocks += _ablation(run)
+    blocks += _ablation(run) + _scratch(run)
     blocks += _by_group(run)
     if not run.is_regression and run.predictions is not None:
         blocks += _mistakes(run, run.predictions)
@@ -159,20 +161,51 @@ def _ablation(run: RunFolder) -> list[Block]:
         tables.scores({"model": run.predictors["model"]} | parts),
     ]
     gap = section(run.metrics, "ablation_difference")
-    if is_number(gap.get("value")):
-        bounds = gap.get("interval")
-        text = f"95 % interval {signed(bounds[0])} to {signed(bounds[1])}" if interval(bounds) and bounds else "no interval"
-        title = metric(str(gap.get("metric"))).title
-        blocks.append(Paragraph(f"{title}, model − its linear path alone: {signed(gap['value'])} ({text}). {_addition(bounds)}"))
-    return blocks
+    readings = (
+        "the encoder cannot be said to add anything",
+        "The encoder adds to the linear path",
+        "The encoder makes the linear path worse",
+    )
+    return [*blocks, *_gap(gap, "its linear path alone", readings)]
 
 
-def _addition(bounds: Any) -> str:
-    if not interval(bounds):
-        return "Too few test groups to say whether this is chance."
-    if bounds[0] <= 0 <= bounds[1]:
-        return "The interval includes zero: the encoder cannot be said to add anything."
-    return "The encoder adds to the linear path." if bounds[0] > 0 else "The encoder makes the linear path worse."
+def _scratch(run: RunFolder) -> list[Block]:
+    """Return the scores of the same network without its pretraining, and what pretraining adds to it."""
+    found = section(run.metrics, "scratch")
+    if not found:
+        return []
+    blocks: list[Block] = [
+        Heading("Pretraining: the same network from scratch"),
+        tables.scores({"model": run.predictors["model"], "scratch": found}),
+    ]
+    gap = section(run.metrics, "scratch_difference")
+    readings = "pretraining cannot be said to add anything", "Pretraining adds to the network", "Pretraining does harm"
+    return [*blocks, *_gap(gap, "the same from scratch", readings)]
+
+
+def _gap(gap: dict[str, Any], other: str, readings: tuple[str, str, str]) -> list[Block]:
+    """Return what the model scores above a part of it or another version of it, and how to read that.
+
+    Parameters
+    ----------
+    gap
+        As in ``metrics.json``; empty for none.
+    other
+        What the model is held against.
+    readings
+        For an interval that includes zero, lies above it, lies below it.
+    """
+    if not is_number(gap.get("value")):
+        return []
+    bounds = gap.get("interval")
+    unclear, above, below = readings
+    if not interval(bounds) or not bounds:
+        text, reading = "no interval", "Too few test groups to say whether this is chance"
+    else:
+        text = f"95 % interval {signed(bounds[0])} to {signed(bounds[1])}"
+        reading = f"The interval includes zero: {unclear}" if bounds[0] <= 0 <= bounds[1] else above if bounds[0] > 0 else below
+    title = metric(str(gap.get("metric"))).title
+    return [Paragraph(f"{title}, model − {other}: {signed(gap['value'])} ({text}). {reading}.")]
 
 
 def _mistakes(run: RunFolder, predictions: pd.DataFrame) -> list[Block]:

@@ -57,6 +57,18 @@ METRICS: dict[str, Metric] = {
     "f1": Metric("F1", "Harmonic mean of precision and recall."),
     "support": Metric("Samples", "Test samples of this class.", higher_is_better=None),
     "predicted_rate": Metric("Predicted", "Share of all test samples that were predicted as this class.", higher_is_better=None),
+    "cross_entropy": Metric("Cross-entropy", "Mean of −ln(probability of the truth); lower is better.", higher_is_better=False),
+    "correct": Metric("Hits", "Share of the targets whose first guess is right."),
+    "top5": Metric("Hits in the first five", "Share of the targets that are among the first five guesses."),
+    "rank_error": Metric("Rank error", "Mean number of candidates ranked above the truth; 0 is best.", higher_is_better=False),
+    "squared_error": Metric("Mean squared error", "Mean squared distance to the true value.", higher_is_better=False),
+    "negative_log_likelihood": Metric(
+        "Negative log-likelihood", "Mean of −ln(probability of the count); lower is better.", higher_is_better=False
+    ),
+    "correlation": Metric("Correlation", "Linear correlation of true and predicted values over all features together."),
+    "centered_correlation": Metric(
+        "Correlation, gene-centered", "The same after each gene's train mean is taken off, which alone correlates highly."
+    ),
     "loss": Metric("Loss", "What training minimizes; lower is better.", higher_is_better=False),
 }
 """Metrics that genoken knows, in the order in which they are shown."""
@@ -71,6 +83,7 @@ _PREDICTORS = {
     "linear_network": "Linear network",
     "without_linear_path": "Encoder alone",
     "linear_path_alone": "Linear path alone",
+    "scratch": "The same from scratch",
     "logistic": "Logistic regression",
     "logistic_regression": "Logistic regression",
     "pca_logistic": "PCA + logistic regression",
@@ -79,6 +92,15 @@ _PREDICTORS = {
     "knn": "k-nearest neighbors",
     "nearest_neighbors": "k-nearest neighbors",
     "mlp": "Multilayer perceptron",
+    "uniform": "Guessing",
+    "set_complement": "Guessing among the missing",
+    "position_frequency": "Train frequency by rank",
+    "position_frequency_by_group": "Train frequency by rank and group",
+    "linear_gaussian": "Linear Gaussian over ranks",
+    "linear_student": "Linear model of ranks, Student's t",
+    "most_frequent": "Most frequent category",
+    "most_frequent_per_feature": "Most frequent per feature",
+    "train_mean": "Train mean of each feature",
 }
 
 

@@ -29,8 +29,10 @@ class ContinuousTokenizer(Tokenizer):
     """One token per gene: its identity and ``log1p(target_sum * x / sum(x))``, after a CLS token.
 
     Counts are scaled to ``target_sum`` per sample and logged, normalized values are logged, log values are taken as they are, and
-    scaled values are refused, because a z-score has no zero that could mean "not expressed". Values of other samples are brought to
-    the total of the train split's wherever both totals are known.
+    scaled values are refused, because a z-score has no zero that could mean "not expressed". The real values of a dense panel are
+    taken as they are too, where every gene becomes a token (``tokens: all`` without a limit), so that no zero has to mean that; the
+    genes that vary most are then those of the largest standard deviation. Values of other
+    samples are brought to the total of the train split's wherever both totals are known.
 
     References
     ----------
@@ -41,8 +43,8 @@ class ContinuousTokenizer(Tokenizer):
     """``expressed``: only genes with a value above zero become tokens; ``all``: every gene of the vocabulary does."""
     hvgs: Annotated[int, Field(ge=0)] = 2000
     """Number of highly variable genes, chosen on the train split; 0 for every gene that the train split expresses."""
-    target_sum: Annotated[float, Field(gt=0)] = 10_000.0
-    """Total per sample to which counts are scaled."""
+    target_sum: Annotated[float, Field(ge=0)] = 10_000.0
+    """Total per sample to which counts are scaled; 0 leaves them as they are, as the likelihood of counts needs them."""
     max_tokens: Annotated[int, Field(ge=0)] = 0
     """Most tokens of one sample, CLS included; 0 for no limit. The highest values stay, ties by the lower gene index."""
 
@@ -52,24 +54,22 @@ class ContinuousTokenizer(Tokenizer):
         Raises
         ------
         DataError
-            When the values are scaled, or nothing is expressed.
+            When the values are scaled or of unknown kind, or real while not every gene becomes a token, or nothing is expressed.
         """
         from genoken.tokenizers import _features
 
-        scale = Scale(self.target_sum, is_constant=True) if train.value_kind == "counts" else scale_of(train)
+        of_counts = Scale(self.target_sum, is_constant=self.target_sum > 0)
+        scale = of_counts if train.value_kind == "counts" else _scale_of_train(train)
         normalized = self._normalize(train, scale)
-        columns = _features.variable_features(train, normalized, self.hvgs) if self.hvgs else _features.expressed_features(train)
-        chosen = normalized[:, columns]
-        mean, deviation = _features.feature_moments(chosen)
-        expressed_mean, expressed_deviation = _features.expressed_moments(chosen)
+        if train.value_kind == "real":
+            columns = _features.varying_features(train, self.hvgs)
+        else:
+            columns = (
+                _features.variable_features(train, normalized, self.hvgs) if self.hvgs else _features.expressed_features(train)
+            )
         return TokenizerState(
             feature_ids=tuple(train.features.index[columns].astype(str)),
-            per_feature={
-                "train_mean": mean,
-                "train_deviation": deviation,
-                "expressed_mean": expressed_mean,
-                "expressed_deviation": expressed_deviation,
-            },
+            per_feature=_features.train_moments(normalized[:, columns]),
             facts={
                 "value_kind": train.value_kind,
                 "train_samples": train.num_samples,
@@ -80,8 +80,10 @@ class ContinuousTokenizer(Tokenizer):
 
     def layout(self, state: TokenizerState) -> Layout:
         """Return the identity and the value channel."""
+        from genoken.tokenizers import _features
+
         num_features = len(state.feature_ids)
-        longest = num_features + 1 if not self.max_tokens else min(self.max_tokens, num_features + 1)
+        longest = _features.longest_sample(num_features, self.max_tokens)
         return Layout(
             channels=(
                 Channel(name="feature", kind="category", role="identity", size=NUM_SPECIALS + num_features),
@@ -91,6 +93,7 @@ class ContinuousTokenizer(Tokenizer):
             has_cls=True,
             emits_every_feature=self.tokens == "all" and longest == num_features + 1,
             max_tokens=longest,
+            is_panel=self.tokens == "all" and longest == num_features + 1,
         )
 
     def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> sp.csr_matrix:
@@ -100,14 +103,14 @@ class ContinuousTokenizer(Tokenizer):
         its samples had one, else to ``target_sum``. Log and normalized values are rescaled where their samples have one total and
         those of the train split had another; else they stay as they are, which :meth:`notes` says when totals are far apart.
         """
-        from genoken.tokenizers import _features
+        from genoken.tokenizers import _gathering
 
-        return _features.gather_columns(self._normalize(samples, _train_scale(state)), columns)
+        return _gathering.gather_columns(self._normalize(samples, _train_scale(state)), columns)
 
     def notes(self, samples: Samples, state: TokenizerState) -> tuple[str, ...]:
         """Say when values were rescaled, or when their scale cannot be told and may not be that of the train split."""
         train = _train_scale(state)
-        if not train.total:
+        if not train.total or samples.value_kind == "real":
             return ()
         ours = f"those that the model was trained on to about {train.total:,.0f}"
         if samples.value_kind == "counts":
@@ -145,25 +148,33 @@ class ContinuousTokenizer(Tokenizer):
         truncated = 0 if every_feature else stored - int(offsets[-1] - len(rows))
         return Tokens(channels={"feature": identities, "value": values}, offsets=offsets, num_truncated=truncated)
 
+    def lengths(self, prepared: sp.csr_matrix, state: TokenizerState) -> np.ndarray:
+        """Return the tokens of each sample, CLS included: all genes, or the expressed ones, up to the limit."""
+        layout = self.layout(state)
+        if layout.emits_every_feature:
+            return np.full(prepared.shape[0], layout.max_tokens, dtype=np.int64)
+        return np.minimum(np.diff(prepared.indptr).astype(np.int64) + 1, layout.max_tokens)
+
     def _normalize(self, samples: Samples, train: Scale) -> sp.csr_matrix:
         from genoken.tokenizers import _features
 
-        if samples.value_kind not in ("counts", "normalized", "log"):
-            raise DataError(
-                f"the values are {samples.value_kind}, and the continuous tokenizer needs counts, normalized or log values",
-                where=samples.origin,
-                remedy="choose another matrix with --source (X, raw, layers/NAME); genoken check shows what each holds",
-            )
-        is_counts = samples.value_kind == "counts"
-        result = _features.normalize_total_log1p(
-            samples.values,
-            train.total if train.is_constant else self.target_sum,
-            total=is_counts,
-            log=samples.value_kind != "log",
-            totals=samples.totals,
-        )
-        factor = 1.0 if is_counts else _factor(scale_of(samples), train)
+        if samples.value_kind == "real":
+            if self.tokens != "all" or self.max_tokens:
+                raise DataError(
+                    "the values are real numbers, in which no zero means that a gene is not expressed",
+                    where=samples.origin,
+                    remedy="make every gene a token with --set tokenizer.tokens=all, without tokenizer.max_tokens",
+                )
+            return samples.values
+        _features.refuse_scores(samples, "continuous")
+        result = _features.log_values(samples, train.total if train.is_constant else self.target_sum)
+        factor = 1.0 if samples.value_kind == "counts" else _factor(scale_of(samples), train)
         return result if factor == 1 else _features.rescale_log1p(result, factor)
+
+
+def _scale_of_train(train: Samples) -> Scale:
+    """Return the scale of the train values; real values of a panel have none."""
+    return Scale(0.0, is_constant=False) if train.value_kind == "real" else scale_of(train)
 
 
 def _train_scale(state: TokenizerState) -> Scale:

@@ -7,14 +7,14 @@ import numpy as np
 
 from genoken.core.batch import Batch
 from genoken.core.config import TrainingSettings
-from genoken.core.contracts import Objective, TargetState
 from genoken.data.dataset import TokenDataset
-from genoken.data.order import cut_batches, epoch_order, share_of_rank, split_batches
+from genoken.data.order import balanced_order, cut_batches, epoch_order, share_of_rank, split_batches
 from genoken.training.loader import BatchLoader
+from genoken.training.task import Task
 
 
 class TokenDataModule(lightning.LightningDataModule):
-    """Train and validation parts of one fold.
+    """Train and validation parts.
 
     Every optimizer step sees the same samples however many processes share it: a global batch of ``batch_size * processes`` samples
     is cut from one order and divided among the processes.
@@ -22,29 +22,24 @@ class TokenDataModule(lightning.LightningDataModule):
     Parameters
     ----------
     train, val
-        The two parts, with labels.
-    objective, target
-        What writes the targets.
+        The two parts.
+    task
+        What makes the batches.
     settings
         Batch sizes, seed, threads.
-    token_dropout
-        Share of tokens hidden from the encoder in training.
     """
 
     def __init__(
         self,
         train: TokenDataset,
         val: TokenDataset,
-        objective: Objective,
-        target: TargetState,
+        task: Task,
         settings: TrainingSettings,
-        token_dropout: float,
     ) -> None:
         super().__init__()
         self.train_part, self.val_part = train, val
-        self.objective, self.target = objective, target
+        self.task = task
         self.settings = settings
-        self.token_dropout = token_dropout
         self._train_loader: BatchLoader | None = None
         self._lengths = train.lengths()
         self._counts: dict[int, int] = {}
@@ -78,9 +73,8 @@ class TokenDataModule(lightning.LightningDataModule):
 
     def _cut(self, epoch: int, num_ranks: int) -> list[np.ndarray]:
         settings = self.settings
-        order = epoch_order(len(self.train_part), settings.seed, epoch)
         batches = cut_batches(
-            order,
+            self._order(epoch),
             self._lengths,
             batch_size=settings.batch_size * num_ranks,
             tokens_per_batch=settings.tokens_per_batch * num_ranks,
@@ -89,6 +83,12 @@ class TokenDataModule(lightning.LightningDataModule):
             # Every process needs at least one sample of every batch.
             batches[-2:] = [np.concatenate(batches[-2:])]
         return batches
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if not self.settings.balanced_sampling:
+            return epoch_order(len(self.train_part), self.settings.seed, epoch)
+        assert self.train_part.labels is not None  # noqa: S101
+        return balanced_order(self.train_part.labels, self.settings.seed, epoch)
 
     def train_dataloader(self) -> BatchLoader:
         """Return the training loader; it prepares batches for this process."""
@@ -111,19 +111,13 @@ class TokenDataModule(lightning.LightningDataModule):
         return self._train_loader
 
     def _training_batch(self, rows: np.ndarray, epoch: int, rank: int, num_ranks: int) -> Batch:
-        own = share_of_rank(rows, rank, num_ranks)
-        batch = self.train_part.training_batch(own, token_dropout=self.token_dropout, seed=self.settings.seed, epoch=epoch)
-        assert self.train_part.labels is not None  # noqa: S101
-        return self.objective.prepare(batch, self.train_part.labels[own], self.target)
+        return self.task.training_batch(self.train_part, share_of_rank(rows, rank, num_ranks), epoch)
 
     def val_dataloader(self) -> BatchLoader:
         """Return the validation loader; every process goes through the whole part."""
-        rows = np.arange(len(self.val_part))
-        size = self.settings.eval_batch_size or 4 * self.settings.batch_size
-        batches = [rows[start : start + size] for start in range(0, len(rows), size)]
+        batches = self.task.validation_plan(len(self.val_part), self.settings.eval_batch_size or 4 * self.settings.batch_size)
 
         def make(chosen: np.ndarray, epoch: int) -> Batch:
-            assert self.val_part.labels is not None  # noqa: S101
-            return self.objective.prepare(self.val_part.batch(chosen), self.val_part.labels[chosen], self.target)
+            return self.task.validation_batch(self.val_part, chosen)
 
         return BatchLoader(epoch=lambda: 0, plan=lambda epoch, first_batch: batches, make=make, num_batches=len(batches))

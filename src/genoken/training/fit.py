@@ -6,6 +6,7 @@ import logging
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import lightning
 import numpy as np
@@ -19,10 +20,12 @@ from genoken.core.errors import MissingExtraError, TrainingError
 from genoken.data.dataset import TokenDataset
 from genoken.data.order import cut_batches
 from genoken.models.layers.attention import BackendChoice, choose_backend
-from genoken.models.network import Network, compile_blocks, set_gradient_checkpointing
+from genoken.models.network import Network, set_gradient_checkpointing
+from genoken.models.token_network import TokenNetwork
 from genoken.training.checkpoint import SafeCheckpointIO, latest_checkpoint
+from genoken.training.computing import computing
 from genoken.training.datamodule import TokenDataModule
-from genoken.training.module import Scorer, TrainingModule
+from genoken.training.module import TrainingModule
 from genoken.training.optim import num_epochs
 from genoken.training.precision import Precision, choose_device, choose_precision
 from genoken.training.processes import (
@@ -35,10 +38,13 @@ from genoken.training.processes import (
 )
 from genoken.training.progress import Checkpoints, EpochReader, History
 from genoken.training.selection import WeightSelection, load_weights
+from genoken.training.task import Task
+
+AnyNetwork = TypeVar("AnyNetwork", Network, TokenNetwork)
 
 
 @dataclass(frozen=True)
-class Fit:
+class Fit(Generic[AnyNetwork]):
     """A fitted network.
 
     Parameters
@@ -47,8 +53,8 @@ class Fit:
         With the best weights in place.
     history
         One row per epoch.
-    best_epoch
-        The epoch (from 0) whose weights were kept.
+    best_epoch, best_step
+        The epoch (from 0) and the optimizer step whose weights were kept.
     precision, backend
         What was really used, and why.
     planned_epochs
@@ -57,16 +63,17 @@ class Fit:
         The error that ended training early with the best weights so far kept; ``None`` if there was none.
     """
 
-    network: Network
+    network: AnyNetwork
     history: list[dict[str, float]]
     best_epoch: int
+    best_step: int
     precision: Precision
     backend: BackendChoice
     planned_epochs: int
     failure: TrainingError | None = None
 
 
-def choose_compute(network: Network, settings: TrainingSettings) -> tuple[torch.device, Precision, BackendChoice]:
+def choose_compute(network: AnyNetwork, settings: TrainingSettings) -> tuple[torch.device, Precision, BackendChoice]:
     """Return device, precision and attention backend with which a network is trained here.
 
     Raises
@@ -80,20 +87,17 @@ def choose_compute(network: Network, settings: TrainingSettings) -> tuple[torch.
     return device, precision, choose_backend(settings.attention, device, precision.dtype, attention_dropout)
 
 
-def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would be right
-    network: Network,
+def fit(
+    network: AnyNetwork,
     train: TokenDataset,
     val: TokenDataset,
-    objective: Objective,
-    target: TargetState,
+    task: Task,
     settings: TrainingSettings,
     *,
-    token_dropout: float,
-    scorer: Scorer,
     folder: Path,
     on_epoch: EpochReader | None = None,
     stop_after: int = 0,
-) -> Fit:
+) -> Fit[AnyNetwork]:
     """Train a network and put the best weights in place; goes on from the newest checkpoint in ``folder`` if there is one.
 
     Parameters
@@ -101,15 +105,11 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     network
         Freshly started.
     train, val
-        The two parts, with labels.
-    objective, target
+        The two parts.
+    task
         What is learned.
     settings
         How.
-    token_dropout
-        Share of tokens hidden from the encoder in training.
-    scorer
-        Validation metrics.
     folder
         Receives ``checkpoints/`` and the logger's files.
     on_epoch
@@ -132,15 +132,15 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     device, precision, backend = choose_compute(network, settings)
     network.set_attention_backend(backend.backend)
     set_gradient_checkpointing(network, settings.gradient_checkpointing)
-    assert val.labels is not None  # noqa: S101
     settings = planned(settings, train)
-    module = TrainingModule(network, objective, target, settings, val.labels, scorer, len(train))
-    data = TokenDataModule(train, val, objective, target, settings, token_dropout)
+    module = TrainingModule(network, task, settings)
+    data = TokenDataModule(train, val, task, settings)
+    every = 0 if stop_after else batches_between_validations(settings, data)
     selection = WeightSelection(settings.monitor, settings.patience, settings.average_decay, stop_after)
     spawned = starts_processes(settings)
     history = History(None if spawned else on_epoch)
-    checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoint_every, settings.keep_last)
-    trainer = _trainer(settings, device, precision, folder, [selection, history, checkpoints])
+    checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoint_every, settings.keep_last, every)
+    trainer = _trainer(settings, device, precision, folder, [selection, history, checkpoints], every)
     failure = _run(trainer, module, data, latest_checkpoint(checkpoints.folder))
     if spawned:
         # What the callbacks gathered stayed in the processes; the checkpoint that follows each validation holds it.
@@ -155,7 +155,7 @@ def fit(  # noqa: PLR0913 - each is one thing, and none has a default that would
     network.cpu()
     load_weights(network, selection.best_weights)
     network.eval()
-    return Fit(network, history.rows, selection.best_epoch, precision, backend, settings.epochs, failure)
+    return Fit(network, history.rows, selection.best_epoch, selection.best_step, precision, backend, settings.epochs, failure)
 
 
 def planned(settings: TrainingSettings, train: TokenDataset) -> TrainingSettings:
@@ -165,6 +165,14 @@ def planned(settings: TrainingSettings, train: TokenDataset) -> TrainingSettings
     )
     num_batches = min(len(batches), settings.limit_batches or len(batches))
     return replace(settings, epochs=num_epochs(settings, num_batches))
+
+
+def batches_between_validations(settings: TrainingSettings, data: TokenDataModule) -> int:
+    """Return after how many batches validation follows, at least once in a run; 0: after each epoch."""
+    if not settings.evaluate_every:
+        return 0
+    in_run = settings.epochs * data.num_batches(settings.devices * settings.nodes)
+    return max(1, min(settings.evaluate_every * settings.accumulate, in_run))
 
 
 def _run(
@@ -185,7 +193,12 @@ def _run(
 
 
 def _trainer(
-    settings: TrainingSettings, device: torch.device, precision: Precision, folder: Path, callbacks: list[lightning.Callback]
+    settings: TrainingSettings,
+    device: torch.device,
+    precision: Precision,
+    folder: Path,
+    callbacks: list[lightning.Callback],
+    every: int,
 ) -> lightning.Trainer:
     return lightning.Trainer(
         accelerator=device.type,
@@ -194,6 +207,8 @@ def _trainer(
         strategy=lightning_strategy(settings),
         precision=precision.lightning,  # type: ignore[arg-type]
         max_epochs=settings.epochs,
+        val_check_interval=every or 1.0,
+        check_val_every_n_epoch=None if every else 1,
         accumulate_grad_batches=settings.accumulate,
         callbacks=callbacks,
         logger=_logger(settings, folder),
@@ -253,16 +268,10 @@ def predict(
     tuple
         Class probabilities (samples, classes) or predictions (samples,), float32; and states (samples, width), float32.
     """
-    device = choose_device()
-    chosen = choose_precision(precision, device)
-    network = network.to(device).eval()
-    network.set_attention_backend(choose_backend(attention, device, chosen.dtype).backend)
-    if compile:
-        compile_blocks(network)
     order = np.argsort(-dataset.lengths(), kind="stable")
     predictions: list[np.ndarray] = []
     states: list[np.ndarray] = []
-    with torch.inference_mode(), torch.autocast(device.type, dtype=chosen.dtype, enabled=chosen.name != "fp32"):
+    with computing(network, precision=precision, attention=attention, compile=compile) as device:
         for start in range(0, len(order), batch_size):
             batch = dataset.batch(order[start : start + batch_size]).to(device)
             result = network(batch)
@@ -270,6 +279,5 @@ def predict(
             states.append(result.states.float().cpu().numpy())
             if on_batch is not None:
                 on_batch({"samples": float(min(start + batch_size, len(order)))})
-    network.cpu()
     back = np.argsort(order, kind="stable")
     return np.concatenate(predictions)[back], np.concatenate(states)[back]

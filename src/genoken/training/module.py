@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import lightning
-import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from genoken.core.batch import Batch
 from genoken.core.config import TrainingSettings
-from genoken.core.contracts import Objective, TargetState
 from genoken.core.errors import TrainingError
 from genoken.core.random import seed_for
-from genoken.models.network import Network, Outputs, compile_blocks
+from genoken.models.network import Network, compile_blocks
+from genoken.models.token_network import TokenNetwork
 from genoken.training.optim import build_optimizer
+from genoken.training.task import Task
 
-Scorer = Callable[[np.ndarray, np.ndarray], dict[str, float]]
-"""From labels and predictions (as :meth:`Objective.predict` returns them) to metrics."""
+Trained: TypeAlias = Network | TokenNetwork
+"""Networks that can be trained: from packed tokens to what a task scores, with an encoder and, some of them, a linear path."""
 
 
 @dataclasses.dataclass
@@ -32,14 +31,19 @@ class EpochSums:
     Parameters
     ----------
     loss
-        Sum of the samples' losses.
+        Sum of the losses that the history notes.
+    targets
+        Number of targets in that sum.
     samples, tokens
         Their number.
     padded_tokens
         Tokens that the same batches would have had, padded to their longest sample.
+    flops
+        Operations of the encoder's matrix products.
     """
 
     loss: float = 0.0
+    targets: int = 0
     samples: int = 0
     tokens: int = 0
     padded_tokens: int = 0
@@ -47,47 +51,27 @@ class EpochSums:
 
 
 class TrainingModule(lightning.LightningModule):
-    """Trains a network for an objective.
+    """Trains a network for a task.
 
     Parameters
     ----------
     network
         What is trained.
-    objective, target
-        What is learned.
+    task
+        What for.
     settings
         How.
-    labels
-        Validation labels, in row order.
-    scorer
-        Metrics of the validation predictions.
-    num_train_samples
-        Size of the train split, for the linear path's penalty.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        objective: Objective,
-        target: TargetState,
-        settings: TrainingSettings,
-        labels: np.ndarray,
-        scorer: Scorer,
-        num_train_samples: int,
-    ) -> None:
+    def __init__(self, network: Trained, task: Task, settings: TrainingSettings) -> None:
         super().__init__()
         self.network = network
-        self.objective, self.target = objective, target
+        self.task = task
         self.settings = settings
-        self.labels, self.scorer = labels, scorer
-        self.num_train_samples = num_train_samples
         self.sums = EpochSums()
         self._resumed_sums = EpochSums()
         self._batch_sizes: list[int] = []
         self.validation_metrics: dict[str, float] = {}
-        self._predictions: list[Tensor] = []
-        self._validation_loss = [0.0, 0]
-        self._validation_objective = 0.0
 
     def configure_model(self) -> None:
         """Compile the blocks where wanted: here, because a compiled module does not travel to another process."""
@@ -127,33 +111,17 @@ class TrainingModule(lightning.LightningModule):
         Lightning divides by the window's length and averages over processes; both are undone here, and the sum of the samples'
         losses is divided once by the number of samples in the window. The last, partial window of an epoch is thereby exact.
         """
-        result = self.network(batch)
-        term = self.objective.loss(result.outputs, batch, self.target)
-        total = term.total + self._summand_losses(result, batch) + self._ridge() * batch.num_samples
+        loss = self.task.training_loss(self.network, batch)
         # All processes stop together: one that stopped alone would leave the others waiting for its gradients.
-        if self._sum_over_processes([float(not torch.isfinite(total))])[0]:
+        if self._sum_over_processes([float(not torch.isfinite(loss.total))])[0]:
             raise self._not_finite(f"the loss is not finite in epoch {self.current_epoch + 1}, step {self.global_step + 1}")
-        self.sums.loss += float(term.total.detach())
-        self.sums.samples += term.count
+        self.sums.loss += loss.noted
+        self.sums.targets += loss.count
+        self.sums.samples += batch.num_samples
         self.sums.tokens += batch.num_tokens
         self.sums.padded_tokens += batch.num_samples * max(batch.lengths)
         self.sums.flops += self.network.training_flops(batch)
-        return total * (self.settings.accumulate * self.trainer.world_size / self._window_samples(batch_index))
-
-    def _summand_losses(self, result: Outputs, batch: Batch) -> Tensor | float:
-        """Return the weighted sum of the losses of encoder and linear path taken alone; 0 without a linear path.
-
-        Without them the path, which learns faster, would leave nothing for the encoder to learn.
-        """
-        own = sum(self.objective.loss(summand, batch, self.target).total for summand in result.summands)
-        return self.settings.summand_loss * own
-
-    def _ridge(self) -> Tensor | float:
-        """Return the linear path's penalty ``|w|^2 / (2 C n)``."""
-        path = self.network.linear_path
-        if path is None:
-            return 0.0
-        return path.weight.square().sum() / (2 * self.settings.linear_path_strength * self.num_train_samples)
+        return loss.total * (self.settings.accumulate * self.trainer.world_size / self._window_samples(batch_index))
 
     @staticmethod
     def _not_finite(message: str) -> TrainingError:
@@ -186,27 +154,16 @@ class TrainingModule(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Reset what validation collects."""
-        self._predictions, self._validation_loss, self._validation_objective = [], [0.0, 0], 0.0
+        self.task.start_validation()
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Collect predictions and the loss."""
-        result = self.network(batch)
-        term = self.objective.loss(result.outputs, batch, self.target)
-        self._validation_loss[0] += float(term.total)
-        self._validation_loss[1] += term.count
-        self._validation_objective += float(term.total + self._summand_losses(result, batch))
-        self._predictions.append(self.objective.predict(result.outputs, self.target).float().cpu())
+        """Collect what the task needs of a batch."""
+        self.task.validate(self.network, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Score the whole validation part at once."""
-        predictions = torch.cat(self._predictions).numpy()
-        loss = self._validation_loss[0] / max(self._validation_loss[1], 1)
-        if not math.isfinite(loss):
+        metrics = self.task.validation_metrics()
+        if not math.isfinite(metrics["loss"]):
             # The last step of an epoch can spoil the weights; they must not be kept as the best.
             raise self._not_finite(f"the validation loss is not finite in epoch {self.current_epoch + 1}")
-        objective = self._validation_objective / max(self._validation_loss[1], 1)
-        self.validation_metrics = {
-            "loss": loss,
-            "objective": objective,
-            **self.scorer(self.labels[: len(predictions)], predictions),
-        }
+        self.validation_metrics = metrics

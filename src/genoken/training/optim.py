@@ -9,6 +9,7 @@ from torch import nn
 
 from genoken.core.config import TrainingSettings
 from genoken.models.network import Network
+from genoken.models.token_network import TokenNetwork
 
 FINAL_SHARE = 0.01
 """Share of the highest learning rate at which the cosine ends."""
@@ -41,28 +42,43 @@ def learning_rate_factor(step: int, total_steps: int, warmup: float, schedule: s
     return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def parameter_groups(network: Network, settings: TrainingSettings) -> list[dict[str, object]]:
-    """Return AdamW's groups: matrices decay; biases, norms and feature vectors do not; the linear path has settings of its own."""
+def parameter_groups(network: Network | TokenNetwork, settings: TrainingSettings) -> list[dict[str, object]]:
+    """Return AdamW's groups: matrices decay; biases, norms and feature vectors do not; the linear path has settings of its own.
+
+    With ``layer_decay`` below 1, what stands under ``n`` blocks learns at ``learning_rate * layer_decay ** n``: the head and the
+    uppermost block at the full rate, the embedding slowest. What is frozen is in no group.
+    """
     path = {id(parameter) for parameter in network.linear_path.parameters()} if network.linear_path is not None else set()
     tables = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)}
-    decayed: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
+    above = _blocks_above(network)
+    members: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter in network.parameters():
-        if id(parameter) not in path:
-            (decayed if parameter.ndim > 1 and id(parameter) not in tables else free).append(parameter)
+        if id(parameter) not in path and parameter.requires_grad:
+            is_decayed = parameter.ndim > 1 and id(parameter) not in tables
+            rate = settings.learning_rate * settings.layer_decay ** above.get(id(parameter), 0)
+            members.setdefault((rate, settings.weight_decay if is_decayed else 0.0), []).append(parameter)
+    ordered = sorted(members.items(), key=lambda item: (-item[0][0], -item[0][1]))
     groups: list[dict[str, object]] = [
-        {"params": decayed, "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
-        {"params": free, "lr": settings.learning_rate, "weight_decay": 0.0},
+        {"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in ordered
     ]
     if network.linear_path is not None:
         # The path's shrinkage is a ridge penalty in the loss, as in logistic regression, not a decay.
         own = list(network.linear_path.parameters())
         groups.append({"params": own, "lr": settings.linear_path_learning_rate, "weight_decay": 0.0})
-    return [group for group in groups if group["params"]]
+    return groups
+
+
+def _blocks_above(network: Network | TokenNetwork) -> dict[int, int]:
+    """Return how many blocks are above each parameter, by its ``id``; parameters behind the blocks are left out."""
+    blocks = list(getattr(network.encoder, "blocks", []))
+    above = {id(parameter): len(blocks) for parameter in network.embedding.parameters()}
+    for index, block in enumerate(blocks):
+        above |= {id(parameter): len(blocks) - 1 - index for parameter in block.parameters()}
+    return above
 
 
 def build_optimizer(
-    network: Network, settings: TrainingSettings, total_steps: int
+    network: Network | TokenNetwork, settings: TrainingSettings, total_steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
     """Return a fused AdamW and its schedule over ``total_steps`` optimizer steps."""
     optimizer = torch.optim.AdamW(parameter_groups(network, settings), betas=(0.9, 0.98), fused=True)

@@ -19,7 +19,9 @@ EpochReader = Callable[[dict[str, float]], None]
 
 
 class History(lightning.Callback):
-    """Notes one row per epoch: losses, validation metrics, learning rate, speed, memory.
+    """Notes one row per validation: losses, validation metrics, learning rate, speed, memory.
+
+    Where several validations fall into an epoch, losses and speeds are those of the epoch so far.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ class History(lightning.Callback):
         self._trained = time.perf_counter()
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Note the epoch, over all processes; validation follows the last training batch."""
+        """Note the epoch so far, over all processes."""
         assert isinstance(module, TrainingModule)  # noqa: S101
         if trainer.sanity_checking:
             return
@@ -55,8 +57,8 @@ class History(lightning.Callback):
         row: dict[str, float] = {
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
-            "train_loss": sums.loss / max(sums.samples, 1),
-            **{f"val_{name}": value for name, value in module.validation_metrics.items()},
+            "train_loss": sums.loss / max(sums.targets, 1),
+            **{_column(name): value for name, value in module.validation_metrics.items()},
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "seconds": time.perf_counter() - self._began,
             "samples_per_second": sums.samples / seconds,
@@ -72,6 +74,7 @@ class History(lightning.Callback):
             logger.log_metrics({name: float(value) for name, value in row.items()}, step=trainer.global_step)
         if self._on_epoch is not None:
             self._on_epoch(row)
+        self._began += time.perf_counter() - self._trained  # an epoch that goes on is not charged for its validations
 
     def state_dict(self) -> dict[str, Any]:
         """Return the rows so far."""
@@ -93,11 +96,14 @@ class Checkpoints(lightning.Callback):
         Optimizer steps between them; 0: one per epoch, after validation.
     keep
         How many stay.
+    validation_every
+        Batches after which validation follows; 0: at the end of each epoch.
     """
 
-    def __init__(self, folder: Path, every_steps: int, keep: int) -> None:
-        self.folder, self.every_steps, self.keep = Path(folder), every_steps, keep
+    def __init__(self, folder: Path, every_steps: int, keep: int, validation_every: int = 0) -> None:
+        self.folder, self.every_steps, self.keep, self.validation_every = Path(folder), every_steps, keep, validation_every
         self._last_step = -1
+        self._waits = False
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Count the step of the checkpoint that training goes on from as saved; remove what a killed process left half-written."""
@@ -112,9 +118,19 @@ class Checkpoints(lightning.Callback):
     ) -> None:
         """Save after an optimizer step whose number is a multiple of ``every_steps``."""
         step = trainer.global_step
-        # After an epoch's last batch the checkpoint waits for the validation, which belongs to the same state.
         is_last = batch_index + 1 == trainer.num_training_batches
-        if self.every_steps and step > 0 and step != self._last_step and step % self.every_steps == 0 and not is_last:
+        if not self.every_steps or step in (0, self._last_step) or step % self.every_steps or is_last:
+            return
+        # A checkpoint waits for the validation that follows, which belongs to the same state.
+        batches = trainer.current_epoch * trainer.num_training_batches + batch_index + 1
+        self._waits = bool(self.validation_every) and batches % self.validation_every == 0
+        if not self._waits:
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Save what waited for this validation."""
+        if self._waits:
+            self._waits = False
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -127,6 +143,11 @@ class Checkpoints(lightning.Callback):
         if trainer.is_global_zero:
             for old in sorted(self.folder.glob("step-*"))[: -self.keep]:
                 trainer.strategy.remove_checkpoint(old)
+
+
+def _column(metric: str) -> str:
+    """Return the history's name of a validation metric; those that are taken on train samples say so themselves."""
+    return metric if metric.startswith("train_part_") else f"val_{metric}"
 
 
 def _seconds_waited(trainer: lightning.Trainer) -> float:

@@ -36,6 +36,7 @@ class WeightSelection(lightning.Callback):
         self.monitor, self.patience, self.decay, self.stop_after = monitor, patience, decay, stop_after
         self.best_value = math.nan
         self.best_epoch = -1
+        self.best_step = -1
         self.best_weights: dict[str, Tensor] = {}
         self.best_metrics: dict[str, float] = {}
         self._average: dict[str, Tensor] = {}
@@ -62,7 +63,8 @@ class WeightSelection(lightning.Callback):
             return
         self._steps = trainer.global_step
         decay = min(self.decay, (1 + self._steps) / (10 + self._steps))
-        weights = dict(module.network.named_parameters())
+        # What is frozen is left out, so that no rounding touches it.
+        weights = {name: weight for name, weight in module.network.named_parameters() if weight.requires_grad}
         names = list(weights)
         with torch.no_grad():
             torch._foreach_lerp_([self._average[name] for name in names], [weights[name].detach() for name in names], 1 - decay)
@@ -81,7 +83,7 @@ class WeightSelection(lightning.Callback):
             return
         value = module.validation_metrics.get(self.monitor, math.nan)
         if self._improves(value):
-            self.best_value, self.best_epoch = value, trainer.current_epoch
+            self.best_value, self.best_epoch, self.best_step = value, trainer.current_epoch, trainer.global_step
             self.best_weights = {name: tensor.cpu() for name, tensor in _copy(module.network).items()}
             self.best_metrics = dict(module.validation_metrics)
         if self._own:
@@ -110,6 +112,7 @@ class WeightSelection(lightning.Callback):
         return {
             "best_value": self.best_value,
             "best_epoch": self.best_epoch,
+            "best_step": self.best_step,
             "best_weights": self.best_weights,
             "best_metrics": self.best_metrics,
             "average": self._average,
@@ -121,6 +124,7 @@ class WeightSelection(lightning.Callback):
         """Take up where a checkpoint left."""
         self.best_value = state_dict["best_value"]
         self.best_epoch = state_dict["best_epoch"]
+        self.best_step = state_dict["best_step"]
         self.best_weights = state_dict["best_weights"]
         self.best_metrics = state_dict["best_metrics"]
         self._average = state_dict["average"]

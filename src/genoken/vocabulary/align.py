@@ -21,6 +21,7 @@ SYMBOL_COLUMNS = (
     "gene_names",
     "gene_short_name",
     "hgnc_symbol",
+    "pr_gene_symbol",
 )
 """Names, lower case, under which feature tables keep the readable gene name."""
 MARGIN = 0.01
@@ -73,6 +74,7 @@ def align(
     minimum_coverage: float,
     where: str,
     symbols: Sequence[str] = (),
+    reference: str = "the model",
 ) -> Alignment:
     """Find the features of a vocabulary in a feature table.
 
@@ -94,6 +96,8 @@ def align(
         The other file, for messages.
     symbols
         Readable name of each vocabulary feature; empty when unknown.
+    reference
+        Whose vocabulary it is, for messages.
 
     Returns
     -------
@@ -113,13 +117,13 @@ def align(
         best = folded if folded.coverage > best.coverage + MARGIN else best
     missing = tuple(str(name) for name, column in zip(feature_ids, best.columns, strict=True) if column < 0)
     if best.coverage == 0:
-        raise _nothing_in_common(feature_ids, features, best, where)
+        raise _nothing_in_common(feature_ids, features, best, where, reference)
     line = _line(len(feature_ids), best, missing)
     if best.coverage < minimum_coverage:
         raise DataError(
             f"too few genes in common: {line}; {minimum_coverage:.0%} are needed; the file has {_examples(features.index)}",
             where=where,
-            remedy="use a file with the genes that the model was trained on, or accept less with --min-coverage",
+            remedy=f"use a file with the genes of {reference}, or accept less with --min-coverage",
         )
     return Alignment(columns=best.columns, coverage=best.coverage, matched_by=best.matched_by, missing=missing, line=line)
 
@@ -182,10 +186,10 @@ def _line(count: int, attempt: _Attempt, missing: Sequence[str]) -> str:
     return text
 
 
-def _nothing_in_common(feature_ids: Sequence[str], features: pd.DataFrame, best: _Attempt, where: str) -> DataError:
+def _nothing_in_common(feature_ids: Sequence[str], features: pd.DataFrame, best: _Attempt, where: str, reference: str) -> DataError:
     ours, theirs = identify(feature_ids), identify(features.index)
     message = (
-        f"no gene in common with the model: it knows {_form(ours)} ({_examples(feature_ids)}), "
+        f"no gene in common with {reference}: it knows {_form(ours)} ({_examples(feature_ids)}), "
         f"the file has {_form(theirs)} ({_examples(features.index)})"
     )
     if best.num_ambiguous:
@@ -193,9 +197,9 @@ def _nothing_in_common(feature_ids: Sequence[str], features: pd.DataFrame, best:
     if ours.type not in (theirs.type, "unknown"):
         remedy = f"add a column with {_form(ours)} to the feature table (adata.var)"
     elif ours.species != theirs.species and "unknown" not in (ours.species, theirs.species):
-        remedy = f"the model is of {ours.species}, the file of {theirs.species}: add a column with the {ours.species} orthologs"
+        remedy = f"{reference} is of {ours.species}, the file of {theirs.species}: add a column with the {ours.species} orthologs"
     else:
-        remedy = "are these the right file and the right run?"
+        remedy = "are these the right files?" if reference == "the first file" else "are these the right file and the right run?"
     return DataError(message, where=where, remedy=remedy)
 
 

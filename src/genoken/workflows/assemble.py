@@ -12,15 +12,17 @@ import scipy.sparse as sp
 
 from genoken.core.components import kind_of
 from genoken.core.config import DataSettings, RunConfig, build, component_from_dict, merge, override, read_yaml
-from genoken.core.contracts import Task
+from genoken.core.contracts import Task, Tokenizer, TokenizerState
 from genoken.core.errors import ConfigError, suggestion
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation.metrics.classification import classification_metrics
 from genoken.evaluation.metrics.regression import regression_metrics
 from genoken.models.embeddings import EmbeddingStart, svd_start
-from genoken.vocabulary.align import symbols_of
+from genoken.models.pretrained_weights import take_over
+from genoken.workflows.encoder import locate, names_of
 from genoken.workflows.inputs import Study, has_split_column
-from genoken.workflows.store import FittedModel, build_network, column_positions
+from genoken.workflows.start import PretrainedStart
+from genoken.workflows.store import FittedModel, build_network
 
 _MONITORS = {
     "classification": ("objective", "loss", "macro_f1", "accuracy", "balanced_accuracy", "roc_auc"),
@@ -29,26 +31,70 @@ _MONITORS = {
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
 
 
-def resolve_config(preset: str, config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> RunConfig:
-    """Lay defaults, a preset, a configuration and single settings over each other, in this order.
+def resolve_config(
+    preset: str,
+    config: str | Path | Mapping[str, Any] | None,
+    settings: Mapping[str, Any],
+    *,
+    pretrained: Mapping[str, Any] | None = None,
+) -> RunConfig:
+    """Lay defaults, what a pretrained run says, a preset, a configuration and single settings over each other, in this order.
 
     Raises
     ------
     ConfigError
         When the preset does not exist, or any name or value is wrong.
     """
-    content: dict[str, Any] = {}
-    where = ""
-    if preset:
-        known = sorted(path.stem for path in PRESETS.glob("*.yaml"))
-        if preset not in known:
-            raise ConfigError(f"there is no preset '{preset}'", remedy=suggestion(preset, known, "presets"))
-        content, where = read_yaml(PRESETS / f"{preset}.yaml"), f"preset {preset}"
+    content, where = preset_content(preset, pretraining=False)
+    content = merge(pretrained or {}, content)
     if config is not None:
         if not isinstance(config, Mapping):
             where = str(config)
         content = merge(content, config if isinstance(config, Mapping) else read_yaml(Path(config)))
     return build(RunConfig, override(content, settings), where=where)
+
+
+def has_numbers(tokenizer: Tokenizer) -> bool:
+    """Return whether the tokens of a tokenizer hold numbers, as those of ranks and bins do not."""
+    return tokenizer.layout(TokenizerState(feature_ids=("first", "second"))).has_numbers
+
+
+def has_linear_path(config: RunConfig) -> bool:
+    """Return whether the model's outputs are the sum of an encoder's and of a linear path's."""
+    return config.model.linear_path and config.model.encoder.takes == "tokens"
+
+
+def hides_order(config: RunConfig) -> bool:
+    """Return whether the tokens' order, which is all that ranks consist of, stays hidden from the encoder."""
+    is_ordered = getattr(config.tokenizer, "order", "") == "rank_order"
+    return is_ordered and config.model.encoder.takes == "tokens" and config.model.embedding.position == "none"
+
+
+def without_needless_path(config: RunConfig) -> RunConfig:
+    """Return the configuration without the linear path where tokens hold no numbers that it could weigh."""
+    if not config.model.linear_path or has_numbers(config.tokenizer):
+        return config
+    return replace(config, model=replace(config.model, linear_path=False))
+
+
+def preset_content(preset: str, *, pretraining: bool) -> tuple[dict[str, Any], str]:
+    """Return what a preset says, and what to call it in messages; nothing for the empty name.
+
+    Presets with ``objectives`` are those of pretraining, all others those of training.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such preset of this kind.
+    """
+    if not preset:
+        return {}, ""
+    found = {path.stem: read_yaml(path) for path in sorted(PRESETS.glob("*.yaml"))}
+    known = [name for name, content in found.items() if ("objectives" in content) == pretraining]
+    if preset not in known:
+        what = "preset of pretraining" if pretraining else "preset"
+        raise ConfigError(f"there is no {what} '{preset}'", remedy=suggestion(preset, known, "presets"))
+    return found[preset], f"preset {preset}"
 
 
 def task_of_objective(config: RunConfig) -> DataSettings:
@@ -76,6 +122,8 @@ def settle_kinds(config: RunConfig, study: Study) -> RunConfig:
             f"'training.monitor' is {config.training.monitor}, which a {study.task} does not have",
             remedy="use " + " or ".join(known),
         )
+    if config.training.balanced_sampling and study.task != "classification":
+        raise ConfigError(f"'training.balanced_sampling' needs classes, and a {study.task} has none", remedy="leave it out")
     baselines = tuple(baseline for baseline in config.evaluation.baselines if study.task in baseline.tasks)
     return replace(config, evaluation=replace(config.evaluation, baselines=baselines))
 
@@ -135,16 +183,33 @@ class Prepared:
         return TokenDataset(self.model.tokenizer, self.model.state, self.values[rows], self.labels[rows])
 
 
-def prepare_fold(config: RunConfig, study: Study, train: np.ndarray) -> Prepared:
-    """Fit everything that is learned before the weights, on the train rows alone, and start the network."""
+def prepare_fold(
+    config: RunConfig, study: Study, train: np.ndarray, start: PretrainedStart | None = None, *, from_scratch: bool = False
+) -> Prepared:
+    """Fit everything that is learned before the weights, on the train rows alone, and start the network.
+
+    Parameters
+    ----------
+    config, study
+        What to prepare.
+    train
+        Rows to learn from.
+    start
+        A pretrained network: its tokenizer, as it was fitted, and its weights are taken over. ``None`` for none.
+    from_scratch
+        Take over its tokenizer alone.
+    """
     samples = study.samples
-    train_samples = samples.take(train)
-    state = config.tokenizer.fit(train_samples)
-    values = config.tokenizer.prepare(samples, column_positions(state.feature_ids, samples.features.index), state)
+    state = config.tokenizer.fit(samples.take(train)) if start is None else start.model.state
+    columns = locate(state.feature_ids, samples, state.symbols).columns
+    values = config.tokenizer.prepare(samples, columns, state)
     target = config.objective.fit(study.labels[train], study.label, study.classes)
-    network = build_network(config, state, target, _start(config, state.per_feature, values[train]), config.training.seed)
-    symbols = dict(zip(samples.features.index.astype(str), symbols_of(samples.features), strict=True))
-    model = FittedModel(config, state, tuple(symbols[name] for name in state.feature_ids), target, network)
+    is_pretrained = start is not None and not from_scratch
+    own_start = EmbeddingStart.from_state(state.per_feature) if is_pretrained else _start(config, state.per_feature, values[train])
+    network = build_network(config, state, target, own_start, config.training.seed)
+    if start is not None and is_pretrained:
+        take_over(network, start.model.network, start.num_phenotypes)
+    model = FittedModel(config, state, names_of(state, samples.features, columns), target, network)
     return Prepared(model, values, study.labels)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from genoken.data.check import check_samples
 from genoken.readers._anndata import inspect_anndata
-from genoken.readers._anndata_file import load_anndata
+from genoken.workflows.files import inspect_file
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -22,7 +22,7 @@ def check(data: str | Path | AnnData, *, label: str = "", group: str = "", sourc
     Parameters
     ----------
     data
-        Path of an ``.h5ad`` file, or an AnnData object.
+        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x), or an AnnData object.
     label
         Column of ``obs`` to predict; empty to see which there are.
     group
@@ -47,18 +47,14 @@ def check(data: str | Path | AnnData, *, label: str = "", group: str = "", sourc
     >>> findings["identifiers"]["type"]
     'symbol'
     """
-    if isinstance(data, (str, Path)):
-        file, adata = str(data), load_anndata(Path(data))
-        origin = Path(data).name
-    else:
-        file, adata, origin = "", data, "AnnData"
-    inspection = inspect_anndata(adata, source, origin)
+    is_file = isinstance(data, (str, Path))
+    inspection = inspect_file(Path(data), source) if is_file else inspect_anndata(data, source, "AnnData")
     return check_samples(
         inspection.samples,
         [matrix.summary() for matrix in inspection.matrices],
         label=label,
         group=group,
-        file=file,
+        file=str(data) if is_file else "",
         source=source,
         problems=inspection.problems,
     )

@@ -11,7 +11,7 @@ from genoken.core.config import RunConfig, build, read_yaml
 from genoken.core.errors import DataError, RunError
 from genoken.core.files import read_json
 from genoken.evaluation.comparison import compare_runs
-from genoken.workflows.run import Run
+from genoken.workflows.run import Run, refuse_pretraining
 from genoken.workflows.show import Show
 
 
@@ -49,6 +49,8 @@ def compare(run_a: Run | str | Path, run_b: Run | str | Path, *, draws: int = 10
     names = [folder.name for folder in folders]
     if names[0] == names[1]:
         names = [str(folder) for folder in folders]
+    for folder in folders:
+        refuse_pretraining(folder)
     tables = [_predictions(folder) for folder in folders]
     _refuse_other_data(folders, names)
     first, second = (_config(folder) for folder in folders)

@@ -11,8 +11,18 @@ import pandas as pd
 from genoken.core.errors import ConfigError
 from genoken.interpretation.subject import Subject
 from genoken.workflows.inputs import read_source
-from genoken.workflows.predict import OUTPUT_SUFFIXES, TABLE_SUFFIXES, align_samples, checked_output, predict, write_table
-from genoken.workflows.run import Run, as_run
+from genoken.workflows.predict import (
+    OUTPUT_SUFFIXES,
+    TABLE_SUFFIXES,
+    align_samples,
+    checked_output,
+    predict,
+    table_of_states,
+    write_samples,
+    write_table,
+)
+from genoken.workflows.pretrained_run import Pass, PretrainedRun, sample_states
+from genoken.workflows.run import Run, as_any_run, as_run
 from genoken.workflows.show import Show
 
 if TYPE_CHECKING:
@@ -20,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def embed(
-    run: Run | str | Path,
+    run: Run | PretrainedRun | str | Path,
     data: str | Path | AnnData | None = None,
     output: str | Path | None = None,
     *,
@@ -34,12 +44,12 @@ def embed(
     Parameters
     ----------
     run
-        A finished run or its folder.
+        A finished run of training or of pretraining, or its folder.
     data
         Samples; not needed for the learned table of genes.
     output
         ``.csv``, ``.tsv`` or ``.parquet`` for the table; ``.h5ad`` (samples only) for the file with the embedding in
-        ``obsm["X_genoken"]`` and the predictions in ``obs``.
+        ``obsm["X_genoken"]`` and, of a run with a label, the predictions in ``obs``.
     genes
         Export genes in place of samples.
     contextual
@@ -59,15 +69,33 @@ def embed(
     GenokenError
         When run, file or output cannot be used.
     """
-    run, show = as_run(run), show or Show(quiet=True)
+    run, show = as_any_run(run), show or Show(quiet=True)
     path = checked_output(output, TABLE_SUFFIXES if genes or contextual else OUTPUT_SUFFIXES)
     if not (genes or contextual):
         if data is None:
             raise ConfigError("no file to embed is named", remedy="name one, or use --genes for the learned table of genes")
         is_table = path is not None and path.suffix != ".h5ad"
-        table = predict(run, data, None if is_table else path, min_coverage=min_coverage, show=show).states
+        if isinstance(run, PretrainedRun):
+            table = _states(run, data, None if is_table else path, min_coverage, show)
+        else:
+            table = predict(run, data, None if is_table else path, min_coverage=min_coverage, show=show).states
         return _written(table, path, "samples", show) if is_table else table
-    return _written(_contextual(run, data, min_coverage, show) if contextual else _learned(run), path, "genes", show)
+    if not contextual:
+        return _written(_learned(run), path, "genes", show)
+    return _written(_contextual(as_run(run), data, min_coverage, show), path, "genes", show)
+
+
+def _states(
+    run: PretrainedRun, data: str | Path | AnnData, path: Path | None, min_coverage: float | None, show: Show
+) -> pd.DataFrame:
+    """Return the states of samples, of which nothing is hidden; write them into the samples' file where a path is given."""
+    samples = read_source(data, run.config.data.source).samples
+    aligned = align_samples(run.model, samples, min_coverage, show)
+    states = sample_states(run.model, aligned.dataset, Pass(precision=run.config.training.precision))
+    if path is not None:
+        write_samples(path, data, pd.DataFrame(index=samples.table.index), states)
+        show.line(f"Wrote {path}.")
+    return table_of_states(states, samples.table.index)
 
 
 def _written(table: pd.DataFrame, path: Path | None, noun: str, show: Show) -> pd.DataFrame:
@@ -77,7 +105,7 @@ def _written(table: pd.DataFrame, path: Path | None, noun: str, show: Show) -> p
     return table
 
 
-def _learned(run: Run) -> pd.DataFrame:
+def _learned(run: Run | PretrainedRun) -> pd.DataFrame:
     vectors = run.model.network.feature_table.detach().cpu().numpy()
     table = pd.DataFrame(
         vectors, index=list(run.model.state.feature_ids), columns=[f"width_{index}" for index in range(vectors.shape[1])]

@@ -77,7 +77,7 @@ def evaluate(
     run, show = as_run(run), show or Show(quiet=True)
     if output is not None:
         check_output_folder(Path(output), overwrite=False)  # one that is occupied is refused before any work
-    source = read_source(data, run.config.data.source)
+    source = read_source(data, run.config.data.source, strict=strict or run.config.data.strict)
     study = _study(run, source, label=label, group=group, strict=strict)
     for note in study.notes:
         show.line(f"  {note}.")

@@ -22,6 +22,7 @@ from genoken.interpretation.gene_table import leading_genes
 from genoken.interpretation.subject import Subject
 from genoken.workflows.assemble import task_of_objective
 from genoken.workflows.inputs import Study, build_study, read_inputs, read_source
+from genoken.workflows.join import restrict_to_vocabulary
 from genoken.workflows.predict import TABLE_SUFFIXES, Aligned, align_samples, checked_output, write_table
 from genoken.workflows.results import dataset_of
 from genoken.workflows.run import Run, as_run
@@ -227,7 +228,13 @@ def _own_study(run: Run) -> Study:
     state = read_state(run.folder)
     source = read_inputs(_own_inputs(run, state["inputs"]), run.config.data)
     check_data(source.files, state["data"])
-    return build_study(source.samples, task_of_objective(run.config), seed=run.config.training.seed, guess_group=True)
+    samples = source.samples
+    if "start_from" in state:  # the vocabulary is that of a pretrained network, which the file need not hold under the same ids
+        model = run.model
+        samples, _ = restrict_to_vocabulary(
+            samples, model.state.feature_ids, model.symbols, min_coverage=run.config.data.min_coverage
+        )
+    return build_study(samples, task_of_objective(run.config), seed=run.config.training.seed, guess_group=True)
 
 
 def _own_inputs(run: Run, paths: dict[str, str]) -> dict[str, Any]:
@@ -246,7 +253,7 @@ def _own_inputs(run: Run, paths: dict[str, str]) -> dict[str, Any]:
             where=str(run.folder),
             remedy=f"pass the data, for example run.explain(adata); {remedy}",
         )
-    if not inputs or not all(Path(path).is_file() for path in paths.values() if path):
+    if not inputs or not all(Path(path).exists() for path in paths.values() if path):
         raise RunError(
             "the run's own data cannot be found", where=str(run.folder), remedy=f"name a file or object to explain; {remedy}"
         )

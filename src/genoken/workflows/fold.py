@@ -11,16 +11,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from genoken.core.config import RunConfig, component_from_dict
+from genoken.core.config import RunConfig
 from genoken.core.errors import TrainingError
 from genoken.core.files import atomic_path, read_json, write_json
+from genoken.models.network import Network
 from genoken.training.fit import Fit, fit
 from genoken.training.precision import choose_device, matmul_flops_per_second
 from genoken.training.processes import is_first_process
 from genoken.training.summands import weigh_summands
+from genoken.training.task import SupervisedTask
 from genoken.workflows.assemble import Prepared, ValidationScorer, prepare_fold
 from genoken.workflows.baselines import fit_baselines, predict_baselines, write_baselines
+from genoken.workflows.design import Job
 from genoken.workflows.inputs import Study
+from genoken.workflows.rivals import rival_config, rival_name
+from genoken.workflows.start import PretrainedStart
 from genoken.workflows.store import FittedModel, read_model, write_model
 from genoken.workflows.summands import predict_model, predict_summands
 
@@ -62,6 +67,7 @@ def fit_fold(
     folder: Path,
     *,
     on_epoch: EpochReader | None,
+    start: PretrainedStart | None = None,
     save_baselines: bool = False,
 ) -> FoldResult:
     """Fit one fold and write it into ``folder``; a fold that is already there whole is read instead.
@@ -78,27 +84,28 @@ def fit_fold(
         Receives the model's files, ``history.csv``, ``outputs.parquet``, ``fit.json`` and ``checkpoints/``.
     on_epoch
         Called with each epoch's row.
+    start
+        A pretrained network to start from; ``None`` for none.
     save_baselines
         Whether ``folder`` also receives ``baselines/NAME.safetensors``: in a run of one split its model is the run's.
     """
     if (folder / FACTS).is_file():
         return _read(folder, study, words)
     rows = {part: np.flatnonzero(words == part) for part in ("train", "val", "test")}
-    prepared = prepare_fold(config, study, rows["train"])
+    prepared = prepare_fold(config, study, rows["train"], start)
     fitted = _fit(config, prepared, rows["train"], rows["val"], folder, on_epoch=on_epoch)
     predictions: dict[str, np.ndarray] = {}
     facts: dict[str, Any] = {}
     if is_first_process():
-        if config.training.weigh_summands:
-            weigh_summands(fitted.network, prepared.dataset(rows["val"]), config.objective, prepared.model.target)
-        predictions, facts = _predictions(config, prepared, fitted, rows["test"])
+        predictions, facts = _predictions(config, prepared, fitted, rows)
         baselines = fit_baselines(config, prepared, rows["train"], rows["val"])
         if save_baselines:
             write_baselines(folder, config, baselines)
         predictions |= predict_baselines(config, baselines, prepared.values[rows["test"]])
     for rival in config.evaluation.rivals:
-        predictions[_rival_name(rival)] = _rival(config, rival, study, rows, folder)
-    facts |= {"best_epoch": fitted.best_epoch, "failure": str(fitted.failure) if fitted.failure else None}
+        predictions[rival_name(rival)] = _rival(config, rival, study, rows, folder, start)
+    facts |= {"best_epoch": fitted.best_epoch, "best_step": fitted.best_step}
+    facts["failure"] = str(fitted.failure) if fitted.failure else None
     facts["matmul_flops_per_second"] = matmul_flops_per_second(choose_device(), fitted.precision.dtype)
     facts["planned_epochs"] = fitted.planned_epochs
     facts["summand_weights"] = fitted.network.summand_weights.tolist() if fitted.network.linear_path is not None else None
@@ -111,24 +118,23 @@ def fit_fold(
 
 
 def fit_final(
-    config: RunConfig,
-    study: Study,
+    job: Job,
     rows: np.ndarray,
     val: np.ndarray,
     epochs: int,
-    folder: Path,
     *,
     planned_epochs: int,
     summand_weights: Sequence[float] | None,
     on_epoch: EpochReader | None,
-) -> Fit:
+) -> Fit[Network]:
     """Fit the final model of a cross-validation on all its samples, for as many epochs as the folds needed, and write it.
 
     ``val`` is part of ``rows``: its scores only go into the history, they choose nothing. The learning rate takes the course of
     ``planned_epochs``, and encoder and linear path weigh what they did in the folds. The settings that are written are the run's
     own. The baselines beside it are tuned on ``val`` while it is held out, then fitted on all rows, and written too.
     """
-    prepared = prepare_fold(config, study, rows)
+    config, folder = job.config, job.folder
+    prepared = prepare_fold(config, job.study, rows, job.start)
     planned = replace(config, training=replace(config.training, epochs=planned_epochs))
     fitted = _fit(planned, prepared, rows, val, folder, on_epoch=on_epoch, stop_after=epochs)
     if summand_weights is not None:
@@ -148,17 +154,24 @@ def _fit(
     *,
     on_epoch: EpochReader | None,
     stop_after: int = 0,
-) -> Fit:
-    target = prepared.model.target
-    return fit(
-        prepared.model.network,
-        prepared.dataset(train),
-        prepared.dataset(val),
+) -> Fit[Network]:
+    target, val_part = prepared.model.target, prepared.dataset(val)
+    assert val_part.labels is not None  # noqa: S101
+    task = SupervisedTask(
         config.objective,
         target,
         config.training,
-        token_dropout=config.model.embedding.token_dropout,
-        scorer=ValidationScorer(target.task, target.classes, config.evaluation.threshold),
+        len(train),
+        val_part.labels,
+        ValidationScorer(target.task, target.classes, config.evaluation.threshold),
+        config.model.embedding.token_dropout,
+    )
+    return fit(
+        prepared.model.network,
+        prepared.dataset(train),
+        val_part,
+        task,
+        config.training,
         folder=folder,
         on_epoch=on_epoch,
         stop_after=stop_after,
@@ -166,33 +179,29 @@ def _fit(
 
 
 def _predictions(
-    config: RunConfig, prepared: Prepared, fitted: Fit, test: np.ndarray
+    config: RunConfig, prepared: Prepared, fitted: Fit[Network], rows: dict[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Weigh the network's summands, then return what it and each of them predict for the test samples, and at what speed."""
     import time
 
+    test = rows["test"]
     dataset, target = prepared.dataset(test), prepared.model.target
+    if config.training.weigh_summands:
+        weigh_summands(fitted.network, prepared.dataset(rows["val"]), config.objective, target)
     began = time.perf_counter()
     predictions = {"model": predict_model(fitted.network, dataset, config, target)}
     facts = {"predict_samples_per_second": len(test) / max(time.perf_counter() - began, 1e-9)}
     return predictions | predict_summands(fitted.network, dataset, config, target), facts
 
 
-def _rival_name(rival: str) -> str:
-    return "linear_network" if rival == "linear" else rival
-
-
-def _rival(config: RunConfig, rival: str, study: Study, rows: dict[str, np.ndarray], folder: Path) -> np.ndarray:
-    """Train another encoder by the same machinery on the same fold, and return its test predictions."""
-    model = replace(
-        config.model,
-        encoder=component_from_dict("encoders", rival),
-        head="linear" if rival == "linear" else "mlp",
-        linear_path=False,
-    )
-    changed = replace(config, model=model, training=replace(config.training, logger="none"))
-    prepared = prepare_fold(changed, study, rows["train"])
+def _rival(
+    config: RunConfig, rival: str, study: Study, rows: dict[str, np.ndarray], folder: Path, start: PretrainedStart | None
+) -> np.ndarray:
+    """Train another network by the same machinery on the same fold, and return its test predictions."""
+    changed = rival_config(config, rival)
+    prepared = prepare_fold(changed, study, rows["train"], start, from_scratch=True)
     fitted = _fit(changed, prepared, rows["train"], rows["val"], folder / "rivals" / rival, on_epoch=None)
-    return _predictions(changed, prepared, fitted, rows["test"])[0]["model"]
+    return _predictions(changed, prepared, fitted, rows)[0]["model"]
 
 
 def _write(folder: Path, result: FoldResult) -> None:

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
-from genoken.core.config import DataSettings
+from genoken.core.config import DataSettings, PretrainDataSettings
 from genoken.core.contracts import TargetState, Task
 from genoken.core.errors import ConfigError, DataError, suggestion
-from genoken.core.files import sha256_of_file
+from genoken.core.files import sha256_of_file, sha256_of_folder
 from genoken.core.random import generator
 from genoken.core.samples import Samples
-from genoken.core.scale import sample_totals, scale_of
 from genoken.data._check_columns import classes_of
 from genoken.data.check import check_samples, guess_group_column, guess_task, require_column
 from genoken.readers._anndata import inspect_anndata
-from genoken.readers._anndata_file import load_anndata
-from genoken.tokenizers._features import gather_columns
-from genoken.vocabulary.align import align, symbols_of
+from genoken.workflows.files import FILE_COLUMN, distinct_names, inspect_file
+from genoken.workflows.join import Shared, join_samples
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -98,25 +95,69 @@ class Study:
         return np.asarray(self.classes, dtype=object)[self.labels] if self.classes else self.labels
 
 
-def read_source(data: str | Path | AnnData, source: str) -> Source:
-    """Read a file, or take an AnnData object as it is.
+def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False) -> Source:
+    """Read a file of any known kind, or take an AnnData object as it is.
+
+    Parameters
+    ----------
+    data
+        Path, or object.
+    source
+        ``auto``, ``X``, ``raw`` or ``layers/NAME``: where the values are.
+    strict
+        Refuse samples with missing values, where the kind of file marks them, instead of leaving them out.
 
     Raises
     ------
     DataError
         When it cannot be used, for the first reason.
     """
-    is_file = isinstance(data, (str, Path))
-    adata = load_anndata(Path(data)) if is_file else data
-    origin = Path(data).name if is_file else "AnnData"
-    inspection = inspect_anndata(adata, source, origin)
-    if inspection.problems:
-        raise inspection.problems[0]
-    samples = inspection.samples
-    digest = sha256_of_file(Path(data)) if is_file else hash_of_samples(samples)
-    path = str(Path(data).resolve()) if is_file else ""
-    entry = {"path": path, "sha256": digest, "samples": samples.num_samples, "features": samples.num_features}
+    if isinstance(data, (str, Path)):
+        path = Path(data)
+        inspection = inspect_file(path, source, strict=strict)
+    else:
+        path = None
+        inspection = inspect_anndata(data, source, "AnnData")
+    samples = inspection.usable()
+    digest = hash_of_samples(samples) if path is None else sha256_of_folder(path) if path.is_dir() else sha256_of_file(path)
+    entry = {
+        "path": str(path.resolve()) if path else "",
+        "sha256": digest,
+        "samples": samples.num_samples,
+        "features": samples.num_features,
+    }
     return Source(samples, tuple(matrix.summary() for matrix in inspection.matrices), (entry,))
+
+
+def read_sources(paths: Sequence[Path], settings: DataSettings | PretrainDataSettings, *, shared: Shared = "first") -> Source:
+    """Read several files and join them by gene id, with a column ``file`` where there are more than one.
+
+    Parameters
+    ----------
+    paths
+        Files, as :func:`genoken.workflows.files.expand_files` lists them.
+    settings
+        Where the values are, the coverage that is needed, whether missing values are refused.
+    shared
+        See :func:`genoken.workflows.join.join_samples`.
+
+    Raises
+    ------
+    DataError
+        When one cannot be used, or they cannot be joined.
+    """
+    sources = [read_source(path, settings.source, strict=settings.strict) for path in paths]
+    if len(sources) == 1:
+        return sources[0]
+    return _joined(sources, distinct_names(paths), FILE_COLUMN, settings, shared)
+
+
+def _joined(
+    sources: Sequence[Source], names: Sequence[str], column: str, settings: DataSettings | PretrainDataSettings, shared: Shared
+) -> Source:
+    parts = [source.samples for source in sources]
+    samples = join_samples(parts, names, column=column, min_coverage=settings.min_coverage, shared=shared)
+    return Source(samples, sources[0].matrices, tuple(entry for source in sources for entry in source.files))
 
 
 def read_inputs(inputs: Mapping[str, str | Path | AnnData], settings: DataSettings) -> Source:
@@ -127,7 +168,9 @@ def read_inputs(inputs: Mapping[str, str | Path | AnnData], settings: DataSettin
     DataError
         When one cannot be used.
     """
-    return read_source(inputs["data"], settings.source) if "data" in inputs else read_parts(inputs, settings)
+    if "data" in inputs:
+        return read_source(inputs["data"], settings.source, strict=settings.strict)
+    return read_parts(inputs, settings)
 
 
 def hash_of_samples(samples: Samples) -> str:
@@ -146,58 +189,11 @@ def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings
     The joined table has a column ``split``. Sample ids that occur in several files get the part's name in front. A sample's total
     is that of its own file, genes included that the train file does not have: as when the file is given to a finished run.
     """
-    sources = {part: read_source(data, settings.source) for part, data in parts.items()}
+    sources = {part: read_source(data, settings.source, strict=settings.strict) for part, data in parts.items()}
     if settings.label:
         for source in sources.values():
             require_column(source.samples.table, settings.label, source.samples.origin)
-    first = sources["train"].samples
-    kinds = {part: source.samples.value_kind for part, source in sources.items()}
-    if len(set(kinds.values())) > 1:
-        raise DataError(
-            "the files hold different kinds of values: " + ", ".join(f"{part} {kind}" for part, kind in kinds.items()),
-            remedy="choose a common one with --source (X, raw, layers/NAME)",
-        )
-    _refuse_other_scales(sources)
-    values, tables = [], []
-    totals = np.concatenate([sample_totals(source.samples) for source in sources.values()])
-    for part, source in sources.items():
-        samples = source.samples
-        if part != "train":
-            found = align(
-                tuple(first.features.index),
-                samples.features,
-                minimum_coverage=settings.min_coverage,
-                where=samples.origin,
-                symbols=symbols_of(first.features),
-            )
-            samples = replace(samples, values=gather_columns(samples.values, found.columns), features=first.features)
-        values.append(samples.values)
-        tables.append(samples.table.assign(**{SPLIT_COLUMN: part}))
-    table = pd.concat(tables)
-    if table.index.has_duplicates:
-        table.index = pd.Index([f"{part}:{name}" for part, name in zip(table[SPLIT_COLUMN], table.index, strict=True)])
-    joined = Samples(
-        values=sp.vstack(values).tocsr(),
-        table=table,
-        features=first.features,
-        value_kind=first.value_kind,
-        origin=" + ".join(source.samples.origin for source in sources.values()),
-        totals=totals,
-    )
-    return Source(joined, sources["train"].matrices, tuple(entry for source in sources.values() for entry in source.files))
-
-
-def _refuse_other_scales(sources: Mapping[str, Source]) -> None:
-    """Refuse log or normalized values that were normalized to different totals: the model would learn or meet two scales as one."""
-    scales = {part: scale_of(source.samples) for part, source in sources.items() if source.samples.value_kind != "counts"}
-    known = {part: scale for part, scale in scales.items() if scale.is_constant}
-    if any(not scale.equals(other) for scale in known.values() for other in known.values()):
-        raise DataError(
-            "the files were normalized to different totals per sample: "
-            + ", ".join(f"{part} to about {scale.total:,.0f}" for part, scale in known.items()),
-            where=" + ".join(source.samples.origin for source in sources.values()),
-            remedy="normalize them alike, or give counts",
-        )
+    return _joined(list(sources.values()), list(sources), SPLIT_COLUMN, settings, "first")
 
 
 def build_study(
@@ -282,22 +278,43 @@ def _usable(
     missing = column.isna().to_numpy()
     empty = np.diff(samples.values.indptr) == 0
     foreign = ~missing & ~column.isin(known).to_numpy() if known else np.zeros_like(missing)
-    notes = []
+    notes = list(samples.notes)
     for flags, words in (
         (missing, f"no value in '{settings.label}'"),
         (foreign, _foreign_words(column[foreign], known)),
         (empty & ~missing & ~foreign, "no values above zero"),
     ):
-        count = int(flags.sum())
-        said = f"{count:,} {'sample has' if count == 1 else 'samples have'} {words}"
-        if count and settings.strict:
-            raise DataError(said, where=samples.origin, remedy="remove them, or run without --strict")
-        if count:
-            notes.append(f"{said} and {'is' if count == 1 else 'are'} left out")
+        notes += _left_out(flags, words, samples.origin, strict=settings.strict)
     keep = np.flatnonzero(~(missing | foreign | empty))
     if len(keep) == 0:
         raise DataError("no sample is left", where=samples.origin, remedy="; ".join(notes))
     return samples.take(keep), column.iloc[keep], notes
+
+
+def _left_out(flags: np.ndarray, words: str, where: str, *, strict: bool) -> list[str]:
+    """Return a note on how many samples are left out, if any; with ``strict`` they are refused."""
+    count = int(flags.sum())
+    said = f"{count:,} {'sample has' if count == 1 else 'samples have'} {words}"
+    if count and strict:
+        raise DataError(said, where=where, remedy="remove them, or run without --strict")
+    return [f"{said} and {'is' if count == 1 else 'are'} left out"] if count else []
+
+
+def without_empty(samples: Samples, *, strict: bool) -> Samples:
+    """Leave out samples in which nothing is expressed, with a note; those of panels of real numbers have no such zeros.
+
+    Raises
+    ------
+    DataError
+        When there are some and ``strict``, or no other is left.
+    """
+    empty = np.diff(samples.values.indptr) == 0
+    if samples.value_kind == "real" or not empty.any():
+        return samples
+    notes = _left_out(empty, "no values above zero", samples.origin, strict=strict)
+    if empty.all():
+        raise DataError("no sample is left", where=samples.origin, remedy=notes[0])
+    return replace(samples.take(~empty), notes=(*samples.notes, *notes))
 
 
 def _foreign_words(column: pd.Series, known: tuple[str, ...]) -> str:

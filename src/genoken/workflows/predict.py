@@ -1,4 +1,4 @@
-"""Predict and embed new samples with a finished run."""
+"""Predict and embed new samples with a finished run: labels, or phenotypes with a pretraining run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from genoken.core.errors import ConfigError
 from genoken.core.files import atomic_path
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
-from genoken.readers._anndata_file import load_anndata
 from genoken.training.fit import predict as predict_dataset
 from genoken.vocabulary.align import align
+from genoken.workflows.files import load_file
 from genoken.workflows.inputs import read_source
+from genoken.workflows.pretrained import PretrainedModel
+from genoken.workflows.pretrained_run import Pass, PretrainedRun, filled_in, sample_states
 from genoken.workflows.results import prediction_table
-from genoken.workflows.run import Run, as_run
+from genoken.workflows.run import Run, as_any_run
 from genoken.workflows.show import Show
 from genoken.workflows.store import FittedModel
 
@@ -42,7 +44,8 @@ class Prediction:
     Parameters
     ----------
     table
-        Indexed by sample id: ``predicted`` and ``probability_<class>``.
+        Indexed by sample id: ``predicted`` and ``probability_<class>``, or what
+        :func:`genoken.workflows.pretrained_run.filled_in` returns.
     states
         Indexed by sample id: the model's states.
     samples_per_second
@@ -83,7 +86,7 @@ class Aligned:
 
 
 def predict(
-    run: Run | str | Path,
+    run: Run | PretrainedRun | str | Path,
     data: str | Path | AnnData,
     output: str | Path | None = None,
     *,
@@ -94,14 +97,14 @@ def predict(
     min_coverage: float | None = None,
     show: Show | None = None,
 ) -> Prediction:
-    """Predict the label of each sample of a file.
+    """Predict the label of each sample of a file, or fill in its phenotypes.
 
     Parameters
     ----------
     run
-        A finished run or its folder.
+        A finished run or its folder; one of pretraining fills in the phenotypes that it knows where they are missing.
     data
-        Path of an ``.h5ad`` file, or an AnnData object; its genes are found by id.
+        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x), or an AnnData object; its genes are found by id.
     output
         ``.h5ad``: the file with predictions in ``obs`` and states in ``obsm["X_genoken"]``; ``.csv``, ``.tsv``, ``.parquet``: a
         table of the predictions.
@@ -123,36 +126,59 @@ def predict(
     GenokenError
         When run, file or output cannot be used.
     """
-    run, show = as_run(run), show or Show(quiet=True)
+    run, show = as_any_run(run), show or Show(quiet=True)
     path = checked_output(output, OUTPUT_SUFFIXES)
+    if isinstance(run, PretrainedRun):
+        run.require_phenotypes()
     samples = read_source(data, run.config.data.source).samples
     aligned = align_samples(run.model, samples, min_coverage, show)
-    size = batch_size or run.config.training.eval_batch_size or 4 * run.config.training.batch_size
+    training = run.config.training
+    size = batch_size or training.eval_batch_size or 4 * training.batch_size
+    how = Pass(size, training.precision if precision == "auto" else precision, compile)
     began = time.perf_counter()
-    with show.bar("Predicting", total=samples.num_samples) as bar:
-        predicted, states = predict_dataset(
-            run.model.network,
-            aligned.dataset,
-            run.config.objective,
-            run.model.target,
-            batch_size=size,
-            precision=run.config.training.precision if precision == "auto" else precision,
-            attention=run.config.training.attention,
-            compile=compile,
-            on_batch=lambda row: bar.to(row["samples"]),
-        )
+    if isinstance(run, PretrainedRun):
+        table, states = _phenotypes(run, samples.table, aligned.dataset, how, embed=embed)
+    else:
+        table, states = _labels(run, samples.table, aligned.dataset, how, show)
     speed = samples.num_samples / max(time.perf_counter() - began, 1e-9)
-    ids = samples.table.index
-    table = prediction_table(ids, predicted, run.model.target.classes, run.config.evaluation.threshold, {}).set_index("sample_id")
-    states_table = pd.DataFrame(states, index=ids, columns=[f"genoken_{index}" for index in range(states.shape[1])])
+    states_table = table_of_states(states, samples.table.index)
     if path is not None:
-        _write(path, data, table, states if embed else None)
+        write_samples(path, data, table, states if embed else None)
         show.line(f"Wrote {path}.")
     show.line(f"{samples.num_samples:,} samples at {speed:,.0f} samples/s.")
     return Prediction(table, states_table, speed, aligned.coverage, aligned.notes)
 
 
-def align_samples(model: FittedModel, samples: Samples, min_coverage: float | None, show: Show) -> Aligned:
+def _labels(run: Run, table: pd.DataFrame, dataset: TokenDataset, how: Pass, show: Show) -> tuple[pd.DataFrame, np.ndarray]:
+    with show.bar("Predicting", total=len(dataset)) as bar:
+        predicted, states = predict_dataset(
+            run.model.network,
+            dataset,
+            run.config.objective,
+            run.model.target,
+            batch_size=how.batch_size,
+            precision=how.precision,
+            attention=run.config.training.attention,
+            compile=how.compile,
+            on_batch=lambda row: bar.to(row["samples"]),
+        )
+    classes, threshold = run.model.target.classes, run.config.evaluation.threshold
+    return prediction_table(table.index, predicted, classes, threshold, {}).set_index("sample_id"), states
+
+
+def _phenotypes(
+    run: PretrainedRun, table: pd.DataFrame, dataset: TokenDataset, how: Pass, *, embed: bool
+) -> tuple[pd.DataFrame, np.ndarray]:
+    found = filled_in(run.model, dataset, table, how).rename_axis("sample_id")
+    return found, sample_states(run.model, dataset, how) if embed else np.zeros((len(dataset), 0), dtype=np.float32)
+
+
+def table_of_states(states: np.ndarray, ids: pd.Index) -> pd.DataFrame:
+    """Return states (samples, width) indexed by sample id, with columns ``genoken_0`` and so on."""
+    return pd.DataFrame(states, index=ids, columns=[f"genoken_{index}" for index in range(states.shape[1])])
+
+
+def align_samples(model: FittedModel | PretrainedModel, samples: Samples, min_coverage: float | None, show: Show) -> Aligned:
     """Find the model's genes in samples and let its tokenizer prepare them; say how many were found, and warn of other scales.
 
     Parameters
@@ -178,12 +204,12 @@ def align_samples(model: FittedModel, samples: Samples, min_coverage: float | No
         where=samples.origin,
         symbols=model.symbols,
     )
-    show.line(f"{samples.origin}: {found.line}.")
+    for note in (*samples.notes, f"{samples.origin}: {found.line}"):
+        show.line(f"{note}.")
     notes = model.tokenizer.notes(samples, model.state)
     for note in notes:
         show.warning(note)
-    prepared = model.tokenizer.prepare(samples, found.columns, model.state)
-    return Aligned(TokenDataset(model.tokenizer, model.state, prepared), found.columns, found.line, notes)
+    return Aligned(model.dataset(samples, found.columns), found.columns, found.line, notes)
 
 
 def checked_output(output: str | Path | None, suffixes: Sequence[str]) -> Path | None:
@@ -205,11 +231,12 @@ def checked_output(output: str | Path | None, suffixes: Sequence[str]) -> Path |
     return path
 
 
-def _write(path: Path, data: str | Path | AnnData, table: pd.DataFrame, states: np.ndarray | None) -> None:
+def write_samples(path: Path, data: str | Path | AnnData, table: pd.DataFrame, states: np.ndarray | None) -> None:
+    """Write a table of samples, or for ``.h5ad`` their file with the table's columns in ``obs`` and the states in ``obsm``."""
     if path.suffix != ".h5ad":
         write_table(path, table)
         return
-    adata = load_anndata(Path(data)) if isinstance(data, (str, Path)) else data.copy()
+    adata = load_file(Path(data)) if isinstance(data, (str, Path)) else data.copy()
     for column, name in zip(table, _obs_names(list(table)), strict=True):
         values = table[column].to_numpy()
         adata.obs[name] = pd.Categorical(values) if values.dtype == object else values

@@ -12,8 +12,10 @@ from genoken.core.config import RunConfig
 from genoken.core.contracts import TargetState, TokenizerState
 from genoken.core.errors import ConfigError
 from genoken.models.embeddings import EmbeddingStart
+from genoken.models.network import Network
 from genoken.training.fit import choose_compute
 from genoken.training.processes import check_launch
+from genoken.workflows.rivals import rival_config
 from genoken.workflows.store import build_network
 
 if TYPE_CHECKING:
@@ -84,11 +86,16 @@ def check_settings(config: RunConfig) -> None:
     Raises
     ------
     ConfigError
-        For a network that cannot be built, such as one whose heads do not divide its width; for a precision, an attention backend
-        or a number of processes that cannot be used here.
+        For a network or a rival that cannot be built, such as one whose heads do not divide its width; for a precision, an
+        attention backend or a number of processes that cannot be used here.
     """
-    target = TargetState(task=config.objective.task, label="", classes=("first", "second"), class_counts=(1, 1))
-    # A network for two features is refused for the same reasons as the real one.
-    network = build_network(config, TokenizerState(feature_ids=("first", "second")), target, EmbeddingStart(), config.training.seed)
-    choose_compute(network, config.training)
+    choose_compute(_small_network(config), config.training)
     check_launch(config.training)
+    for rival in config.evaluation.rivals:
+        _small_network(rival_config(config, rival))
+
+
+def _small_network(config: RunConfig) -> Network:
+    """Return a network for two features, which is refused for the same reasons as the real one."""
+    target = TargetState(task=config.objective.task, label="", classes=("first", "second"), class_counts=(1, 1))
+    return build_network(config, TokenizerState(feature_ids=("first", "second")), target, EmbeddingStart(), config.training.seed)

@@ -18,13 +18,15 @@ from genoken.core.random import seed_for
 from genoken.data.dataset import TokenDataset
 from genoken.data.row_hashes import row_hashes
 from genoken.evaluation.leakage import audit_split
-from genoken.evaluation.verdict import ENCODER_ONLY, PATH_ONLY, baseline_words
+from genoken.evaluation.verdict import ENCODER_ONLY, PATH_ONLY, SCRATCH, baseline_words
 from genoken.reporting.wording import contrast_sentence
 from genoken.training.fit import predict
+from genoken.workflows.assemble import has_linear_path
 from genoken.workflows.baselines import saved_files
+from genoken.workflows.encoder import locate
 from genoken.workflows.inputs import Study
 from genoken.workflows.show import Show
-from genoken.workflows.store import MODEL_FILES, FittedModel, column_positions, hardware, library_versions
+from genoken.workflows.store import MODEL_FILES, FittedModel, hardware, library_versions
 
 NUM_COMPONENTS = 50
 """Principal components that are exported beside the model's states."""
@@ -70,67 +72,6 @@ def pool(study: Study, folds: np.ndarray, predictions: Sequence[Mapping[str, np.
     fold_of = np.concatenate([np.full(len(part), index) for index, part in enumerate(tested)])
     merged = {name: np.concatenate([found[name] for found in predictions])[order] for name in predictions[0]}
     return Pooled(rows[order], fold_of[order], merged)
-
-
-def is_leaky(study: Study, folds: np.ndarray) -> bool:
-    """Return whether any fold tests samples of a group that it also learns from."""
-    if study.groups is None:
-        return False
-    groups = study.groups
-    return any(bool(set(groups[words == "test"]) & set(groups[words == "train"])) for words in folds)
-
-
-def split_note(config: RunConfig, study: Study, folds: np.ndarray) -> str:
-    """Return how the samples were divided, without the last period."""
-    return _division(config, study, folds) + _validation_note(config, study, folds)
-
-
-def _validation_note(config: RunConfig, study: Study, folds: np.ndarray) -> str:
-    """Return that validation samples share groups with train samples, where whole groups are tested; else nothing."""
-    groups = study.groups
-    if groups is None or kind_of(config.split) == "random" or is_leaky(study, folds):
-        return ""
-    known = [bool(set(groups[words == "val"]) & set(groups[words == "train"])) for words in folds]
-    if not any(known):
-        return ""
-    where = "" if all(known) else f" in {sum(known)} of {len(known)} folds"
-    chosen = (
-        "stopping and the weights of the model's summands rest"
-        if has_linear_path(config) and config.training.weigh_summands
-        else "stopping rests"
-    )
-    shared = f"Validation samples come from train groups{where}"
-    return f". {shared}, so {chosen} on groups that the model has seen; the test groups are new"
-
-
-def _division(config: RunConfig, study: Study, folds: np.ndarray) -> str:
-    kind = kind_of(config.split)
-    unit = f"whole '{study.group}' groups" if study.groups is not None and kind != "random" else "samples"
-    if kind == "column":
-        return "as the column 'split' says"
-    if len(folds) > 1:
-        count = f" ({len(set(study.groups))} groups)" if study.groups is not None and kind != "random" else ""
-        return f"{len(folds)}-fold cross-validation over {unit}{count}; every sample is tested once"
-    parts = " / ".join(f"{int((folds[0] == part).sum()):,} {part}" for part in ("train", "val", "test"))
-    return f"one split of {unit}: {parts}"
-
-
-def split_summary(config: RunConfig, study: Study, folds: np.ndarray) -> dict[str, Any]:
-    """Return the ``split`` section of ``metrics.json``; sizes are averages over folds."""
-
-    def average(count: Any) -> dict[str, int]:
-        return {part: round(float(np.mean([count(words == part) for words in folds]))) for part in ("train", "val", "test")}
-
-    groups = study.groups
-    return {
-        "kind": kind_of(config.split),
-        "group": study.group or None,
-        "folds": len(folds),
-        "leaky": is_leaky(study, folds),
-        "note": split_note(config, study, folds),
-        "samples": average(lambda chosen: int(chosen.sum())),
-        "groups": None if groups is None else average(lambda chosen: len(np.unique(groups[chosen]))),
-    }
 
 
 def _split_table(study: Study, folds: np.ndarray) -> pd.DataFrame:
@@ -196,15 +137,10 @@ def model_words(config: RunConfig) -> str:
     return f"{words} with its linear path" if has_linear_path(config) else words
 
 
-def has_linear_path(config: RunConfig) -> bool:
-    """Return whether the model's outputs are the sum of an encoder's and of a linear path's."""
-    return config.model.linear_path and config.model.encoder.takes == "tokens"
-
-
 def dataset_of(model: FittedModel, study: Study, rows: np.ndarray) -> TokenDataset:
     """Return these samples as the model's tokenizer prepares them."""
     samples = study.samples
-    columns = column_positions(model.state.feature_ids, samples.features.index)
+    columns = locate(model.state.feature_ids, samples, model.symbols).columns
     prepared = model.tokenizer.prepare(samples, columns, model.state)
     return TokenDataset(model.tokenizer, model.state, prepared[rows], study.labels[rows])
 
@@ -358,6 +294,11 @@ def show_verdict(show: Show, metrics: Mapping[str, Any]) -> None:
     if gap := metrics["ablation_difference"]:
         shown = [_difference_cell(gap) if metric == gap["metric"] else "" for metric in columns]
         rows.append(["  model minus its linear path alone", *shown])
+    if SCRATCH in metrics:
+        rows.append(_score_row("  the same from scratch", metrics[SCRATCH], columns))
+        gain = metrics["scratch_difference"]
+        shown = [_difference_cell(gain) if gain and metric == gain["metric"] else "" for metric in columns]
+        rows.append(["  what pretraining adds to it", *shown])
     rows += [_score_row(baseline_words(name, task), scores, columns) for name, scores in test["baselines"].items()]
     groups = f" in {test['groups']} groups" if test["groups"] else ""
     show.table(f"Test: {test['samples']:,} samples{groups}, 95 % intervals in brackets", ["", *columns.values()], rows)

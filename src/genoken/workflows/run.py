@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from genoken.core.config import RunConfig
 from genoken.core.errors import RunError
 from genoken.core.files import read_json
+from genoken.workflows.encoder import Encoder
+from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
+from genoken.workflows.state import is_pretraining
 from genoken.workflows.store import FittedModel, read_model, verify_hashes
 
 if TYPE_CHECKING:
@@ -53,6 +56,11 @@ class Run:
     def config(self) -> RunConfig:
         """Settings of the run."""
         return self.model.config
+
+    @property
+    def encoder(self) -> Encoder:
+        """What turns samples into the model's token sequences and back."""
+        return Encoder(self.model.tokenizer, self.model.state, self.model.symbols)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -127,19 +135,63 @@ class Run:
         return report(self)
 
 
-def load_run(folder: str | Path) -> Run:
-    """Open a run folder.
+def load_run(folder: str | Path) -> Run | PretrainedRun:
+    """Open the folder of a training or of a pretraining run.
+
+    Returns
+    -------
+    Run or PretrainedRun
+        The latter where ``genoken pretrain`` wrote the folder.
 
     Raises
     ------
     RunError
         When it is missing, unfinished, or its files are not the ones that were written.
     """
+    return load_pretrained(folder) if is_pretraining(Path(folder)) else load_trained(folder)
+
+
+def load_trained(folder: str | Path) -> Run:
+    """Open the folder of a training run.
+
+    Raises
+    ------
+    RunError
+        When it is that of a pretraining, missing, unfinished, or its files are not the ones that were written.
+    """
+    refuse_pretraining(Path(folder))
     run = Run(folder)
     run.model  # noqa: B018 - read now, so that a broken folder is refused here
     return run
 
 
-def as_run(run: Run | str | Path) -> Run:
-    """Return a run for a run or its folder."""
-    return run if isinstance(run, Run) else load_run(run)
+def refuse_pretraining(folder: Path) -> None:
+    """Refuse the folder of a pretraining run where one with a label is needed.
+
+    Raises
+    ------
+    RunError
+        With what can be done with it.
+    """
+    if is_pretraining(folder):
+        raise RunError(
+            "this is a pretraining run, which predicts no label",
+            where=str(folder),
+            remedy=f"genoken predict, embed and report work on it; genoken train --from {folder} makes a run with a label of it",
+        )
+
+
+def as_run(run: Run | PretrainedRun | str | Path) -> Run:
+    """Return a training run for a run or its folder.
+
+    Raises
+    ------
+    RunError
+        When it is a pretraining run, or the folder cannot be used.
+    """
+    return run if isinstance(run, Run) else load_trained(run.folder if isinstance(run, PretrainedRun) else run)
+
+
+def as_any_run(run: Run | PretrainedRun | str | Path) -> Run | PretrainedRun:
+    """Return a run of either kind for a run or its folder."""
+    return run if isinstance(run, (Run, PretrainedRun)) else load_run(run)

@@ -1,4 +1,4 @@
-"""Which samples a run's model was trained on, known again by their values."""
+"""Which samples a run's model was trained on, known again by their values; and what part samples had in pretraining."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ import pandas as pd
 from genoken.core.files import atomic_path, read_json
 from genoken.core.samples import Samples
 from genoken.data.row_hashes import row_hashes
-from genoken.tokenizers._features import gather_columns
-from genoken.workflows.store import check_hash, column_positions
+from genoken.tokenizers._gathering import gather_columns
+from genoken.vocabulary.align import align
+from genoken.workflows.encoder import locate
+from genoken.workflows.files import FILE_COLUMN
+from genoken.workflows.inputs import SPLIT_COLUMN
+from genoken.workflows.join import ids_in_files
+from genoken.workflows.pretrained import PretrainedModel
+from genoken.workflows.store import FittedModel, check_hash, require_files
 
 TRAINED_ON = "trained_on.parquet"
 """File of a run folder with one hash per sample that the final model was trained on."""
@@ -19,13 +25,21 @@ FEWEST_VALUES = 10
 """Samples with fewer values above zero are not recognized: different ones too easily look the same."""
 
 
-def _hashes(samples: Samples, columns: np.ndarray) -> np.ndarray:
-    """Return the hashes (samples,) of the values as read, over the vocabulary in its order, of those that can be recognized."""
+KNOWN_SAMPLES = "known_samples.parquet"
+"""File of a pretraining run: ids, hash and part of each sample that it, or one that it goes on from, knows."""
+_PARTS = ("train", "val", "test")
+"""The first one counts where a sample had several."""
+_LEAST_SHARE_OF_IDS = 0.5
+"""Share of the samples, of the fewer ones, whose ids must agree to be believed: the bar codes of unrelated cells agree often."""
+
+
+def _hashes(samples: Samples, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hashes (samples,) of the values as read, over the vocabulary in its order, and which can be recognized by them."""
     values = gather_columns(samples.values, columns)
-    return row_hashes(values)[np.diff(values.indptr) >= FEWEST_VALUES]
+    return row_hashes(values), np.diff(values.indptr) >= FEWEST_VALUES
 
 
-def write_trained_on(folder: Path, samples: Samples, feature_ids: tuple[str, ...], folds: np.ndarray) -> Path:
+def write_trained_on(folder: Path, samples: Samples, model: FittedModel, folds: np.ndarray) -> Path:
     """Write ``trained_on.parquet`` and return its path.
 
     Parameters
@@ -34,14 +48,15 @@ def write_trained_on(folder: Path, samples: Samples, feature_ids: tuple[str, ...
         The run folder.
     samples
         All samples of the run.
-    feature_ids
-        Vocabulary of the final model.
+    model
+        The final model, whose vocabulary counts.
     folds
         ``train``, ``val``, ``test`` or ``unused``, of shape (folds, samples). With one fold the final model was trained on its
         train and validation samples, with several on all that are used.
     """
     learned = np.isin(folds[0], ("train", "val")) if len(folds) == 1 else (folds != "unused").any(axis=0)
-    hashes = _hashes(samples.take(learned), column_positions(feature_ids, samples.features.index))
+    found, can_be_known = _hashes(samples.take(learned), locate(model.state.feature_ids, samples, model.symbols).columns)
+    hashes = found[can_be_known]
     path = folder / TRAINED_ON
     with atomic_path(path) as temporary:
         pd.DataFrame({"hash": np.sort(hashes)}).to_parquet(temporary)
@@ -79,4 +94,85 @@ def count_trained_on(folder: Path, samples: Samples, columns: np.ndarray) -> int
         return None
     check_hash(path, read_json(folder / "manifest.json")["files"].get(TRAINED_ON))
     known = pd.read_parquet(path)["hash"].to_numpy()
-    return int(np.isin(_hashes(samples, columns), known).sum())
+    hashes, can_be_known = _hashes(samples, columns)
+    return int(np.isin(hashes[can_be_known], known).sum())
+
+
+def write_known_samples(folder: Path, samples: Samples, model: PretrainedModel, words: np.ndarray, *, earlier: Path | None) -> Path:
+    """Write ``known_samples.parquet`` of a pretraining run and return its path.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    samples
+        All samples of the run.
+    model
+        The network with its vocabulary.
+    words
+        ``train``, ``val`` or ``test``, of shape (samples,).
+    earlier
+        Folder of the run that this one goes on from, whose samples the network knows too; ``None`` for none.
+    """
+    found = align(model.state.feature_ids, samples.features, minimum_coverage=0.0, where=samples.origin, symbols=model.symbols)
+    hashes, can_be_known = _hashes(samples, found.columns)
+    table = pd.DataFrame(
+        {
+            "sample_id": samples.table.index.astype(str),
+            "id_in_file": _ids_in_files(samples),
+            "hash": pd.array(np.where(can_be_known, hashes, 0), dtype="UInt64"),
+            "part": np.asarray(words, dtype=str),
+        }
+    )
+    table.loc[~can_be_known, "hash"] = pd.NA
+    if earlier is not None:
+        require_files(earlier, (KNOWN_SAMPLES,))
+        table = pd.concat([pd.read_parquet(earlier / KNOWN_SAMPLES), table], ignore_index=True)
+    path = folder / KNOWN_SAMPLES
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary)
+    return path
+
+
+def parts_in_pretraining(folder: Path, samples: Samples) -> np.ndarray:
+    """Return the part that each sample had in a pretraining run: ``train``, ``val``, ``test``, or empty where it is new.
+
+    Samples are known by their values as they were read. Where no values agree, as with logarithms in place of counts, they are
+    known by their ids, if at least half of them agree; so are samples with fewer than 10 values above zero. An id counts as the run
+    knows it and also as it stands in its file: where several files share one, the sample may be any of those.
+
+    Parameters
+    ----------
+    folder
+        The pretraining run.
+    samples
+        Samples of any file, with the network's vocabulary for their features.
+
+    Returns
+    -------
+    numpy.ndarray
+        Words of shape (samples,).
+    """
+    known = pd.read_parquet(folder / KNOWN_SAMPLES)
+    known = known.assign(place=pd.Categorical(known["part"], categories=_PARTS, ordered=True)).sort_values("place", kind="stable")
+    hashes, can_be_known = _hashes(samples, np.arange(samples.num_features))
+    by_value = _looked_up(pd.Series(hashes).astype("UInt64"), known.dropna(subset="hash"), "hash")
+    by_value[~can_be_known] = ""
+    ids = pd.Series(_ids_in_files(samples))
+    by_id = _looked_up(pd.Series(samples.table.index.astype(str)), known, "sample_id")
+    by_id = np.where(by_id != "", by_id, _looked_up(ids, known, "id_in_file"))
+    if (by_value != "").any():
+        return np.where(can_be_known, by_value, by_id)
+    fewer = min(ids.nunique(), known["id_in_file"].nunique())
+    is_believed = ids[by_id != ""].nunique() >= max(_LEAST_SHARE_OF_IDS * fewer, 1)
+    return by_id if is_believed else np.full(samples.num_samples, "", dtype="<U5")
+
+
+def _ids_in_files(samples: Samples) -> pd.Index:
+    return ids_in_files(samples.table, (FILE_COLUMN, SPLIT_COLUMN))
+
+
+def _looked_up(keys: pd.Series, known: pd.DataFrame, column: str) -> np.ndarray:
+    """Return the part of the first known sample with each key, or an empty word."""
+    parts = known.drop_duplicates(column).set_index(column)["part"]
+    return keys.map(parts).fillna("").to_numpy().astype("<U5")

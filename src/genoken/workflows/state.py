@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from genoken.core.errors import GenokenError, RunError
+from genoken.core.config import read_yaml
+from genoken.core.errors import ConfigError, GenokenError, RunError
 from genoken.core.files import check_output_folder, prepare_output_folder, read_json, write_json, write_text
 
 STATE = "state.json"
@@ -20,7 +21,14 @@ _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, 
 
 
 def begin_run(
-    folder: Path, *, config: str, inputs: Mapping[str, str], files: Sequence[Mapping[str, Any]], command: str, overwrite: bool
+    folder: Path,
+    *,
+    config: str,
+    inputs: Mapping[str, str],
+    files: Sequence[Mapping[str, Any]],
+    command: str,
+    overwrite: bool,
+    start_from: Mapping[str, str] | None = None,
 ) -> None:
     """Make the folder of a new run and write ``state.json`` and ``config.yaml`` into it; leave nothing when that fails.
 
@@ -38,6 +46,8 @@ def begin_run(
         What was typed.
     overwrite
         Replace the run that is there.
+    start_from
+        Folder and hash of the pretrained network that the run starts from; ``None`` for none.
 
     Raises
     ------
@@ -48,6 +58,8 @@ def begin_run(
     was_there = folder.is_dir()
     prepare_output_folder(folder, overwrite=overwrite)
     state = {"status": "running", "command": command, "inputs": dict(inputs), "config": _hash(config), "data": list(files)}
+    if start_from is not None:
+        state["start_from"] = dict(start_from)
     try:
         write_json(folder / STATE, state)
         write_text(folder / CONFIG, config)
@@ -128,13 +140,35 @@ def _empty(folder: Path, *, remove: bool) -> None:
         folder.rmdir()
 
 
-def read_state(folder: Path) -> dict[str, Any]:
+def is_pretraining(folder: Path) -> bool:
+    """Return whether a folder is that of a pretraining run, finished or not: its settings name several objectives."""
+    if not (folder / CONFIG).is_file():
+        return False
+    try:
+        return "objectives" in read_yaml(folder / CONFIG)
+    except ConfigError:
+        return False  # whoever reads the settings for what they say finds out what is wrong with them
+
+
+def resume_command(folder: Path) -> str:
+    """Return what to type to go on with a run."""
+    return f"genoken {'pretrain' if is_pretraining(folder) else 'train'} --resume {folder}"
+
+
+def read_state(folder: Path, *, pretraining: bool = False) -> dict[str, Any]:
     """Return what ``state.json`` says, after checking that it is one and that ``config.yaml`` is as it was when the run began.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    pretraining
+        Whether it shall be a pretraining run.
 
     Raises
     ------
     RunError
-        When there is no run, or its settings were changed.
+        When there is no run, it is one of another kind, or its settings were changed.
     """
     if not (folder / STATE).is_file():
         raise RunError("there is no run to resume here", where=str(folder), remedy="name the output folder of an interrupted run")
@@ -146,6 +180,9 @@ def read_state(folder: Path) -> dict[str, Any]:
         raise RunError(
             "the run stopped before it had written its settings", where=str(folder), remedy="train again with --overwrite"
         )
+    if is_pretraining(folder) != pretraining:
+        kind = "training" if pretraining else "pretraining"
+        raise RunError(f"this is a {kind} run", where=str(folder), remedy=f"go on with it by {resume_command(folder)}")
     if _hash((folder / CONFIG).read_text(encoding="utf-8", errors="replace")) != state["config"]:
         raise RunError(
             "the settings changed since the run began", where=str(folder / CONFIG), remedy="restore them, or train again with them"
@@ -195,7 +232,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
             raise
-        then = f"go on with: genoken train --resume {folder}" if _has_trained(folder) else "train again"
+        then = f"go on with: {resume_command(folder)}" if _has_trained(folder) else "train again"
         raise RunError(
             f"cannot write into the folder ({error.strerror})", where=str(folder), remedy=f"free disk space, then {then}"
         ) from error

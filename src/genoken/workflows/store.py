@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,16 +13,20 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from genoken.core.components import component_to_dict
 from genoken.core.config import RunConfig, build, component_from_dict, dump_yaml, read_yaml
 from genoken.core.contracts import TargetState, Tokenizer, TokenizerState
 from genoken.core.errors import RunError
 from genoken.core.files import atomic_path, read_json, sha256_of_file, write_json, write_text
+from genoken.core.samples import Samples
+from genoken.data.dataset import TokenDataset
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.network import Network, seeded_network
+from genoken.models.pretrained_weights import freeze_layers
 from genoken.vocabulary.vocabulary import read_vocabulary, write_vocabulary
-from genoken.workflows.state import STATE
+from genoken.workflows.state import STATE, resume_command
 
 MODEL_FILES = ("config.yaml", "model.safetensors", "tokenizer.json", "target.json", "vocabulary.parquet")
 """Files that make up a model; their hashes are in the manifest."""
@@ -57,17 +61,22 @@ class FittedModel:
         """The tokenizer's settings."""
         return self.config.tokenizer
 
+    def dataset(self, samples: Samples, columns: np.ndarray) -> TokenDataset:
+        """Return samples as the network takes them; ``columns[j]`` is the column of feature ``j``, or -1."""
+        return TokenDataset(self.tokenizer, self.state, self.tokenizer.prepare(samples, columns, self.state))
+
 
 def build_network(config: RunConfig, state: TokenizerState, target: TargetState, start: EmbeddingStart, seed: int) -> Network:
-    """Return the network for a fitted tokenizer and objective."""
-    return seeded_network(config.model, config.tokenizer.layout(state), config.objective.head(target), start, seed)
+    """Return the network for a fitted tokenizer and objective, with what shall not be learned frozen."""
+    network = seeded_network(config.model, config.tokenizer.layout(state), config.objective.head(target), start, seed)
+    freeze_layers(network, config.training.freeze_layers)
+    return network
 
 
 def write_model(folder: Path, model: FittedModel) -> None:
     """Write the files of ``MODEL_FILES`` into a folder, each atomically."""
     write_text(folder / "config.yaml", dump_yaml(model.config))
-    write_vocabulary(folder / "vocabulary.parquet", model.state.feature_ids, model.symbols, model.state.per_feature)
-    write_json(folder / "tokenizer.json", component_to_dict(model.tokenizer) | {"facts": dict(model.state.facts)})
+    write_tokenizer(folder, model.tokenizer, model.state, model.symbols)
     target = model.target
     write_json(
         folder / "target.json",
@@ -80,9 +89,56 @@ def write_model(folder: Path, model: FittedModel) -> None:
             "scale": target.scale,
         },
     )
-    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.network.state_dict().items()}
+    write_weights(folder, model.network)
+
+
+def write_tokenizer(folder: Path, tokenizer: Tokenizer, state: TokenizerState, symbols: tuple[str, ...]) -> None:
+    """Write ``tokenizer.json`` and ``vocabulary.parquet``."""
+    write_vocabulary(folder / "vocabulary.parquet", state.feature_ids, symbols, state.per_feature)
+    write_json(folder / "tokenizer.json", component_to_dict(tokenizer) | {"facts": dict(state.facts)})
+
+
+def read_tokenizer(folder: Path, expected: Tokenizer) -> tuple[TokenizerState, tuple[str, ...]]:
+    """Read what :func:`write_tokenizer` wrote: what the tokenizer learned, and the features' symbols.
+
+    Raises
+    ------
+    RunError
+        When a file is broken, or the tokenizer is not the one that the configuration names.
+    """
+    feature_ids, symbols, per_feature = read_vocabulary(folder / "vocabulary.parquet")
+    content = _json_object(folder / "tokenizer.json")
+    tokenizer = component_from_dict(
+        "tokenizers", {k: v for k, v in content.items() if k != "facts"}, where=str(folder / "tokenizer.json")
+    )
+    if tokenizer != expected:
+        raise RunError(
+            "tokenizer.json and config.yaml disagree", where=str(folder), remedy="restore the files as they were written"
+        )
+    return TokenizerState(feature_ids=feature_ids, per_feature=per_feature, facts=content.get("facts", {})), symbols
+
+
+def write_weights(folder: Path, network: nn.Module) -> None:
+    """Write ``model.safetensors``."""
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
     # One entry only: the format writes several in random order, and equal weights would not be equal files.
     write_tensors(folder / "model.safetensors", weights, metadata={"format": "pt"})
+
+
+def read_weights(folder: Path, network: nn.Module) -> None:
+    """Read ``model.safetensors`` into a network, and put it into evaluation mode.
+
+    Raises
+    ------
+    RunError
+        When the weights do not fit.
+    """
+    try:
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise RunError(f"the weights do not fit the configuration ({reason})", where=str(folder / "model.safetensors")) from error
+    network.eval()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -111,30 +167,26 @@ def read_model(folder: Path) -> FittedModel:
         When a file is missing or does not fit the others.
     """
     folder = Path(folder)
-    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
+    require_files(folder, MODEL_FILES)
+    config = build(RunConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
+    state, symbols = read_tokenizer(folder, config.tokenizer)
+    target = _target(folder / "target.json")
+    network = build_network(config, state, target, EmbeddingStart.from_state(state.per_feature), config.training.seed)
+    read_weights(folder, network)
+    return FittedModel(config, state, symbols, target, network)
+
+
+def require_files(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a folder that lacks one of the files of a finished run.
+
+    Raises
+    ------
+    RunError
+        Naming what is missing, and how to go on.
+    """
+    missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise _not_finished(folder, ", ".join(missing))
-    config = build(RunConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
-    feature_ids, symbols, per_feature = read_vocabulary(folder / "vocabulary.parquet")
-    content = _json_object(folder / "tokenizer.json")
-    tokenizer = component_from_dict(
-        "tokenizers", {k: v for k, v in content.items() if k != "facts"}, where=str(folder / "tokenizer.json")
-    )
-    if tokenizer != config.tokenizer:
-        raise RunError(
-            "tokenizer.json and config.yaml disagree", where=str(folder), remedy="restore the files as they were written"
-        )
-    state = TokenizerState(feature_ids=feature_ids, per_feature=per_feature, facts=content.get("facts", {}))
-    target = _target(folder / "target.json")
-    start = EmbeddingStart.from_state(per_feature)
-    network = build_network(config, state, target, start, config.training.seed)
-    try:
-        network.load_state_dict(load_file(folder / "model.safetensors"))
-    except (SafetensorError, RuntimeError, OSError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise RunError(f"the weights do not fit the configuration ({reason})", where=str(folder / "model.safetensors")) from error
-    network.eval()
-    return FittedModel(config, state, symbols, target, network)
 
 
 def _json_object(path: Path) -> dict[str, Any]:
@@ -172,7 +224,7 @@ def fold_place(index: int) -> str:
     return f"folds/{index}/"
 
 
-def verify_hashes(folder: Path, place: str = "") -> None:
+def verify_hashes(folder: Path, place: str = "", *, names: Sequence[str] = MODEL_FILES) -> None:
     """Check a model's files against the manifest.
 
     Parameters
@@ -181,6 +233,8 @@ def verify_hashes(folder: Path, place: str = "") -> None:
         The run folder.
     place
         Where the model stands within it, with a slash at the end; empty for the final model.
+    names
+        The model's files.
 
     Raises
     ------
@@ -191,7 +245,7 @@ def verify_hashes(folder: Path, place: str = "") -> None:
     if not (folder / "manifest.json").is_file():
         raise _not_finished(folder, "manifest.json")
     expected = _json_object(folder / "manifest.json").get("files")
-    for name in (f"{place}{file}" for file in MODEL_FILES):
+    for name in (f"{place}{file}" for file in names):
         path = folder / name
         if not path.is_file():
             raise _not_finished(folder, name)
@@ -218,9 +272,7 @@ def _not_finished(folder: Path, missing: str) -> RunError:
     if not folder.is_dir():
         return RunError("there is no such folder", where=str(folder), remedy="name a folder that genoken train wrote")
     unfinished = (folder / STATE).is_file()
-    remedy = (
-        f"the run is unfinished: genoken train --resume {folder}" if unfinished else "is this a folder that genoken train wrote?"
-    )
+    remedy = f"the run is unfinished: {resume_command(folder)}" if unfinished else "is this a folder that genoken train wrote?"
     return RunError(f"not a finished run: it has no {missing}", where=str(folder), remedy=remedy)
 
 
@@ -260,8 +312,3 @@ def library_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def column_positions(feature_ids: tuple[str, ...], index: Any) -> np.ndarray:
-    """Return the column of each feature in an index that holds all of them."""
-    return np.asarray(index.get_indexer(list(feature_ids)), dtype=np.int64)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import shlex
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,20 +15,24 @@ import pandas as pd
 from genoken.core.config import RunConfig, build, dump_yaml, read_yaml
 from genoken.core.errors import ConfigError, GenokenError, RunError, TrainingError
 from genoken.core.files import sha256_of_file, write_json
-from genoken.evaluation.verdict import evaluate_predictions
+from genoken.evaluation.verdict import SCRATCH, evaluate_predictions
+from genoken.models.network import Network
 from genoken.training.fit import Fit
 from genoken.training.optim import num_epochs
 from genoken.training.processes import is_first_process, is_one_of_several, wait_for_all
 from genoken.workflows import results
-from genoken.workflows.assemble import resolve_config, settle_kinds, task_of_objective
+from genoken.workflows.assemble import has_numbers, hides_order, resolve_config, without_needless_path
 from genoken.workflows.contrast import random_split, random_words
+from genoken.workflows.design import Job, design, train_share_of, with_train_share
 from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
-from genoken.workflows.inputs import Source, Study, build_study, examine, read_inputs
+from genoken.workflows.inputs import examine, read_inputs
 from genoken.workflows.request import check_settings, default_folder, named_inputs, path_of, refuse_second_split
-from genoken.workflows.run import Run, load_run
+from genoken.workflows.run import Run, load_trained
 from genoken.workflows.seen import TRAINED_ON, write_trained_on
 from genoken.workflows.show import Show
+from genoken.workflows.split_words import is_leaky, split_note, split_summary
+from genoken.workflows.start import PretrainedStart, read_start, read_start_again, refuse_without_start
 from genoken.workflows.state import (
     STATE,
     begin_run,
@@ -42,23 +44,12 @@ from genoken.workflows.state import (
     read_state,
 )
 from genoken.workflows.store import fold_hashes, fold_place, read_model
+from genoken.workflows.typed import typed_command
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 __all__ = ["STATE", "train"]
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A run that is being made."""
-
-    config: RunConfig
-    source: Source
-    study: Study
-    folds: np.ndarray
-    folder: Path
-    show: Show
 
 
 def train(  # noqa: PLR0913 - the one call that a user makes
@@ -75,6 +66,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     settings: Mapping[str, Any] | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
+    start_from: str | Path | None = None,
     resume: str | Path | None = None,
     show: Show | None = None,
 ) -> Run:
@@ -83,7 +75,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     Parameters
     ----------
     data
-        Path of an ``.h5ad`` file, or an AnnData object.
+        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x), or an AnnData object.
     label
         Column of ``obs`` to predict: classes, or numbers for regression.
     group
@@ -102,6 +94,9 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         Run folder; by default ``runs/NAME-LABEL``.
     overwrite
         Replace a run that is there.
+    start_from
+        Folder of a pretraining run. Its tokenizer, its vocabulary and the weights of its embedding and encoder are taken over, and
+        so is its split, so that no test sample was pretrained on. The same network from scratch is trained beside it.
     resume
         Folder of an interrupted run to finish; everything else then comes from there (AnnData objects must be given again).
     show
@@ -122,7 +117,8 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         raise ConfigError("a process that torchrun or SLURM started replaces no run", where="--overwrite", remedy="remove it first")
     if resume is not None:
         return _resume(Path(resume), {"data": data, "train": train, "val": val, "test": test}, show)
-    resolved = resolve_config(preset, config, dict(settings or {}))
+    start = None if start_from is None else read_start(Path(start_from))
+    resolved = _resolved(preset, config, dict(settings or {}), start)
     named: dict[str, Any] = {"label": label, "group": group, "positive": positive}
     resolved = replace(resolved, data=replace(resolved.data, **{name: value for name, value in named.items() if value}))
     inputs = named_inputs(data, train, val, test)
@@ -130,44 +126,44 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     check_settings(resolved)
     folder = Path(output) if output else default_folder(inputs, resolved.data.label)
     if is_first_process():
-        check_new_run(folder, [path_of(value) for value in inputs.values()], overwrite=overwrite)
+        check_new_run(folder, [*map(path_of, inputs.values()), str(start_from or "")], overwrite=overwrite)
     source = read_inputs(inputs, resolved.data)
-    study, resolved, folds = _design(source, resolved)
+    job = design(source, resolved, start, folder, show)
     if not is_first_process():
-        return _follow(_Job(resolved, source, study, folds, folder, Show(quiet=True)))
+        return _follow(job)
     begin_run(
         folder,
-        config=dump_yaml(resolved),
+        config=dump_yaml(job.config),
         inputs={part: path_of(value) for part, value in inputs.items()},
         files=source.files,
-        command=_command(),
+        command=typed_command("train"),
         overwrite=overwrite,
+        start_from=None if start is None else start.origin,
     )
     try:
-        return _holding(_work(_Job(resolved, source, study, folds, folder, show)), inputs)
+        return _holding(_work(job), inputs)
     except GenokenError:
         discard_unless_trained(folder)
         raise
 
 
-def _design(source: Source, config: RunConfig) -> tuple[Study, RunConfig, np.ndarray]:
-    """Return the study, the configuration with what the data decided, and the split."""
-    study = build_study(source.samples, task_of_objective(config), seed=config.training.seed, guess_group=True)
-    config = settle_kinds(replace(config, data=replace(config.data, group=study.group)), study)
-    labels = study.named_labels()
-    folds = config.split.assign(labels, study.groups, study.samples.table, config.training.seed)
-    return study, config, folds
-
-
-def _command() -> str:
-    return shlex.join(["genoken", *sys.argv[1:]]) if Path(sys.argv[0]).stem in ("genoken", "__main__") else "genoken.train(…)"
+def _resolved(
+    preset: str, config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any], start: PretrainedStart | None
+) -> RunConfig:
+    """Return the configuration with what is taken over from a pretrained network."""
+    resolved = resolve_config(preset, config, settings, pretrained=None if start is None else start.settings())
+    if start is None:
+        refuse_without_start(resolved)
+    else:
+        start.refuse_contradictions(resolved)
+    return without_needless_path(resolved)
 
 
 def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
     state = read_state(folder)
     if state["status"] == "finished":
         show.line(f"The run in {folder} is finished already.")
-        return load_run(folder)
+        return load_trained(folder)
     config = build(RunConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
     inputs = {part: path or given.get(part) for part, path in state["inputs"].items()}
     if not inputs or any(value is None for value in inputs.values()):
@@ -175,11 +171,12 @@ def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
     check_settings(config)
     source = read_inputs(inputs, config.data)
     check_data(source.files, state["data"])
-    study, config, folds = _design(source, config)
+    start = read_start_again(state["start_from"]) if "start_from" in state else None
+    job = design(source, config, start, folder, show)
     if not is_first_process():
-        return _follow(_Job(config, source, study, folds, folder, Show(quiet=True)))
+        return _follow(job)
     show.line(f"Going on with the run in {folder}.")
-    return _holding(_work(_Job(config, source, study, folds, folder, show)), inputs)
+    return _holding(_work(job), inputs)
 
 
 def _holding(run: Run, inputs: Mapping[str, Any]) -> Run:
@@ -188,16 +185,16 @@ def _holding(run: Run, inputs: Mapping[str, Any]) -> Run:
     return run
 
 
-def _follow(job: _Job) -> Run:
+def _follow(job: Job) -> Run:
     """Take part in the training of a run that another process writes; return the run once it is whole."""
     fitted = [_fold(job, index) for index in range(len(job.folds))]
     _fit_final(job, fitted)
     _fit_contrast(job)
     wait_for_all()
-    return load_run(job.folder)
+    return load_trained(job.folder)
 
 
-def _work(job: _Job) -> Run:
+def _work(job: Job) -> Run:
     """Fit all folds, then write everything that follows from them."""
     with disk_errors(job.folder):
         _announce(job)
@@ -216,7 +213,7 @@ def _work(job: _Job) -> Run:
     return run
 
 
-def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Run:
+def _write_results(job: Job, fitted: list[FoldResult], final: FoldResult) -> Run:
     """Write everything but the report, and return the run, read back."""
     metrics, pooled = _score(job, fitted)
     metrics |= _contrast(job)
@@ -230,14 +227,15 @@ def _write_results(job: _Job, fitted: list[FoldResult], final: FoldResult) -> Ru
     results.write_history(job.folder, history)
     write_json(job.folder / "metrics.json", metrics | {"speed": speed})
     manifest = results.manifest(job.folder, final.model, final.facts, history, speed, files=job.source.files)
-    trained_on = write_trained_on(job.folder, job.study.samples, final.model.state.feature_ids, job.folds)
+    trained_on = write_trained_on(job.folder, job.study.samples, final.model, job.folds)
     manifest["files"] |= fold_hashes(job.folder, len(job.folds)) | {TRAINED_ON: sha256_of_file(trained_on)}
     command = read_state(job.folder)["command"]
+    manifest |= {"start_from": None if job.start is None else job.start.origin}
     write_json(job.folder / "manifest.json", manifest | {"command": command, "created": _now()})
-    return load_run(job.folder)
+    return load_trained(job.folder)
 
 
-def _raise_failures(job: _Job, fitted: list[FoldResult], final: FoldResult) -> None:
+def _raise_failures(job: Job, fitted: list[FoldResult], final: FoldResult) -> None:
     """Raise when training ended early in a fold or in the final model, now that everything is written that could be."""
     found = {f"fold {index + 1}": fold.facts.get("failure") for index, fold in enumerate(fitted)}
     if len(fitted) == 1:
@@ -249,24 +247,30 @@ def _raise_failures(job: _Job, fitted: list[FoldResult], final: FoldResult) -> N
             raise TrainingError(f"training ended early{f' in {place}' if place else ''}: {failure}", where=str(job.folder))
 
 
-def _announce(job: _Job) -> None:
+def _announce(job: Job) -> None:
     study, show = job.study, job.show
     target = f"{len(study.classes)} classes of '{study.label}'" if study.classes else f"the number '{study.label}'"
     shape = f"{study.samples.num_samples:,} samples x {study.samples.num_features:,} genes"
     show.line(f"{study.samples.origin}: {shape}, {study.samples.value_kind} values; predicting {target}.")
     for note in study.notes:
         show.line(f"  {note}.")
-    show.line(f"Split: {results.split_note(job.config, study, job.folds)}.")
-    if results.is_leaky(study, job.folds):
+    if job.start is not None:
+        show.line(f"  Tokenizer and weights are taken over from {job.start.folder}.")
+    if not has_numbers(job.config.tokenizer):
+        show.line("  The tokens hold no numbers that a linear path could weigh, so the network has none.")
+    if hides_order(job.config):
+        show.warning("the network does not see the order of the ranks: model.embedding.position is none")
+    show.line(f"Split: {split_note(job.config, study, job.folds)}.")
+    if is_leaky(study, job.folds):
         show.warning(f"groups of '{study.group}' are on both sides of the split: scores will be too optimistic")
     show.line(f"Run folder: {job.folder}. Memory while training: about {results.memory_estimate_mb(job.config, study):,.0f} MB.")
 
 
-def _fold_folder(job: _Job, index: int) -> Path:
+def _fold_folder(job: Job, index: int) -> Path:
     return job.folder if len(job.folds) == 1 else job.folder / fold_place(index)
 
 
-def _fold(job: _Job, index: int) -> FoldResult:
+def _fold(job: Job, index: int) -> FoldResult:
     folder = _fold_folder(job, index)
     name = "Training" if len(job.folds) == 1 else f"Fold {index + 1} of {len(job.folds)}"
     is_there = (folder / FACTS).is_file()
@@ -277,16 +281,17 @@ def _fold(job: _Job, index: int) -> FoldResult:
             job.study,
             job.folds[index],
             folder,
+            start=job.start,
             on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)),
             save_baselines=len(job.folds) == 1,
         )
-    best = found.history.iloc[int(found.facts["best_epoch"])]
+    best = found.history[found.history["step"] == found.facts["best_step"]].iloc[0]
     done, note = "was done" if is_there else "done", results.epoch_note(best)
-    job.show.line(f"{name}: {done}, best epoch {int(best['epoch']) + 1} of {len(found.history)} ({note})")
+    job.show.line(f"{name}: {done}, best epoch {int(best['epoch']) + 1} of {found.history['epoch'].nunique()} ({note})")
     return found
 
 
-def _final(job: _Job, fitted: list[FoldResult]) -> FoldResult:
+def _final(job: Job, fitted: list[FoldResult]) -> FoldResult:
     """Return the model that the run keeps: the only fold's, or one fitted on all samples of a cross-validation."""
     final = _fit_final(job, fitted)
     if final is None:
@@ -294,7 +299,7 @@ def _final(job: _Job, fitted: list[FoldResult]) -> FoldResult:
     return replace(fitted[0], model=read_model(job.folder), history=pd.DataFrame(final.history), failure=final.failure)
 
 
-def _fit_final(job: _Job, fitted: list[FoldResult]) -> Fit | None:
+def _fit_final(job: Job, fitted: list[FoldResult]) -> Fit[Network] | None:
     """Fit a model on all samples of a cross-validation, for as long as the folds needed; nothing for a single split."""
     if len(fitted) == 1:
         return None
@@ -302,25 +307,25 @@ def _fit_final(job: _Job, fitted: list[FoldResult]) -> Fit | None:
     # The learning rate takes the course that it took in the folds, although there are more samples and so more steps per epoch.
     planned = int(np.median([found.facts["planned_epochs"] for found in fitted]))
     weights = [found.facts["summand_weights"] for found in fitted]
-    rows = np.flatnonzero((job.folds != "unused").any(axis=0))
     val = np.flatnonzero(job.folds[0] == "val")
+    used = np.flatnonzero((job.folds != "unused").any(axis=0))
+    rows = np.union1d(train_share_of(np.setdiff1d(used, val), job.study, job.config), val)
     with job.show.bar("Final model", total=epochs) as bar:
         final = fit_final(
-            job.config,
-            job.study,
+            job,
             rows,
             val,
             epochs,
-            job.folder,
             planned_epochs=planned,
             summand_weights=None if weights[0] is None else np.mean(weights, axis=0),
             on_epoch=lambda row: bar.to(row["epoch"] + 1, results.epoch_note(row)),
         )
-    job.show.line(f"Final model: fitted on all {len(rows):,} samples for {epochs} epochs (the folds' median)")
+    which = "all" if len(rows) == len(used) else f"{len(rows):,} of all"
+    job.show.line(f"Final model: fitted on {which} {len(used):,} samples for {epochs} epochs (the folds' median)")
     return final
 
 
-def _score(job: _Job, fitted: list[FoldResult]) -> tuple[dict[str, Any], results.Pooled]:
+def _score(job: Job, fitted: list[FoldResult]) -> tuple[dict[str, Any], results.Pooled]:
     """Pool the test predictions of all folds, score them, and write them."""
     pooled = results.pool(job.study, job.folds, [found.predictions for found in fitted])
     results.write_predictions(job.folder, job.study, pooled, job.config.evaluation.threshold)
@@ -330,17 +335,18 @@ def _score(job: _Job, fitted: list[FoldResult]) -> tuple[dict[str, Any], results
         "label": job.study.label,
         "classes": list(job.study.classes),
         "positive": job.study.positive or None,
-        "split": results.split_summary(job.config, job.study, job.folds),
+        "split": split_summary(job.config, job.study, job.folds),
         "verdict": scored["verdict"] + results.trial_note(job.config),
         "test": scored["test"],
         "ablation": scored["ablation"],
         "ablation_difference": scored["ablation_difference"],
+        **({SCRATCH: scored[SCRATCH], "scratch_difference": scored["scratch_difference"]} if SCRATCH in scored else {}),
         "leakage": {"findings": results.audit(job.study, job.folds)},
     }
     return metrics, pooled
 
 
-def _evaluate(job: _Job, pooled: results.Pooled) -> dict[str, Any]:
+def _evaluate(job: Job, pooled: results.Pooled) -> dict[str, Any]:
     groups = None if job.study.groups is None else job.study.groups[pooled.rows]
     return evaluate_predictions(
         task=job.study.task,
@@ -356,7 +362,7 @@ def _evaluate(job: _Job, pooled: results.Pooled) -> dict[str, Any]:
     )
 
 
-def _contrast(job: _Job) -> dict[str, Any]:
+def _contrast(job: Job) -> dict[str, Any]:
     """Score everything again on random samples, where that was asked for and groups make it a contrast."""
     fitted = _fit_contrast(job)
     if fitted is None:
@@ -366,13 +372,15 @@ def _contrast(job: _Job) -> dict[str, Any]:
     return {"contrast": {"random_split": _evaluate(random, pooled)["test"]}}
 
 
-def _fit_contrast(job: _Job) -> tuple[_Job, list[FoldResult]] | None:
+def _fit_contrast(job: Job) -> tuple[Job, list[FoldResult]] | None:
     """Fit everything again on random samples; nothing where that was not asked for or there is no group."""
-    if job.config.evaluation.contrast == "none" or job.study.groups is None or results.is_leaky(job.study, job.folds):
+    if job.config.evaluation.contrast == "none" or job.study.groups is None or is_leaky(job.study, job.folds):
         return None
     try:
         split = random_split(job.folds)
         words = random_words(split, job.study, job.folds, job.config.training.seed)
+        if len(words) > 1:  # a single split has lost its unused train samples by now
+            words = with_train_share(words, job.study, job.config)
     except GenokenError as error:  # what is trained by now must not be lost over it
         job.show.warning(f"no contrast with random samples: {error}")
         return None
@@ -382,7 +390,7 @@ def _fit_contrast(job: _Job) -> tuple[_Job, list[FoldResult]] | None:
     return random, [_fold(random, index) for index in range(len(words))]
 
 
-def _embedded_rows(job: _Job) -> np.ndarray:
+def _embedded_rows(job: Job) -> np.ndarray:
     """Return the rows whose states are exported: the test samples, or all of a cross-validation."""
     return np.flatnonzero((job.folds == "test").any(axis=0))
 

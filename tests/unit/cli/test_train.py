@@ -56,6 +56,12 @@ DOCUMENTED = [
     ("--baselines linear,majority", {"evaluation.baselines": ["linear", "majority"]}),
     ("--baselines none", {"evaluation.baselines": []}),
     ("--rivals mlp", {"evaluation.rivals": ["mlp"]}),
+    ("--rivals scratch,linear", {"evaluation.rivals": ["scratch", "linear"]}),
+    ("--split inherited", {"split.kind": "inherited"}),
+    ("--pooling mean", {"model.pooling": "mean"}),
+    ("--train-share 0.1", {"data.train_share": 0.1}),
+    ("--freeze-layers 2", {"training.freeze_layers": 2}),
+    ("--layer-decay 0.8", {"training.layer_decay": 0.8}),
     ("--set model.width=64 --set training.clip_norm=1e-1", {"model.width": 64, "training.clip_norm": 0.1}),
     ("--set training.epochs=3 --epochs 5", {"training.epochs": 5}),
     ("--epochs 5 --set training.epochs=3", {"training.epochs": 5}),
@@ -114,6 +120,15 @@ def test_what_is_not_typed_is_left_to_the_workflow(call, trained):
     show = arguments.pop("show")
     assert show.quiet is False
     assert arguments == {"arguments": (), "data": Path("cells.h5ad"), "settings": {}, "output": Path("runs/cells")}
+
+
+def test_a_pretrained_network_to_start_from(call, trained):
+    assert call("train", "cells.h5ad", "--label", "y", "--from", "runs/p").code == 0
+    assert trained[0]["start_from"] == Path("runs/p")
+    assert "from_" not in trained[0]
+    assert call("train", "--resume", "runs/x", "--from", "runs/p").error == (
+        "genoken: error: --resume: a resumed run goes on with its own file and settings — leave out --from\n"
+    )
 
 
 def test_three_files(call, trained):

@@ -29,7 +29,7 @@ from genoken.core.errors import ConfigError
 
 MEMBERS = {
     "splits": ("Split", "assign", ("auto", "random")),
-    "tokenizers": ("Tokenizer", "fit layout prepare encode", ("continuous", "rank")),
+    "tokenizers": ("Tokenizer", "fit layout prepare encode lengths", ("continuous", "rank")),
     "encoders": ("Encoder", "build", ("transformer", "mlp")),
     "objectives": ("Objective", "fit head prepare loss predict", ("classify", "regress")),
     "baselines": ("Baseline", "fit predict", ("majority", "linear", "pca_linear", "nearest_neighbors")),
@@ -141,7 +141,10 @@ def test_unknown_options_name_their_path_and_the_nearest(content, line):
             "'model.encoder.hidden.1': input should be a valid integer, got 'x' (str)",
         ),
         ({"training": 3}, "'training' must be a mapping of names to values, not 3 (int)"),
-        ({"evaluation": {"rivals": ["cnn"]}}, "'evaluation.rivals.0': input should be 'mlp' or 'linear', got 'cnn' (str)"),
+        (
+            {"evaluation": {"rivals": ["cnn"]}},
+            "'evaluation.rivals.0': input should be 'mlp', 'linear' or 'scratch', got 'cnn' (str)",
+        ),
         ({"evaluation": {"baselines": "linear"}}, "'evaluation.baselines': input should be a valid tuple, got 'linear' (str)"),
     ],
 )
@@ -344,6 +347,36 @@ def test_an_unchanged_kind_keeps_its_options():
     assert override({"tokenizer": {"kind": "rank", "max_tokens": 5}}, {"tokenizer.kind": "rank"}) == {
         "tokenizer": {"kind": "rank", "max_tokens": 5}
     }
+
+
+def test_items_of_lists_are_set_by_their_place():
+    content = {"objectives": ["masked_value", {"kind": "phenotype", "drop": 0.1}], "edges": [1.0, 2.0]}
+    changes = {"objectives.0.probability": 0.2, "objectives.1.drop": 0.0, "edges.1": 3.0}
+    assert override(content, changes) == {
+        "objectives": [{"kind": "masked_value", "probability": 0.2}, {"kind": "phenotype", "drop": 0.0}],
+        "edges": [1.0, 3.0],
+    }
+    assert content == {"objectives": ["masked_value", {"kind": "phenotype", "drop": 0.1}], "edges": [1.0, 2.0]}
+    assert override(content, {"objectives.1.kind": "masked_value"})["objectives"][1] == {"kind": "masked_value"}
+    whole = override(content, {"objectives.0.weight": 3.0, "objectives": ["masked_feature"]})
+    assert whole["objectives"] == [{"kind": "masked_feature", "weight": 3.0}]
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("list.2", "'list.2': the list has no item '2' — it has items 0 to 1"),
+        ("list.2.weight", "'list.2.weight': the list has no item '2' — it has items 0 to 1"),
+        ("list.-1", "'list.-1': the list has no item '-1' — it has items 0 to 1"),
+        ("list.kind", "'list.kind': the list has no item 'kind' — it has items 0 to 1"),
+        ("one.1", "'one.1': the list has no item '1' — it has item 0"),
+        ("none.0", "'none.0': there is no list that has an item 0 — set the whole list, or name a preset that has one"),
+    ],
+)
+def test_items_that_a_list_does_not_have(path, line):
+    with pytest.raises(ConfigError) as caught:
+        override({"list": [1, 2], "one": [1]}, {path: 3})
+    assert str(caught.value) == line
 
 
 def test_merge_lays_one_over_the_other():

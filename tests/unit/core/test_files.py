@@ -20,6 +20,7 @@ from genoken.core.files import (
     prepare_output_folder,
     read_json,
     sha256_of_file,
+    sha256_of_folder,
     to_json,
     write_json,
     write_text,
@@ -239,6 +240,24 @@ def test_a_file_in_the_place_of_the_output_folder(old):
     with pytest.raises(GenokenError, match="cannot create the folder"):
         prepare_output_folder(old / "inner", overwrite=False)
     assert old.read_text() == "old"
+
+
+def test_the_hash_of_a_folder_is_that_of_its_names_and_contents(tmp_path):
+    def folder(name, **files):
+        for file, content in files.items():
+            path = tmp_path / name / file.replace("_", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return sha256_of_folder(tmp_path / name)
+
+    found = folder("one", b="2", a="1", deep_c="3")
+    content = "".join(
+        f"{name}\0{hashlib.sha256(text).hexdigest()}\n" for name, text in (("a", b"1"), ("b", b"2"), ("deep/c", b"3"))
+    )
+    assert found == hashlib.sha256(content.encode()).hexdigest()
+    assert folder("same", a="1", deep_c="3", b="2") == found
+    others = [folder("changed", a="1", b="2", deep_c="4"), folder("moved", a="1", b="2", c="3"), folder("fewer", a="1", b="2")]
+    assert len({found, *others}) == 4
 
 
 def test_a_folder_is_checked_without_being_changed(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genoken.core.random import generator, seed_for
+from genoken.core.random import generator, hash_step, seed_for, unit_interval
 
 parts = st.one_of(st.text(max_size=8), st.integers(-(2**40), 2**40))
 
@@ -66,3 +66,31 @@ def test_streams_of_neighboring_keys_do_not_correlate():
     correlations = np.corrcoef(draws)[np.triu_indices(20, 1)]
     assert np.abs(correlations).max() < 0.08
     assert draws.mean() == pytest.approx(0.0, abs=0.02)
+
+
+def splitmix64(state: int) -> int:
+    """The finalizer in whole numbers of any size, as its authors give it."""
+    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    state = (state ^ (state >> 27)) * 0x94D049BB133111EB % 2**64
+    return state ^ (state >> 31)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_a_hash_step_is_splitmix64_in_scalars_and_arrays(state, number):
+    expected = splitmix64((state + number * 0x9E3779B97F4A7C15) % 2**64)
+    with np.errstate(over="ignore"):
+        assert int(hash_step(np.uint64(state), np.uint64(number))) == expected
+        stepped = hash_step(np.array([state, 0], dtype=np.uint64), np.array([number, 1], dtype=np.uint64))
+    assert stepped.tolist() == [expected, splitmix64(0x9E3779B97F4A7C15)]
+    assert stepped.dtype == np.uint64
+
+
+def test_the_first_number_of_the_published_generator():
+    with np.errstate(over="ignore"):
+        assert int(hash_step(np.uint64(0), np.uint64(1))) == 0xE220A8397B1DCDAF  # splitmix64 with seed 0
+
+
+def test_a_hash_becomes_a_number_from_zero_to_below_one():
+    states = np.array([0, 1 << 11, 1 << 63, (1 << 64) - 1], dtype=np.uint64)
+    assert unit_interval(states).tolist() == [0.0, 2.0**-53, 0.5, 1 - 2.0**-53]
+    assert float(unit_interval(np.uint64(1 << 62))) == 0.25

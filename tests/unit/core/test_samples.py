@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,3 +59,9 @@ def test_tables_that_do_not_match_are_a_defect(samples, num_rows, num_columns):
             value_kind="counts",
             origin="x",
         )
+
+
+def test_notes_go_with_the_samples(samples):
+    noted = replace(samples, notes=("1 sample has missing values and is left out",))
+    assert samples.notes == ()
+    assert noted.take(np.array([0, 1])).notes == ("1 sample has missing values and is left out",)

@@ -17,7 +17,7 @@ def samples_of(dense, kind, totals=None) -> Samples:
     values = sp.csr_matrix(np.asarray(dense, dtype=np.float32))
     table = pd.DataFrame(index=[f"s{row}" for row in range(values.shape[0])])
     features = pd.DataFrame(index=[f"g{column}" for column in range(values.shape[1])])
-    return Samples(values, table, features, kind, "cells.h5ad:X", totals)
+    return Samples(values, table, features, kind, "cells.h5ad:X", totals=totals)
 
 
 @pytest.mark.parametrize(

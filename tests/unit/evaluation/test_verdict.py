@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -274,3 +275,58 @@ def test_the_curve_that_is_drawn_has_the_area_that_is_printed():
 def test_the_model_must_be_there():
     with pytest.raises(ValueError, match="'model'"):
         evaluate(0.9, 0.9, predictions={"linear": np.full((360, 3), 1 / 3)})
+
+
+def with_scratch(model, scratch, num_groups=12):
+    codes = np.resize([0, 1, 2], 360)
+    predictions = {"model": noisy(codes, model, 1), "scratch": noisy(codes, scratch, 3), "linear": noisy(codes, 0.5, 2)}
+    return evaluate(0, 0, num_groups, predictions=predictions)
+
+
+def test_the_same_network_from_scratch_is_no_baseline():
+    found = with_scratch(0.9, 0.95)
+    assert set(found["test"]["baselines"]) == {"linear"}
+    assert found["test"]["difference"]["baseline"] == "linear"
+    assert set(found["test"]["per_class"]) == {"model", "linear"}
+    gap = found["scratch_difference"]
+    assert gap["value"] == pytest.approx(found["test"]["model"]["macro_f1"] - found["scratch"]["macro_f1"])
+    assert set(gap) == {"metric", "value", "interval", "unit", "draws"}
+    assert "scratch" not in evaluate(0.9, 0.8)
+    assert "scratch_difference" not in evaluate(0.9, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("model", "scratch", "groups", "words"),
+    [
+        (0.9, 0.6, 12, r"Pretraining adds \+0\.\d{3} \[\+0\.\d{3}, \+0\.\d{3}\] macro-F1 over the same network from scratch\."),
+        (
+            0.6,
+            0.9,
+            12,
+            r"Pretraining does harm: -0\.\d{3} \[-0\.\d{3}, -0\.\d{3}\] macro-F1 against the same network from scratch\.",
+        ),
+        (
+            0.8,
+            0.8,
+            12,
+            r"Pretraining does not add anything beyond chance: \S+ \[-\S+, \+\S+\] macro-F1 over the same network from scratch\.",
+        ),
+        (
+            0.9,
+            0.6,
+            4,
+            r"Pretraining changes macro-F1 by \+0\.\d{3} against the same network from scratch; no interval is given from fewer "
+            r"than 5 groups \(here 4\), so this may be chance\.",
+        ),
+    ],
+)
+def test_what_pretraining_adds_is_said_as_its_interval_says(model, scratch, groups, words):
+    verdict = with_scratch(model, scratch, groups)["verdict"]
+    assert re.search(rf"\. {words}$", verdict), verdict
+
+
+def test_the_interval_of_what_pretraining_adds_is_paired():
+    codes = np.resize([0, 1, 2], 360)
+    same = noisy(codes, 0.7, 1)
+    found = evaluate(0, 0, predictions={"model": same, "scratch": same.copy()})
+    assert (found["scratch_difference"]["value"], found["scratch_difference"]["interval"]) == (0.0, [0.0, 0.0])

@@ -14,7 +14,7 @@ from torch.nn import functional
 from genoken.core.batch import Batch, Tokens
 from genoken.core.config import EmbeddingSettings
 from genoken.core.errors import ConfigError
-from genoken.core.layout import NUM_SPECIALS, Channel, Layout
+from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS, Channel, Layout
 from genoken.models.embeddings import EmbeddingStart, FeatureBag, TokenEmbedding, floored, sinusoidal, svd_start
 from genoken.models.layers.packing import Packing
 from genoken.models.layers.stack import TransformerStack
@@ -185,23 +185,57 @@ def test_vectors_start_from_the_table_given_and_specials_small():
     np.testing.assert_array_equal(half.table.detach().numpy(), features[:, :3])
 
 
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda layout: TokenEmbedding(layout, EmbeddingSettings(), 4, EmbeddingStart()),
-        lambda layout: FeatureBag(layout, 4, EmbeddingStart(), zero_start=True),
-    ],
-)
-def test_a_tokenizer_without_values_is_refused(build):
-    layout = Layout(
-        channels=(Channel(name="feature", kind="category", role="identity", size=7),),
-        num_features=4,
-        has_cls=True,
-        emits_every_feature=False,
-        max_tokens=5,
+def layout_with(*channels) -> Layout:
+    return Layout(channels=channels, num_features=4, has_cls=True, emits_every_feature=False, max_tokens=5)
+
+
+def test_a_tokenizer_without_what_is_needed_is_refused():
+    identity = Channel(name="feature", kind="category", role="identity", size=7)
+    bins = Channel(name="bin", kind="category", role="value", size=FIRST_CATEGORY + 3)
+    for channels in ((identity,), (identity, bins)):
+        with pytest.raises(ConfigError, match="this encoder weighs numbers, and the tokens of this tokenizer hold none"):
+            FeatureBag(layout_with(*channels), 4, EmbeddingStart(), zero_start=True)
+    with pytest.raises(ConfigError, match="no identity channel"):
+        TokenEmbedding(layout_with(), EmbeddingSettings(), 4, EmbeddingStart())
+
+
+# --- tokens whose value is a category, and phenotypes ---
+
+
+def test_categories_have_tables_whose_vectors_are_added():
+    layout = layout_with(
+        Channel(name="feature", kind="category", role="identity", size=9),
+        Channel(name="bin", kind="category", role="value", size=FIRST_CATEGORY + 3),
+        Channel(name="phenotype", kind="category", role="phenotype", size=6),
     )
-    with pytest.raises(ConfigError, match="no value channel"):
-        build(layout)
+    embedding = TokenEmbedding(layout, EmbeddingSettings(position="learned"), 4, EmbeddingStart())
+    channels = {
+        "feature": np.array([0, 7, 3, 0, 8, 5]),
+        "bin": np.array([0, 0, 4, 0, 0, 1]),
+        "phenotype": np.array([0, 3, 0, 0, 1, 0]),
+    }
+    batch = Batch.from_tokens(Tokens(channels=channels, offsets=np.array([0, 3, 6])), np.arange(2))
+    tables = embedding.tables
+    expected = embedding.identity.weight[[0, 7, 3, 0, 8, 5]] + embedding.positions.weight[[0, 1, 2, 0, 1, 2]]
+    expected = expected + tables["bin"].weight[[0, 0, 4, 0, 0, 1]] + tables["phenotype"].weight[[0, 3, 0, 0, 1, 0]]
+    torch.testing.assert_close(embedding(batch, packing_of(batch)), expected)
+    assert not tables["bin"].weight[0].any()
+    assert not tables["phenotype"].weight[0].any()
+    assert embedding.table.shape == (4, 4)
+    ordered = tables["bin"].weight[FIRST_CATEGORY:].detach()
+    assert (ordered - sinusoidal(torch.arange(3), 4)).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("combine", COMBINATIONS)
+def test_a_hidden_value_is_the_middle_of_its_range_and_a_learned_vector(combine):
+    start = EmbeddingStart(expressed_mean=np.array([1.0, 2, 3, 4]), expressed_deviation=np.array([0.5, 1, 2, 4]))
+    embedding = TokenEmbedding(layout_of(), EmbeddingSettings(init="random", combine=combine), 6, start, hides_values=True)
+    with torch.no_grad():
+        embedding.hidden_value.copy_(torch.arange(6.0))
+    middle = {"affine": DENSE * 0 + np.array([1, 2, 3, 4])}.get(combine, DENSE * 0)
+    hidden, plain = batch_of(DENSE * np.nan, zeros=True), batch_of(middle, zeros=True)
+    expected = embedding(plain, packing_of(plain)) + torch.arange(6.0) * (plain.channels["feature"] > 0).unsqueeze(1)
+    torch.testing.assert_close(embedding(hidden, packing_of(hidden)), expected)
 
 
 def test_moments_are_taken_from_what_the_tokenizer_learned():

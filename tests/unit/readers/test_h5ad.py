@@ -272,3 +272,18 @@ def test_the_cells_that_come_with_scanpy_are_read_from_raw():
 def test_what_is_no_anndata_object_is_refused():
     with pytest.raises(DataError, match="int is no AnnData object"):
         inspect_anndata(5)
+
+
+@pytest.mark.parametrize(("values", "kind"), [(LOGS, "real"), (SCALED, "real"), (COUNTS, "counts"), (NORMALIZED, "normalized")])
+def test_dense_values_of_a_panel_are_real_unless_they_are_counts_or_normalized(values, kind):
+    found = inspect_anndata(cells(values), panel=True)
+    assert (found.samples.value_kind, found.problems) == (kind, ())
+    np.testing.assert_allclose(found.usable().values.toarray(), values, rtol=1e-6)
+
+
+def test_a_damaged_matrix_is_named_with_its_file():
+    damaged = sp.csr_matrix(COUNTS)
+    adata = cells(damaged)
+    adata.X.indices[3] = 99
+    with pytest.raises(DataError, match=r"^cells\.h5ad:X: the sparse matrix is damaged"):
+        samples_from_anndata(adata, origin="cells.h5ad")

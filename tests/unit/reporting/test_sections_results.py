@@ -122,6 +122,35 @@ def test_what_the_encoder_adds_is_said_as_its_interval_says(evil_run: Path, boun
     assert paragraphs == [f"Macro F1, model − its linear path alone: +0.020 {text}"]
 
 
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        (
+            [-0.01, 0.05],
+            "(95 % interval −0.010 to +0.050). The interval includes zero: pretraining cannot be said to add anything.",
+        ),
+        ([0.01, 0.05], "(95 % interval +0.010 to +0.050). Pretraining adds to the network."),
+        ([-0.05, -0.01], "(95 % interval −0.050 to −0.010). Pretraining does harm."),
+        (None, "(no interval). Too few test groups to say whether this is chance."),
+    ],
+)
+def test_the_same_network_from_scratch_is_shown_with_what_pretraining_adds(
+    minimal_run: Path, bounds: list[float] | None, text: str
+) -> None:
+    run = load_run_folder(minimal_run)
+    gap = {"metric": "macro_f1", "value": 0.02, "interval": bounds, "unit": "groups", "draws": 50}
+    metrics = run.metrics | {"scratch": {"macro_f1": 0.25, "macro_f1_interval": [0.125, 0.5]}, "scratch_difference": gap}
+    blocks = sections_results.scores(dataclasses.replace(run, metrics=metrics)).blocks
+    place = next(index for index, block in enumerate(blocks) if isinstance(block, Heading) and "scratch" in block.text)
+    table, paragraph = blocks[place + 1 : place + 3]
+    assert isinstance(table, Table)
+    assert [row[0].text for row in table.rows] == ["Model", "The same from scratch"]
+    column = [column.name for column in table.columns].index("Macro F1")
+    assert (table.rows[1][column].text, table.rows[1][column].note) == ("0.250", "0.125 to 0.500")
+    assert isinstance(paragraph, Paragraph)
+    assert paragraph.text == f"Macro F1, model − the same from scratch: +0.020 {text}"
+
+
 def test_floors_are_shown(minimal_run: Path) -> None:
     part = sections_results.scores(changed(load_run_folder(minimal_run), floors={"uniform": 2.5}))
     shown = [block for block in part.blocks if isinstance(block, Table) and block.columns[0].name == "Guess"]
@@ -160,6 +189,6 @@ def test_values_section(regression_run: Path, minimal_run: Path) -> None:
 def test_the_first_sentence_of_a_verdict_is_the_title():
     text = "A cannot be told apart from B: macro-F1 0.605 against 0.613 (95 % interval -0.037 to +0.015 over 7 groups)."
     more = "The model beats its own linear path alone: macro-F1 0.6 against 0.5."
-    assert sections_results._first_sentence(f"{text} {more}") == (text, more)
-    assert sections_results._first_sentence(text) == (text, "")
-    assert sections_results._first_sentence("No verdict was computed.") == ("No verdict was computed.", "")
+    assert sections_results.first_sentence(f"{text} {more}") == (text, more)
+    assert sections_results.first_sentence(text) == (text, "")
+    assert sections_results.first_sentence("No verdict was computed.") == ("No verdict was computed.", "")

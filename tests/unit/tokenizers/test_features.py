@@ -65,21 +65,6 @@ def test_normalizing_is_scanpys(counts):
     np.testing.assert_allclose(ours.toarray(), adata.X.toarray(), rtol=2e-6, atol=1e-6)
 
 
-def test_gathering_leaves_missing_columns_empty():
-    values = sp.csr_matrix(np.array([[1, 2, 3], [4, 0, 6]], dtype=np.float32))
-    gathered = _features.gather_columns(values, np.array([2, -1, 0, -1]))
-    np.testing.assert_array_equal(gathered.toarray(), [[3, 0, 1, 0], [6, 0, 4, 0]])
-    assert gathered.has_sorted_indices
-    assert (gathered.nnz, gathered.dtype) == (4, np.float32)
-    assert _features.gather_columns(values, np.array([-1, -1])).nnz == 0
-
-
-def test_gathering_equals_dense_indexing(counts):
-    columns = np.random.default_rng(1).permutation(np.concatenate([np.arange(0, 150, 3), np.full(20, -1)]))
-    dense = np.where(columns >= 0, counts.toarray()[:, columns], 0)
-    np.testing.assert_array_equal(_features.gather_columns(counts, columns).toarray(), dense)
-
-
 def test_variable_features_of_counts_are_scanpys_seurat_v3(counts):
     adata = anndata.AnnData(counts.copy())
     expected = np.flatnonzero(

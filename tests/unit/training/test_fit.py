@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ import torch
 
 from genoken.core.config import TrainingSettings
 from genoken.core.errors import ConfigError, MissingExtraError, TrainingError
-from genoken.training import fit as fitting
+from genoken.training import computing
 from genoken.training.fit import fit, planned, predict
+from genoken.training.task import SupervisedTask
 
 
 def no_scores(labels, predictions):
@@ -24,7 +26,8 @@ def no_scores(labels, predictions):
 def train(network, dataset, objective, target, tmp_path):
     def run(**settings):
         settings = TrainingSettings(**({"epochs": 2, "batch_size": 4, "logger": "none", "monitor": "loss"} | settings))
-        return fit(network, dataset, dataset, objective, target, settings, token_dropout=0.0, scorer=no_scores, folder=tmp_path)
+        task = SupervisedTask(objective, target, settings, len(dataset), dataset.labels, no_scores)
+        return fit(network, dataset, dataset, task, settings, folder=tmp_path)
 
     return run
 
@@ -141,6 +144,29 @@ def test_predictions_in_bf16_are_close(network, dataset, objective, target):
 
 def test_prediction_compiles_where_wanted(network, dataset, objective, target, monkeypatch):
     compiled = []
-    monkeypatch.setattr(fitting, "compile_blocks", compiled.append)
+    monkeypatch.setattr(computing, "compile_blocks", compiled.append)
     predict(network, dataset, objective, target, batch_size=12, compile=True)
     assert compiled == [network]
+
+
+def test_validation_follows_every_so_many_steps_across_epochs(train, dataset):
+    each = train(evaluate_every=1, average_decay=0.0).history
+    steps_per_epoch = len(each) // 2
+    assert [row["step"] for row in each] == list(range(1, len(each) + 1))
+    assert [row["epoch"] for row in each] == [0] * steps_per_epoch + [1] * steps_per_epoch
+
+
+def test_a_run_is_validated_at_least_once_and_keeps_the_weights_of_that_step(train):
+    fitted = train(evaluate_every=1000)
+    (row,) = fitted.history
+    assert (row["epoch"], row["step"]) == (1, fitted.best_step)
+
+
+def test_validations_within_epochs_do_not_change_the_course(train, network, tmp_path):
+    start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    rare = train(evaluate_every=1000, patience=0).history
+    network.load_state_dict(start)
+    shutil.rmtree(tmp_path / "checkpoints")
+    often = train(evaluate_every=1, patience=0).history
+    assert len(often) > len(rare)
+    assert often[-1]["val_loss"] == rare[-1]["val_loss"]

@@ -12,6 +12,7 @@ import torch
 from genoken.core.config import TrainingSettings
 from genoken.core.errors import TrainingError
 from genoken.training.module import EpochSums, TrainingModule
+from genoken.training.task import SupervisedTask
 
 
 def accuracy(labels, predictions):
@@ -21,7 +22,9 @@ def accuracy(labels, predictions):
 @pytest.fixture
 def module_of(network, dataset, objective, target):
     def build(*, batch_sizes=(12,), **settings):
-        module = TrainingModule(network, objective, target, TrainingSettings(**settings), dataset.labels, accuracy, len(dataset))
+        chosen = TrainingSettings(**settings)
+        task = SupervisedTask(objective, target, chosen, len(dataset), dataset.labels, accuracy)
+        module = TrainingModule(network, task, chosen)
         module._trainer = SimpleNamespace(world_size=1, global_rank=0, current_epoch=0, global_step=0, training=True)
         module._fabric = None
         module.begin_epoch(list(batch_sizes), 0)

@@ -11,6 +11,7 @@ from genoken.models.embeddings import EmbeddingStart
 from genoken.models.encoders.linear import LinearEncoder
 from genoken.models.encoders.transformer import TransformerEncoder
 from genoken.models.network import seeded_network
+from genoken.models.pretrained_weights import freeze_layers
 from genoken.training.optim import build_optimizer, learning_rate_factor, num_epochs, parameter_groups
 
 LAYOUT = Layout(
@@ -115,3 +116,51 @@ def test_the_optimizer_follows_the_schedule():
     factors = [learning_rate_factor(step, 10, 0.2, "cosine") for step in range(10)]
     assert [rate[0] for rate in rates] == pytest.approx([0.2 * factor for factor in factors])
     assert [rate[-1] for rate in rates] == pytest.approx([0.4 * factor for factor in factors])
+
+
+def rates_of(network, settings):
+    groups = parameter_groups(network, settings)
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    return {names[id(parameter)]: group["lr"] for group in groups for parameter in group["params"]}
+
+
+def test_the_rate_falls_from_block_to_block():
+    network = network_of(TransformerEncoder(layers=3, heads=2, feed_forward=12))
+    rates = rates_of(network, TrainingSettings(learning_rate=0.8, layer_decay=0.5, linear_path_learning_rate=0.3))
+    typed = {
+        "head": 0.8,
+        "encoder.blocks.2": 0.8,
+        "encoder.blocks.1": 0.4,
+        "encoder.blocks.0": 0.2,
+        "embedding": 0.1,
+        "linear_path": 0.3,
+    }
+    assert set(rates) == {name for name, _ in network.named_parameters()}
+    for part, rate in typed.items():
+        assert {found for name, found in rates.items() if name.startswith(f"{part}.")} == {rate}, part
+
+
+def test_decayed_and_free_parameters_of_a_block_have_one_rate_and_the_schedule_scales_all():
+    network, settings = network_of(linear_path=False), TrainingSettings(learning_rate=1.0, layer_decay=0.5, warmup=0.2)
+    groups = parameter_groups(network, settings)
+    assert [(group["lr"], group["weight_decay"]) for group in groups] == [
+        (1.0, 0.01),
+        (1.0, 0.0),
+        (0.5, 0.01),
+        (0.5, 0.0),
+        (0.25, 0.0),
+    ]
+    optimizer, _ = build_optimizer(network, settings, 10)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5, 0.25, 0.25, 0.125]
+
+
+def test_an_encoder_without_blocks_has_one_rate():
+    network = network_of(LinearEncoder(), head="linear")
+    assert set(rates_of(network, TrainingSettings(learning_rate=0.5, layer_decay=0.1)).values()) == {0.5}
+
+
+def test_what_is_frozen_is_in_no_group():
+    network = network_of()
+    freeze_layers(network, 1)
+    learned = set(rates_of(network, TrainingSettings()))
+    assert learned == {name for name, _ in network.named_parameters() if not name.startswith(("embedding.", "encoder.blocks.0."))}

@@ -19,7 +19,12 @@ class Trainer(SimpleNamespace):
 
 def trainer_at(step, **changes):
     strategy = SimpleNamespace(remove_checkpoint=lambda path: path.unlink())
-    return Trainer(**({"global_step": step, "num_training_batches": 10, "is_global_zero": True, "strategy": strategy} | changes))
+    return Trainer(
+        **(
+            {"global_step": step, "current_epoch": 0, "num_training_batches": 10, "is_global_zero": True, "strategy": strategy}
+            | changes
+        )
+    )
 
 
 def steps_in(folder):
@@ -90,7 +95,7 @@ def epoch(network, dataset, objective, target):
     from genoken.core.config import TrainingSettings
     from genoken.training.module import EpochSums, TrainingModule
 
-    module = TrainingModule(network, objective, target, TrainingSettings(), dataset.labels, None, len(dataset))
+    module = TrainingModule(network, None, TrainingSettings())
     logged = []
     logger = SimpleNamespace(log_metrics=lambda metrics, step: logged.append((metrics, step)))
     trainer = SimpleNamespace(
@@ -104,7 +109,7 @@ def epoch(network, dataset, objective, target):
         logged=logged,
     )
     module._trainer = trainer
-    module.sums = EpochSums(loss=6.0, samples=12, tokens=60, padded_tokens=80, flops=900)
+    module.sums = EpochSums(loss=6.0, targets=24, samples=12, tokens=60, padded_tokens=80, flops=900)
     module.validation_metrics = {"loss": 0.75, "accuracy": 0.5}
     return trainer, module
 
@@ -113,20 +118,41 @@ def test_an_epochs_row(epoch, monkeypatch):
     trainer, module = epoch
     seen = []
     history = History(seen.append)
-    times = iter([100.0, 103.0, 104.0])  # training takes 3 seconds, validation one
+    times = iter([100.0, 103.0, 104.0, 104.0])  # training takes 3 seconds, validation one
     monkeypatch.setattr("genoken.training.progress.time.perf_counter", lambda: next(times))
     history.on_train_epoch_start(trainer, module)
     history.on_validation_start(trainer, module)
     history.on_validation_end(trainer, module)
     (row,) = history.rows
     assert seen == [row]
-    expected = {"epoch": 2, "step": 30, "train_loss": 0.5, "val_loss": 0.75, "val_accuracy": 0.5, "learning_rate": 0.25}
+    expected = {"epoch": 2, "step": 30, "train_loss": 0.25, "val_loss": 0.75, "val_accuracy": 0.5, "learning_rate": 0.25}
     assert expected.items() <= row.items()
     assert (row["fill"], row["padded_fill"]) == (1.0, 0.75)
     assert (row["seconds"], row["samples_per_second"], row["tokens_per_second"], row["flops_per_second"]) == (4.0, 4.0, 20.0, 300.0)
     assert row["loader_wait"] == 0.0
     assert row["peak_memory_mb"] > 10
     assert trainer.logged == [(row, 30)]
+
+
+def test_an_epoch_that_goes_on_is_not_charged_for_its_validations(epoch, monkeypatch):
+    trainer, module = epoch
+    history = History()
+    times = iter([100.0, 103.0, 110.0, 110.0, 113.0, 114.0, 114.0])  # 3 seconds of training, 7 of validation, 3 and 1 more
+    monkeypatch.setattr("genoken.training.progress.time.perf_counter", lambda: next(times))
+    history.on_train_epoch_start(trainer, module)
+    for _ in range(2):
+        history.on_validation_start(trainer, module)
+        history.on_validation_end(trainer, module)
+    assert [row["samples_per_second"] for row in history.rows] == [4.0, 2.0]
+
+
+def test_a_checkpoint_waits_for_the_validation_that_follows(tmp_path):
+    callback = Checkpoints(tmp_path / "c", every_steps=2, keep=9, validation_every=4)
+    saved = run(callback, range(4))
+    assert saved == [[], [2], [2], [2]]
+    callback.on_validation_end(trainer_at(4), None)
+    callback.on_validation_end(trainer_at(4), None)
+    assert steps_in(callback.folder) == [2, 4]
 
 
 def test_a_trial_validation_is_not_noted(epoch):

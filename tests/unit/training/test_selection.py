@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
@@ -17,7 +16,7 @@ from genoken.training.selection import WeightSelection, load_weights
 @pytest.fixture
 def module():
     """A training module whose network is one number, without what it would need to train."""
-    return TrainingModule(torch.nn.Linear(1, 1, bias=False), None, None, TrainingSettings(), np.zeros(0), None, 0)
+    return TrainingModule(torch.nn.Linear(1, 1, bias=False), None, TrainingSettings())
 
 
 def trainer_at(epoch=0, step=0):
@@ -166,3 +165,19 @@ def test_loading_weights_demands_all_of_them():
     assert network.weight.tolist() == [[1.0, 2.0]]
     with pytest.raises(KeyError):
         load_weights(network, {"weight": torch.zeros(1, 2)})
+
+
+def test_frozen_weights_are_not_averaged_bit_by_bit():
+    frozen, learned = torch.nn.Linear(3, 1, bias=False), torch.nn.Linear(3, 1, bias=False)
+    module = TrainingModule(torch.nn.Sequential(frozen, learned), None, TrainingSettings())
+    with torch.no_grad():
+        frozen.weight.copy_(torch.tensor([[-0.0, 0.1, 1e-42]]))
+    frozen.requires_grad_(requires_grad=False)
+    selection = started(module, "loss", 0, 0.98)
+    with torch.no_grad():
+        learned.weight.add_(1.0)
+    selection.on_train_batch_end(trainer_at(0, 1), module, None, None, 0)
+    before, own = frozen.weight.numpy().tobytes(), learned.weight.clone()
+    selection.on_validation_start(trainer_at(0, 1), module)
+    assert frozen.weight.numpy().tobytes() == before
+    assert not torch.equal(learned.weight, own)

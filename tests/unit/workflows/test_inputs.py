@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +13,17 @@ from hypothesis import strategies as st
 
 from genoken.core.config import DataSettings
 from genoken.core.errors import ConfigError, DataError
-from genoken.workflows.inputs import _class_shares, _limited, build_study, has_split_column, hash_of_samples
+from genoken.core.files import sha256_of_file
+from genoken.workflows.inputs import (
+    _class_shares,
+    _limited,
+    build_study,
+    has_split_column,
+    hash_of_samples,
+    read_inputs,
+    read_source,
+    read_sources,
+)
 
 
 def study_of(samples, guess_group=True, **settings):
@@ -169,3 +182,44 @@ def test_hashes_tell_values_and_names_apart(samples):
     renamed.table.index = ["t0", "s1", "s2", "s3"]
     assert hash_of_samples(one) == hash_of_samples(samples(np.eye(4), y=list("dcba")))
     assert len({hash_of_samples(found) for found in (one, other, renamed, one.take(np.array([1, 0, 2, 3])))}) == 4
+
+
+@pytest.fixture
+def two_files(tmp_path):
+    values = np.array([[3, 0, 90], [0, 5, 7]], dtype=np.float32)
+    for name, genes in (("one", ["TP53", "EGFR", "MYC"]), ("two", ["MYC", "TP53", "JUN"])):
+        obs = pd.DataFrame({"y": ["a", "b"]}, index=[f"{name}1", f"{name}2"])
+        adata = anndata.AnnData(values, obs=obs, var=pd.DataFrame(index=genes))
+        adata.layers["doubled"] = values * 2
+        adata.write_h5ad(tmp_path / f"{name}.h5ad")
+    return [tmp_path / "one.h5ad", tmp_path / "two.h5ad"]
+
+
+def test_several_files_are_one_source_with_an_entry_for_each(two_files):
+    found = read_sources(two_files, DataSettings(source="layers/doubled"))
+    np.testing.assert_array_equal(found.samples.values.toarray(), [[6, 0, 180], [0, 10, 14], [0, 0, 6], [10, 0, 0]])
+    assert list(found.samples.table["file"]) == ["one.h5ad", "one.h5ad", "two.h5ad", "two.h5ad"]
+    assert [entry["path"] for entry in found.files] == [str(path) for path in two_files]
+    assert [entry["sha256"] for entry in found.files] == [sha256_of_file(path) for path in two_files]
+    assert [matrix["name"] for matrix in found.matrices if matrix["used"]] == ["layers/doubled"]
+    assert read_sources(two_files, DataSettings(), shared="common").samples.num_features == 2
+    assert read_sources(two_files[:1], DataSettings()).files == read_source(two_files[0], "auto").files
+    with pytest.raises(DataError, match="too few genes in common"):
+        read_sources(two_files, DataSettings(min_coverage=0.7))
+
+
+def test_what_was_left_out_while_reading_is_the_study_s_first_note(samples):
+    noted = replace(samples(y=["a", None, "b"]), notes=("2 samples have missing values and are left out",))
+    assert study_of(noted).notes == (
+        "2 samples have missing values and are left out",
+        "1 sample has no value in 'y' and is left out",
+    )
+
+
+def test_missing_values_are_left_out_or_refused_when_strict(tmp_path):
+    path = tmp_path / "panel.gct"
+    path.write_text("#1.2\n2\t3\nName\tDescription\ts1\ts2\ts3\nG1\tna\t1.5\tNA\t3.5\nG2\tna\t-4\t5.5\t6.25\n")
+    assert read_source(path, "auto").samples.num_samples == 2
+    for read in (read_source, lambda data, source, strict: read_inputs({"data": data}, DataSettings(source=source, strict=strict))):
+        with pytest.raises(DataError, match="1 sample has missing values"):
+            read(path, "auto", strict=True)

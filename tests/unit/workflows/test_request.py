@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genoken.core.errors import ConfigError, DataError, RunError
-from genoken.workflows.assemble import resolve_config
+from genoken.workflows.assemble import resolve_config, without_needless_path
 from genoken.workflows.request import check_settings
 from genoken.workflows.train import train
 
@@ -30,6 +30,22 @@ def test_wrong_settings_are_refused_before_the_file_is_looked_for(settings, mess
     with pytest.raises(ConfigError, match=message):
         train(tmp_path / "absent.h5ad", label="y", settings=settings, output=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    ["rank", "binned", {"kind": "binned", "bins": "per_gene", "edges_file": "e"}, {"kind": "binned", "bins": "quantile"}],
+)
+def test_encoders_that_weigh_numbers_need_tokens_that_hold_some(tokenizer):
+    config = without_needless_path(resolve_config("", {"tokenizer": tokenizer}, {}))
+    assert config.model.linear_path is False
+    check_settings(config)
+    for encoder in ("mlp", "linear"):
+        wrong = resolve_config(encoder, {"tokenizer": tokenizer}, {})
+        rival = without_needless_path(resolve_config("", {"tokenizer": tokenizer, "evaluation": {"rivals": [encoder]}}, {}))
+        for refused in (wrong, rival):
+            with pytest.raises(ConfigError, match=r"the tokens of this tokenizer hold none — use tokenizer\.kind: continuous"):
+                check_settings(refused)
 
 
 @pytest.mark.parametrize("preset", ["", "gene_transformer", "gene_transformer_small", "mlp"])

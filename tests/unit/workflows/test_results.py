@@ -1,4 +1,4 @@
-"""What a run writes: pooling, the table of predictions, and the words for splits."""
+"""What a run writes: pooling and the table of predictions."""
 
 from __future__ import annotations
 
@@ -20,50 +20,11 @@ def study(samples):
 FOLDS = np.array([["test", "train", "train", "test", "unused", "val"], ["train", "test", "test", "train", "test", "test"]])
 
 
-def config_of(kind):
-    return build(RunConfig, {"split": kind})
-
-
 def test_pooled_predictions_are_in_row_order(study):
     found = results.pool(study, FOLDS, [{"model": np.array([10, 13])}, {"model": np.array([21, 22, 24, 25])}])
     assert found.rows.tolist() == [0, 1, 2, 3, 4, 5]
     assert found.folds.tolist() == [0, 1, 1, 0, 1, 1]
     assert found.predictions["model"].tolist() == [10, 21, 22, 13, 24, 25]
-
-
-def test_split_sizes_are_averages_over_folds(study):
-    found = results.split_summary(config_of("folds"), study, FOLDS)
-    assert found["samples"] == {"train": 2, "val": 0, "test": 3}
-    assert found["groups"] == {"train": 2, "val": 0, "test": 2}
-    assert (found["kind"], found["group"], found["folds"], found["leaky"]) == ("folds", "donor", 2, True)
-    assert found["note"] == "2-fold cross-validation over whole 'donor' groups (3 groups); every sample is tested once"
-
-
-def test_a_split_is_leaky_where_a_group_is_learned_from_and_tested(study, samples):
-    by_group = np.array([["train" if group == study.groups[0] else "test" for group in study.groups]])
-    assert not results.is_leaky(study, by_group)
-    assert results.is_leaky(study, np.array([["train", "test", "test", "test", "test", "test"]]))
-    assert results.split_note(config_of("random"), study, FOLDS[:1]) == "one split of samples: 2 train / 1 val / 2 test"
-    alone = build_study(samples(y=["a", "b"]), DataSettings(label="y"), seed=0, guess_group=True)
-    assert not results.is_leaky(alone, np.array([["train", "test"]]))
-    assert results.split_note(config_of("column"), study, FOLDS[:1]) == "as the column 'split' says"
-
-
-def test_validation_on_train_groups_is_said(samples):
-    made = samples(y=["a", "b"] * 4, donor=[name for name in "pqrs" for _ in "ab"])
-    study = build_study(made, DataSettings(label="y"), seed=0, guess_group=True)
-    shared = ["train", "val", "train", "val", "train", "train", "test", "test"]
-    apart = ["test", "test", "val", "val", "train", "train", "train", "train"]
-    rests = "so stopping and the weights of the model's summands rest on groups that the model has seen; the test groups are new"
-    assert results.split_note(config_of("group"), study, np.array([shared])) == (
-        "one split of whole 'donor' groups: 4 train / 2 val / 2 test. Validation samples come from train groups, " + rests
-    )
-    both = results.split_note(config_of("folds"), study, np.array([shared, apart]))
-    assert both.endswith(f"; every sample is tested once. Validation samples come from train groups in 1 of 2 folds, {rests}")
-    plain = build(RunConfig, {"split": "group", "training": {"weigh_summands": False}})
-    assert ", so stopping rests on groups that the model has seen" in results.split_note(plain, study, np.array([shared]))
-    assert "Validation" not in results.split_note(config_of("group"), study, np.array([apart]))
-    assert "Validation" not in results.split_note(config_of("random"), study, np.array([shared]))
 
 
 def test_of_two_classes_the_threshold_decides():

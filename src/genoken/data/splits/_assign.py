@@ -44,7 +44,7 @@ def single(problem: Problem, *, val: float, test: float, validation: Validation,
     """
     rng = generator(seed, "split", "test")
     if problem.groups is None:
-        is_test = _draw_samples(problem, np.ones(problem.num_samples, dtype=bool), test, rng)
+        is_test = draw_samples(problem, np.ones(problem.num_samples, dtype=bool), test, rng)
     else:
         least = np.array([1, GROUPS_FOR_INTERVAL if problem.num_groups >= GROUPS_FOR_SINGLE_SPLIT else 1])
         parts = _partition(problem, np.ones(problem.num_groups, dtype=bool), np.array([1 - test, test]), least, rng)
@@ -181,11 +181,11 @@ def hold_out_validation(
         When ``groups`` is asked for and train would lose a class.
     """
     if problem.groups is None or validation == "samples":
-        return _draw_samples(problem, rest, share, rng)
+        return draw_samples(problem, rest, share, rng)
     taken = np.zeros(problem.num_groups, dtype=bool)
     taken[problem.groups[rest]] = True
     if validation == "auto" and taken.sum() < TRAIN_GROUPS_FOR_VALIDATION_GROUPS:
-        return _draw_samples(problem, rest, share, rng)
+        return draw_samples(problem, rest, share, rng)
     parts = _validation_groups(problem, taken, share, rng)
     if validation == "groups" and not _train_keeps(problem, parts, taken, 1):
         raise DataError(
@@ -196,7 +196,7 @@ def hold_out_validation(
     if validation == "auto" and problem.is_classes:
         in_val = problem.counts[parts == 1].sum(axis=0) > 0
         if not (_train_keeps(problem, parts, taken, 2) and in_val[problem.counts[taken].sum(axis=0) > 0].all()):
-            return _draw_samples(problem, rest, share, rng)
+            return draw_samples(problem, rest, share, rng)
     return (parts == 1)[problem.groups]
 
 
@@ -222,7 +222,7 @@ def _train_keeps(problem: Problem, parts: np.ndarray, taken: np.ndarray, least: 
     return bool(((problem.counts[parts == 0] > 0).sum(axis=0)[present] >= least).all())
 
 
-def _draw_samples(problem: Problem, rest: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+def draw_samples(problem: Problem, rest: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     """Return a stratified random share of the rest as a mask: at least one sample of each stratum that has two."""
     drawn = np.zeros(problem.num_samples, dtype=bool)
     order = problem.order[rest[problem.order]]

@@ -162,6 +162,34 @@ def refuse_small_classes(problem: Problem) -> None:
         )
 
 
+def refuse_missing_classes(problem: Problem, words: np.ndarray, where: str, remedy: str) -> None:
+    """Refuse a given split whose test part has one class alone, or a class that train lacks.
+
+    Parameters
+    ----------
+    problem
+        Labels.
+    words
+        ``train``, ``val``, ``test`` or ``unused``, of shape (samples,), with a test sample.
+    where, remedy
+        Where the split comes from and how it can be mended, for messages.
+
+    Raises
+    ------
+    DataError
+        Naming the classes.
+    """
+    if not problem.is_classes:
+        return
+    in_test, in_train = set(problem.strata[words == "test"].tolist()), set(problem.strata[words == "train"].tolist())
+    if len(in_test) < 2:
+        raise DataError(f"the test samples have one class only, {problem.names[in_test.pop()]}", where=where, remedy=remedy)
+    missing = sorted(in_test - in_train)
+    if missing:
+        names = ", ".join(problem.names[code] for code in missing)
+        raise DataError(f"no train sample has {names}, which the test has", where=where, remedy=remedy)
+
+
 def _refuse_few_units(problem: Problem) -> None:
     num_units, noun = (problem.num_samples, "sample") if problem.groups is None else (problem.num_groups, "group")
     if num_units < 2 or problem.num_samples < LEAST_SAMPLES:

@@ -57,11 +57,11 @@ class ColumnSplit(Split):
                 raise DataError(
                     f"no sample is marked '{part}'", where=f"obs['{self.column}']", remedy="mark some, or leave --split away"
                 )
-        _refuse_missing_classes(problem, words, self.column)
+        _problem.refuse_missing_classes(problem, words, f"obs['{self.column}']", "mark samples of every class 'train' and 'test'")
         if not (words == "val").any():
             rng = generator(seed, "split", "val", 0)
             chosen = _assign.hold_out_validation(problem, words == "train", share=self.val, validation=self.validation, rng=rng)
-            words[chosen] = "val"
+            words[chosen & (words == "train")] = "val"
         return words[None]
 
 
@@ -80,17 +80,3 @@ def _words(table: pd.DataFrame, column: str) -> np.ndarray:
             remedy="use train, val and test ('unused' to leave samples out)",
         )
     return np.asarray([_WORDS[word.strip().lower()] for word in written], dtype="<U6")
-
-
-def _refuse_missing_classes(problem: _problem.Problem, words: np.ndarray, column: str) -> None:
-    if not problem.is_classes:
-        return
-    where = f"obs['{column}']"
-    in_test, in_train = set(problem.strata[words == "test"].tolist()), set(problem.strata[words == "train"].tolist())
-    if len(in_test) < 2:
-        name = problem.names[in_test.pop()]
-        raise DataError(f"the test samples have one class only, {name}", where=where, remedy="mark samples of every class 'test'")
-    missing = sorted(in_test - in_train)
-    if missing:
-        names = ", ".join(problem.names[code] for code in missing)
-        raise DataError(f"no train sample has {names}, which the test has", where=where, remedy="mark some of them 'train'")

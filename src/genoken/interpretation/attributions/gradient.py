@@ -18,7 +18,8 @@ class GradientTimesInput(Attribution):
     """The gradient of the output with respect to a token's value, times the value: the first-order effect of setting it to 0.
 
     Exact where the output is linear in the values, as on the linear path; elsewhere its sum is not the change of the output, and no
-    completeness error is given.
+    completeness error is given. Where tokens hold no numbers, the gradient is taken of the token's vector, and multiplied with its
+    difference from the vector of a hidden token: the first-order effect of hiding it.
 
     References
     ----------
@@ -27,21 +28,23 @@ class GradientTimesInput(Attribution):
 
     signed: ClassVar[bool] = True
     note: ClassVar[str] = "Gradient times value: a first-order estimate of what happens when a gene's value is set to 0."
+    note_without_numbers: ClassVar[str] = (
+        "Gradient times vector: a first-order estimate of what happens when a gene's token is replaced by that of a hidden gene."
+    )
 
     def attribute(self, subject: Explained, rows: np.ndarray, classes: np.ndarray) -> TokenAttribution:
         """Return signed scores."""
         import torch
 
+        from genoken.interpretation.attributions._inputs import input_of
         from genoken.interpretation.attributions._scores import ScoreMatrix
-        from genoken.interpretation.attributions._values import value_name, with_channels
 
-        name = value_name(subject.layout)
         matrix = ScoreMatrix(len(rows), subject.layout)
         for positions in subject.passes(rows, TOKENS_PER_PASS):
             batch = subject.batch(rows[positions])
-            values = batch.channels[name].float().detach().clone().requires_grad_()
+            taken = input_of(subject, batch)
+            inputs = taken.observed.clone().requires_grad_()
             with torch.enable_grad():
-                total = subject.class_scores(with_channels(batch, {name: values}), classes[positions]).sum()
-                (gradient,) = torch.autograd.grad(total, values)
-            matrix.put(positions, batch, (gradient * values).detach().double().cpu().numpy())
+                (gradient,) = torch.autograd.grad(taken.class_scores(batch, inputs, classes[positions]).sum(), inputs)
+            matrix.put(positions, batch, taken.per_token(gradient * (taken.observed - taken.baseline)))
         return TokenAttribution(scores=matrix.to_csr())

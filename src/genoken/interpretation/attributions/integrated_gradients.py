@@ -1,4 +1,4 @@
-"""Integrated gradients over the value channel."""
+"""Integrated gradients over the tokens' values, or their vectors."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ TOLERANCE = 1e-3
 """Completeness error from which on a sample is integrated again with twice the points; a tenth of what is reported as a warning."""
 SMALLEST_CHANGE = 0.1
 """Change of the output below which the error is judged against this instead."""
+STEPS_OF_VECTORS = 8
+"""Factor on the most points where the path goes through the tokens' vectors."""
 TOKENS_PER_PASS = 8_192
 """Tokens that go through the network at once, gradients kept."""
 
@@ -36,6 +38,10 @@ class IntegratedGradients(Attribution):
     ``f(x) - f(0)`` (completeness); the linear path takes part, its constant cancels. The integral is a Gauss-Legendre sum, computed
     by Captum; a sample starts with 6 points, and the number is doubled up to ``steps`` while its sum misses by more than 0.1 %.
 
+    Tokens without numbers, such as ranks and bins, have no value to be 0. There the path goes through the tokens' vectors, from
+    those of hidden genes in the same places, and a token's score is the sum over its vector: what is explained is which genes are
+    tokens, and with which bin or rank. Norms bend that path more, so it takes ``STEPS_OF_VECTORS`` times as many points at most.
+
     References
     ----------
     Sundararajan et al., "Axiomatic attribution for deep networks" (2017), arXiv:1703.01365. Kokhlikyan et al., "Captum" (2020),
@@ -47,18 +53,23 @@ class IntegratedGradients(Attribution):
         "Integrated gradients over the values; the baseline is the same sample with the same tokens at value 0, "
         "so genes that are not expressed score 0."
     )
+    note_without_numbers: ClassVar[str] = (
+        "Integrated gradients over the tokens' vectors, because ranks and bins are no numbers; the baseline is the same sample "
+        "with a hidden gene in each place, so genes that are no token score 0."
+    )
 
     steps: Annotated[int, Field(ge=1, le=4096)] = 32
     """Most points on the path."""
 
     def attribute(self, subject: Explained, rows: np.ndarray, classes: np.ndarray) -> TokenAttribution:
         """Return signed scores with the completeness error of each sample."""
+        from genoken.interpretation.attributions._inputs import sample_sums
         from genoken.interpretation.attributions._scores import ScoreMatrix
-        from genoken.interpretation.attributions._values import sample_sums
 
         matrix = ScoreMatrix(len(rows), subject.layout)
         errors, changes = np.zeros(len(rows)), np.zeros(len(rows))
-        pending, steps = np.arange(len(rows)), min(FIRST_STEPS, self.steps)
+        most = self.steps if subject.layout.has_numbers else self.steps * STEPS_OF_VECTORS
+        pending, steps = np.arange(len(rows)), min(FIRST_STEPS, most)
         while len(pending):
             for chosen in subject.passes(rows[pending], TOKENS_PER_PASS // steps):
                 positions = pending[chosen]
@@ -69,8 +80,8 @@ class IntegratedGradients(Attribution):
                 errors[positions] = np.abs(sample_sums(scores, batch) - change)
                 changes[positions] = np.abs(change)
             misses = errors[pending] > TOLERANCE * np.maximum(changes[pending], SMALLEST_CHANGE)
-            pending = pending[misses] if steps < self.steps else pending[:0]
-            steps = min(2 * steps, self.steps)
+            pending = pending[misses] if steps < most else pending[:0]
+            steps = min(2 * steps, most)
         return TokenAttribution(scores=matrix.to_csr(), errors=errors, changes=changes)
 
 
@@ -78,33 +89,30 @@ def _integrate(subject: Explained, batch: Batch, classes: np.ndarray, steps: int
     """Return scores (tokens,) of a batch."""
     from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 
-    from genoken.interpretation.attributions._values import repeat_samples, value_name, with_channels
+    from genoken.interpretation.attributions._inputs import input_of, repeat_samples
 
-    name = value_name(subject.layout)
+    taken = input_of(subject, batch)
     repeated, order = repeat_samples(batch, steps)
     repeated_classes = np.repeat(classes, steps)
 
-    def total_score(values: Tensor) -> Tensor:
+    def total_score(inputs: Tensor) -> Tensor:
         # Captum lays all points of the path one after the other; samples do not see each other, so the gradient of the sum over
         # samples and points holds the gradient of each.
-        scores = subject.class_scores(with_channels(repeated, {name: values.index_select(0, order)}), repeated_classes)
-        return scores.sum().unsqueeze(0)
+        return taken.class_scores(repeated, inputs.index_select(0, order), repeated_classes).sum().unsqueeze(0)
 
-    values = batch.channels[name].float()
     found = CaptumIntegratedGradients(total_score).attribute(
-        values, baselines=values.new_zeros(values.shape), n_steps=steps, method="gausslegendre"
+        taken.observed, baselines=taken.baseline, n_steps=steps, method="gausslegendre"
     )
-    return found.detach().double().cpu().numpy()
+    return taken.per_token(found)
 
 
 def _change(subject: Explained, batch: Batch, classes: np.ndarray) -> np.ndarray:
     """Return ``f(sample) - f(baseline)`` of each sample."""
     import torch
 
-    from genoken.interpretation.attributions._values import value_name, with_channels
+    from genoken.interpretation.attributions._inputs import input_of
 
-    name = value_name(subject.layout)
+    taken = input_of(subject, batch)
     with torch.no_grad():
         full = subject.class_scores(batch, classes).double()
-        baseline = with_channels(batch, {name: torch.zeros_like(batch.channels[name])})
-        return (full - subject.class_scores(baseline, classes).double()).cpu().numpy()
+        return (full - taken.class_scores(batch, taken.baseline, classes).double()).cpu().numpy()

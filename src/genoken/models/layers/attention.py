@@ -1,6 +1,7 @@
 """Self-attention over packed tokens: one set of weights, several backends that agree.
 
-A token attends to the tokens of its own sample and to no others. No backend makes a padded copy.
+A token attends to the tokens of its own sample and to no others. No backend makes a padded copy. With attention dropout on the CPU
+``sdpa`` goes block by block, see :mod:`genoken.models.layers.dropout_attention`.
 
 =========  ======================================================================================================
 backend    where
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genoken.core.errors import ConfigError
+from genoken.models.layers.dropout_attention import attend_with_dropout
 from genoken.models.layers.packing import Packing
 
 WeightsReader = Callable[[int, Tensor], None]
@@ -175,17 +177,25 @@ def attend_sdpa(query: Tensor, key: Tensor, value: Tensor, packing: Packing, fir
     keys = key.split([samples * length for samples, length in runs])
     values = value.split([samples * length for samples, length in runs])
     mixed = [
-        functional.scaled_dot_product_attention(
+        _attend_together(
             part_query.unflatten(0, (samples, -1)).transpose(1, 2),
             part_key.unflatten(0, (samples, length)).transpose(1, 2),
             part_value.unflatten(0, (samples, length)).transpose(1, 2),
-            dropout_p=dropout,
+            dropout,
         )
         .transpose(1, 2)
         .flatten(0, 1)
         for (samples, length), part_query, part_key, part_value in zip(runs, queries, keys, values, strict=True)
     ]
     return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+
+
+def _attend_together(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
+    """Attend within samples of equal length; shapes (samples, heads, tokens, head width)."""
+    if dropout > 0 and query.device.type == "cpu":
+        # PyTorch's fused kernel for the CPU has no dropout; its other one keeps all weights of all layers for the backward pass.
+        return attend_with_dropout(query, key, value, dropout)
+    return functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
 
 
 def attend_eager(

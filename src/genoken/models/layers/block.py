@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from genoken.models.layers.attention import SelfAttention
+from genoken.models.layers.dropout import Dropout
 from genoken.models.layers.packing import Packing
 
 
@@ -37,9 +38,9 @@ class TransformerBlock(nn.Module):
         self.attention = SelfAttention(width, heads, attention_dropout)
         self.feed_forward_norm = nn.LayerNorm(width)
         self.feed_forward = nn.Sequential(
-            nn.Linear(width, feed_forward), nn.GELU(), nn.Dropout(dropout), nn.Linear(feed_forward, width)
+            nn.Linear(width, feed_forward), nn.GELU(), Dropout(dropout), nn.Linear(feed_forward, width)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.width, self.hidden = width, feed_forward
 
     def training_flops(self, lengths: Sequence[int], first_token_only: bool = False) -> int:

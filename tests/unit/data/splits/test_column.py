@@ -43,6 +43,13 @@ def test_validation_is_taken_by_whole_groups_when_there_are_enough():
     assert (words == "val").sum() == 15
 
 
+def test_a_marked_test_sample_stays_one_though_its_group_validates():
+    groups = np.array([f"g{row % 10}" for row in range(60)])
+    words = ColumnSplit().assign(np.resize([0, 1], 60), groups, table_of(["train"] * 50 + ["test"] * 10), 0)[0]
+    assert words[50:].tolist() == ["test"] * 10
+    assert "val" in words[:50]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -1,0 +1,94 @@
+"""What the readers of expression share: they load an AnnData object, and take samples out of it."""
+
+from __future__ import annotations
+
+import abc
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+
+from genoken.core.components import settings
+from genoken.core.contracts import Reader
+from genoken.core.samples import Samples
+from genoken.readers._anndata import Inspection, inspect_anndata
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file holds.
+
+    Parameters
+    ----------
+    adata
+        Its samples, all that can be used.
+    notes
+        Sentences about what was left out.
+    """
+
+    adata: AnnData
+    notes: tuple[str, ...] = ()
+
+
+@settings
+class AnnDataReader(Reader):
+    """Loads a file as an AnnData object, and chooses the matrix that holds usable values."""
+
+    panel: ClassVar[bool] = False
+    """Whether dense values of these files are measurements in which 0 does not mean "not expressed"."""
+
+    source: str = "auto"
+    """``auto`` (counts where there are some, else log or normalized values), ``X``, ``raw`` or ``layers/NAME``."""
+    strict: bool = False
+    """Refuse samples with missing values, where a kind of file marks them, instead of leaving them out with a count."""
+
+    @abc.abstractmethod
+    def load(self, path: Path) -> Content:
+        """Return what the file holds; raise :class:`genoken.core.errors.DataError` when it cannot be read."""
+
+    def inspect(self, path: Path) -> Inspection:
+        """Read the file, and collect what would stop a training on its values.
+
+        Raises
+        ------
+        DataError
+            When the file cannot be read, or there is nothing in it to look at.
+        """
+        path = Path(path)
+        content = self.load(path)
+        found = inspect_anndata(content.adata, self.source, path.name, panel=self.panel)
+        return replace(found, samples=replace(found.samples, notes=content.notes))
+
+    def read(self, path: Path) -> Samples:
+        """Read the file into memory and take the values of ``source``.
+
+        Parameters
+        ----------
+        path
+            The file.
+
+        Returns
+        -------
+        Samples
+            With an origin such as ``cells.h5ad:raw``.
+
+        Raises
+        ------
+        DataError
+            When the file or its values cannot be used.
+        """
+        return self.inspect(path).usable()
+
+
+def annotated(values: Any, table: pd.DataFrame, features: pd.DataFrame) -> AnnData:
+    """Return an AnnData object of values (samples, features); names that repeat are left for the reader to refuse."""
+    from anndata import AnnData
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".* names are not unique")
+        return AnnData(values, obs=table, var=features)

@@ -1,0 +1,332 @@
+"""Pretrain: from files without labels to a run folder with a network, and what it knows that no trivial rule does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from genoken.core.config import PretrainConfig, build, dump_yaml, read_yaml
+from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError
+from genoken.core.random import generator
+from genoken.data.dataset import TokenDataset
+from genoken.models.embeddings import EmbeddingStart, svd_start
+from genoken.models.token_network import TokenNetwork
+from genoken.training.fit import Fit, fit, planned
+from genoken.training.masked import MaskedTask
+from genoken.vocabulary.phenotypes import PhenotypeVocabulary
+from genoken.workflows import pretraining_results
+from genoken.workflows.continued import continued_model, with_earlier_phenotypes, with_known_parts
+from genoken.workflows.encoder import Encoder, room_for_phenotypes
+from genoken.workflows.files import expand_files
+from genoken.workflows.gaussian_start import gaussian_start
+from genoken.workflows.inputs import Source
+from genoken.workflows.pretrained import (
+    PretrainedModel,
+    new_network,
+    objectives_of,
+    statistics_of,
+    write_pretrained,
+)
+from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
+from genoken.workflows.pretraining_parts import of_eval_files, read_and_divide
+from genoken.workflows.pretraining_request import check_phenotypes, resolve_pretraining, with_mapped_phenotypes, with_objectives
+from genoken.workflows.seen import write_known_samples
+from genoken.workflows.show import Show
+from genoken.workflows.start import PretrainedStart, read_start, read_start_again
+from genoken.workflows.state import begin_run, check_data, check_new_run, discard_unless_trained, disk_errors, finish, read_state
+from genoken.workflows.typed import typed_command
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Files = str | Path | Sequence[str | Path]
+"""One name or several, with ``*`` and ``{0..43}``."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A pretraining run that is being made."""
+
+    config: PretrainConfig
+    source: Source
+    words: np.ndarray
+    folder: Path
+    start: PretrainedStart | None
+    show: Show
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What is learned before the weights, and the samples as tokens."""
+
+    model: PretrainedModel
+    dataset: TokenDataset
+    rows: dict[str, np.ndarray]
+
+    def part(self, name: str) -> TokenDataset:
+        """Return the samples of one part."""
+        return self.dataset.take(self.rows[name])
+
+
+def pretrain(  # noqa: PLR0913 - the one call that a user makes
+    data: Files | AnnData | None = None,
+    *,
+    evaluate_on: Files | None = None,
+    group: str = "",
+    phenotypes: Sequence[str] = (),
+    preset: str = "",
+    config: str | Path | Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    mask_probability: float | None = None,
+    start_from: str | Path | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    resume: str | Path | None = None,
+    show: Show | None = None,
+) -> PretrainedRun:
+    """Pretrain a network on hidden tokens, hold it against trivial floors on samples held out, and write a report.
+
+    Parameters
+    ----------
+    data
+        Names of files, with patterns such as ``shard_{0..43}.h5ad``, or an AnnData object.
+    evaluate_on
+        Files to report on in place of samples held out.
+    group
+        Column of ``obs`` whose values are held out whole, such as a donor or a compound.
+    phenotypes
+        Columns of ``obs`` that become tokens in front of the features.
+    preset
+        Name of a preset, such as ``l1000_rank``.
+    config
+        YAML file, or nested mapping, laid over the preset.
+    settings
+        Dotted paths to values, laid over both. Objectives that are named keep the options that they have there.
+    mask_probability
+        Share of the features' tokens to hide, for every objective that hides features; ``None``: as they are.
+    start_from
+        An earlier pretraining run, whose vocabulary and weights this one goes on with.
+    output
+        Run folder; by default ``runs/pretrained-NAME``.
+    overwrite
+        Replace a run that is there.
+    resume
+        Folder of an interrupted run to finish; everything else then comes from there (an AnnData object must be given again).
+    show
+        Where sentences and progress bars go; by default nowhere.
+
+    Raises
+    ------
+    GenokenError
+        When a setting, the data or the folder cannot be used.
+    """
+    show = show or Show(quiet=True)
+    data = None if isinstance(data, (list, tuple)) and not data else data
+    if resume is not None:
+        return _resume(Path(resume), data, show)
+    start = None if start_from is None else read_start(Path(start_from))
+    resolved = resolve_pretraining(preset, config, dict(settings or {}), start)
+    columns = tuple(phenotypes) or resolved.data.phenotypes
+    resolved = replace(resolved, data=replace(resolved.data, group=group or resolved.data.group, phenotypes=columns))
+    if start is not None:
+        resolved = with_earlier_phenotypes(resolved, start)
+    resolved = with_objectives(with_mapped_phenotypes(resolved), mask_probability)
+    if data is None:
+        raise ConfigError("no file to pretrain on is named", remedy="for example: genoken pretrain cells_*.h5ad")
+    paths = {"data": _expanded(data), "eval": _expanded(evaluate_on)}
+    folder = Path(output) if output else Path("runs") / f"pretrained-{paths['data'][0].stem if paths['data'] else 'anndata'}"
+    check_new_run(folder, [*map(str, paths["data"]), *map(str, paths["eval"]), str(start_from or "")], overwrite=overwrite)
+    source, words = _divided(data, paths, resolved, start, show)
+    check_phenotypes(resolved, source.samples)
+    inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"])}
+    begin_run(
+        folder,
+        config=dump_yaml(resolved),
+        inputs=inputs,
+        files=source.files,
+        command=typed_command("pretrain"),
+        overwrite=overwrite,
+        start_from=None if start is None else start.origin,
+    )
+    try:
+        return _work(_Job(resolved, source, words, folder, start, show))
+    except GenokenError:
+        discard_unless_trained(folder)
+        raise
+
+
+def _divided(
+    data: Any, paths: Mapping[str, list[Path]], config: PretrainConfig, start: PretrainedStart | None, show: Show
+) -> tuple[Source, np.ndarray]:
+    """Read everything, and say which part each sample belongs to; those that an earlier run knows keep theirs."""
+    source, words = read_and_divide(data, paths, config)
+    if start is not None:
+        of_eval = of_eval_files(source.samples, paths)
+        words = with_known_parts(words, source.samples, config, start, of_eval=of_eval, show=show)
+    return source, words
+
+
+def _expanded(names: Files | AnnData | None) -> list[Path]:
+    if isinstance(names, (str, Path)):
+        return expand_files([names])
+    return expand_files(names) if isinstance(names, (list, tuple)) and names else []
+
+
+def _joined(paths: Sequence[Path]) -> str:
+    return "\n".join(str(path.resolve()) for path in paths)
+
+
+def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
+    state = read_state(folder, pretraining=True)
+    if state["status"] == "finished":
+        show.line(f"The run in {folder} is finished already.")
+        return load_pretrained(folder)
+    config = build(PretrainConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
+    paths = {part: [Path(name) for name in state["inputs"][part].split("\n") if name] for part in ("data", "eval")}
+    if not paths["data"] and data is None:
+        raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
+    start = read_start_again(state["start_from"]) if "start_from" in state else None
+    source, words = _divided(data, paths, config, start, show)
+    check_data(source.files, state["data"])
+    show.line(f"Going on with the run in {folder}.")
+    return _work(_Job(config, source, words, folder, start, show))
+
+
+def _work(job: _Job) -> PretrainedRun:
+    """Train, then write everything that follows from it."""
+    with disk_errors(job.folder):
+        prepared = _prepare(job)
+        _announce(job, prepared)
+        pretraining_results.write_split(job.folder, job.source.samples, job.words, job.config.data.group)
+        earlier = None if job.start is None else job.start.folder
+        write_known_samples(job.folder, job.source.samples, prepared.model, job.words, earlier=earlier)
+        fitted = _fit(job, prepared)
+        write_pretrained(job.folder, prepared.model)
+        run = pretraining_results.write_results(
+            job.folder,
+            prepared.model,
+            prepared.dataset,
+            prepared.rows,
+            job.source,
+            fitted,
+            task=_task(job, prepared),
+            show=job.show,
+        )
+        finish(job.folder)
+    job.show.line()
+    job.show.strong(run.metrics["verdict"])
+    job.show.line(f"Report: {job.folder / 'report.html'}")
+    if fitted.failure:
+        raise TrainingError(f"training ended early: {fitted.failure}", where=str(job.folder))
+    return run
+
+
+def _prepare(job: _Job) -> _Prepared:
+    """Fit tokenizer and phenotypes on the train part, and start the network, or take both from an earlier run."""
+    samples, config = job.source.samples, job.config
+    rows = {part: np.flatnonzero(job.words == part) for part in ("train", "val", "test")}
+    train = samples.take(rows["train"])
+    units = None if not config.data.group else train.table[config.data.group].astype(str).to_numpy()
+    if job.start is not None:
+        model, dataset = continued_model(config, job.start, samples, rows["train"], units, job.show)
+        return _Prepared(model, dataset, rows)
+    phenotypes = None
+    if config.data.phenotype_map:
+        phenotypes = PhenotypeVocabulary.read(Path(config.data.phenotype_map))
+    elif config.data.phenotypes:
+        phenotypes = PhenotypeVocabulary.fit(train.table, config.data.phenotypes, where=samples.origin)
+    encoder, found = Encoder.of_samples(room_for_phenotypes(config.tokenizer, phenotypes), train, phenotypes)
+    if found.missing:  # a vocabulary from a file
+        job.show.line(f"  {found.line}.")
+    dataset = encoder.dataset(samples, found.columns)
+    network = new_network(config, dataset, _start(config, dataset.take(rows["train"]), units))
+    return _Prepared(PretrainedModel(config, encoder.state, encoder.symbols, phenotypes, network), dataset, rows)
+
+
+def _start(config: PretrainConfig, train: TokenDataset, units: np.ndarray | None) -> EmbeddingStart:
+    features = None
+    if config.model.embedding.init == "svd":
+        width = config.model.width // 2 if config.model.embedding.combine == "concatenate" else config.model.width
+        features = svd_start(sp.csr_matrix(train.prepared), width, config.training.seed)
+    start = EmbeddingStart.from_state(train.state.per_feature, features)
+    return replace(start, gaussian=gaussian_start(config, train, units) if config.model.linear_path else None)
+
+
+def _task(job: _Job, prepared: _Prepared) -> MaskedTask:
+    train = prepared.part("train")
+    return MaskedTask(
+        objectives_of(job.config),
+        prepared.dataset.layout,
+        train,
+        num_held_out=len(prepared.rows["val"]),
+        num_epochs=planned(job.config.training, train).epochs,
+        seed=job.config.training.seed,
+        statistics=statistics_of(prepared.model.state),
+    )
+
+
+def _fit(job: _Job, prepared: _Prepared) -> Fit[TokenNetwork]:
+    train, task = prepared.part("train"), _task(job, prepared)
+    for part in ("train", "val", "test"):
+        _refuse_without_targets(task, prepared.part(part), part, job.source.samples.origin)
+    probe = prepared.rows["train"][_probe(len(prepared.rows["train"]), len(prepared.rows["val"]), job.config.training.seed)]
+    val = prepared.dataset.take(np.concatenate([prepared.rows["val"], probe]))
+    with job.show.bar("Pretraining", total=task.num_epochs) as bar:
+        return fit(
+            prepared.model.network,
+            train,
+            val,
+            task,
+            job.config.training,
+            folder=job.folder,
+            on_epoch=lambda row: bar.to(row["epoch"] + 1, pretraining_results.epoch_note(row)),
+        )
+
+
+def _refuse_without_targets(task: MaskedTask, part: TokenDataset, name: str, where: str) -> None:
+    """Refuse a part in which one of the objectives asks for nothing: there would be no loss to learn from, or to judge by."""
+    for kind in sorted(task.without_targets(part)):
+        raise DataError(
+            f"nothing is hidden: the objective '{kind}' finds no token to ask for in the {len(part):,} {name} samples",
+            where=where,
+            remedy="hide a larger share (objective's probability), or hold out more samples (data.test, data.val)",
+        )
+
+
+def _probe(num_train: int, count: int, seed: int) -> np.ndarray:
+    """Return train samples on which the loss is taken just as on those held out."""
+    return np.sort(generator(seed, "train_part").choice(num_train, min(count, num_train), replace=False))
+
+
+def _announce(job: _Job, prepared: _Prepared) -> None:
+    samples, show = job.source.samples, job.show
+    shape = f"{samples.num_samples:,} samples x {samples.num_features:,} features"
+    show.line(f"{samples.origin}: {shape}, {samples.value_kind} values.")
+    for note in samples.notes:
+        show.line(f"  {note}.")
+    parts = " / ".join(f"{len(rows):,} {part}" for part, rows in prepared.rows.items())
+    unit = f"whole values of '{job.config.data.group}'" if job.config.data.group else "single samples"
+    show.line(f"Held out by {unit}: {parts}.")
+    lengths = prepared.dataset.lengths()
+    show.line(
+        f"{len(prepared.model.state.feature_ids):,} features in the vocabulary, "
+        f"{np.median(lengths):,.0f} tokens per sample (median)."
+    )
+    num_special = 1 + (0 if prepared.model.phenotypes is None else len(prepared.model.phenotypes.columns) + 1)
+    bare = int((lengths <= num_special).sum())
+    if bare:
+        show.line(f"  {bare:,} samples have no token of a feature, so that none can be hidden in them.")
+    truncated = pretraining_results.share_truncated(prepared.dataset, job.config.training.seed)
+    if truncated:
+        show.line(f"  {truncated:.1%} of the tokens of features are beyond max_tokens and cut off.")
+    if prepared.model.phenotypes is not None:
+        for column, values in prepared.model.phenotypes.count_new(samples.table).items():
+            if values:
+                count = sum(values.values())
+                show.line(f"  {count:,} samples have a '{column}' that the train samples lack; it counts as unknown.")
+    show.line(f"Run folder: {job.folder}.")

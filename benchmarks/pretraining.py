@@ -85,7 +85,9 @@ def few_labels(path: Path, folder: Path, settings: dict[str, Any]) -> Figures:
         output=folder / "fine-tuned",
         show=Show(),
     )
-    scores = {name: found["macro_f1"] for name, found in run.metrics["test"].items() if isinstance(found, dict)}
+    scores = {
+        name: found["macro_f1"] for name, found in run.metrics["test"].items() if isinstance(found, dict) and "macro_f1" in found
+    }
     return {"verdict": run.verdict, "macro_f1": scores}
 
 

@@ -26,13 +26,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from genoken.evaluation import _chances, _linear_floors
-from genoken.evaluation._linear_floors import MOST_FEATURES, linear_floor_note, rank_gaussian, value_gaussian
+from genoken.evaluation._linear_floors import linear_floor_note, rank_gaussian, value_gaussian
 from genoken.evaluation._packed import PackedTokens, Targets, missing_features
 from genoken.evaluation._profiles import Points, Profile, fit_profile
 from genoken.evaluation.phenotype_floors import Floors
 
 __all__ = [
-    "MOST_FEATURES",
     "Floors",
     "PackedTokens",
     "Questions",

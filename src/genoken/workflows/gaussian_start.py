@@ -7,9 +7,8 @@ import numpy as np
 from genoken.core.components import kind_of
 from genoken.core.config import PretrainConfig
 from genoken.data.dataset import TokenDataset
-from genoken.evaluation._gaussian import Gaussian
 from genoken.evaluation.floors import rank_gaussian, value_gaussian
-from genoken.models.panel_path import GaussianMoments, GaussianStart, has_panel_path
+from genoken.models.panel_path import GaussianStart, has_panel_path
 from genoken.workflows.pretrained import statistics_of
 from genoken.workflows.pretraining_floors import packed_tokens
 
@@ -42,8 +41,4 @@ def gaussian_start(config: PretrainConfig, train: TokenDataset, units: np.ndarra
         )
     statistics = statistics_of(train.state)
     moments = (fitted.whole.mean, fitted.whole.deviation) if statistics is None else (statistics.mean, statistics.deviation)
-    return GaussianStart(_of(fitted.whole), *moments, folds=tuple(map(_of, fitted.folds)), fold_of_sample=fitted.fold_of_sample)
-
-
-def _of(gaussian: Gaussian) -> GaussianMoments:
-    return GaussianMoments(gaussian.mean, gaussian.deviation, gaussian.precision, gaussian.noise)
+    return GaussianStart(fitted.whole, *moments, folds=fitted.folds, fold_of_sample=fitted.fold_of_sample)

@@ -13,7 +13,7 @@ from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS
 from genoken.core.random import generator
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation import floors
-from genoken.evaluation.floors import MOST_FEATURES, Floors, PackedTokens, Questions, Targets
+from genoken.evaluation.floors import Floors, PackedTokens, Questions, Targets, linear_floor_note
 from genoken.evaluation.phenotype_floors import phenotype_floors
 from genoken.training.masked import MaskedTask
 from genoken.workflows.pretrained import PretrainedModel
@@ -35,8 +35,8 @@ def floors_of(
     rows: Mapping[str, np.ndarray],
     found: Mapping[str, Measures],
     table: pd.DataFrame,
-) -> dict[str, Floors]:
-    """Return what trivial rules, fitted on the train part, score at the same targets.
+) -> tuple[dict[str, Floors], dict[str, list[str]]]:
+    """Return what trivial rules, fitted on the train part, score at the same targets, and sentences on rules that are left out.
 
     Parameters
     ----------
@@ -57,6 +57,7 @@ def floors_of(
     units, contexts = _column(table, data.group), _column(table, data.floor_by)
     units = None if units is None else units[rows["train"]]
     result: dict[str, Floors] = {}
+    notes: dict[str, list[str]] = {}
     for objective in model.config.objectives:
         name = kind_of(objective)
         if name == "masked_feature":
@@ -67,20 +68,8 @@ def floors_of(
             result[name] = parts.of_values(objective, found[name], units)
         elif name == "phenotype":
             result[name] = parts.of_phenotypes(found[name])
-    return result
-
-
-def floor_notes(model: PretrainedModel, name: str) -> list[str]:
-    """Return sentences on the floors of an objective that are left out for what the model is."""
-    objective = next(objective for objective in model.config.objectives if kind_of(objective) == name)
-    num_features = len(model.state.feature_ids)
-    if name == "phenotype":
-        return []
-    if getattr(objective, "absent_swap", 0):
-        return ["Linear floors were left out, because features are asked for that a sample does not hold."]
-    if num_features > MOST_FEATURES:
-        return [f"Linear floors were left out: {num_features:,} features, more than {MOST_FEATURES:,}."]
-    return []
+        notes[name] = parts.notes(objective, found[name], result[name], data.floor_by)
+    return result, notes
 
 
 def _drawn(rows: np.ndarray, seed: int) -> np.ndarray:
@@ -100,6 +89,20 @@ class _Parts:
 
     def _targets(self, found: Measures) -> Targets:
         return Targets(self.packed_test.offsets[found["row"]] + found["place"])
+
+    def notes(self, objective: TokenObjective, found: Measures, fitted: Floors, floor_by: str) -> list[str]:
+        """Return a sentence on each floor of an objective that one could expect and that was not fitted."""
+        name, notes = kind_of(objective), []
+        if name == "phenotype":
+            return []
+        if getattr(objective, "absent_swap", 0):
+            return ["Linear floors were left out: features are asked for that a sample does not hold."]
+        if name == "masked_feature" and floor_by and "position_frequency_by_group" not in fitted:
+            notes.append(f"Train frequencies by '{floor_by}' were left out: it has too many values, or some that train lacks.")
+        if not fitted.keys() & {"ridge", "linear_gaussian"}:
+            note = linear_floor_note(self.packed_train, self.packed_test, self._targets(found), self.num_features)
+            notes += [note] if note else []
+        return notes
 
     def of_features(
         self,

@@ -30,7 +30,7 @@ from genoken.workflows.encoder import UNKNOWN
 from genoken.workflows.inputs import Source
 from genoken.workflows.pretrained import PRETRAINED_FILES, PretrainedModel
 from genoken.workflows.pretrained_run import Pass, PretrainedRun, sample_states
-from genoken.workflows.pretraining_floors import floor_notes, floors_of
+from genoken.workflows.pretraining_floors import floors_of
 from genoken.workflows.results import speed_of
 from genoken.workflows.seen import KNOWN_SAMPLES
 from genoken.workflows.show import Show
@@ -105,7 +105,7 @@ def write_results(
     with show.bar("Scoring", total=3) as bar:
         found, of_linear_path = _measured(model, task, dataset.take(rows["test"]))
         bar.to(1, "trivial floors")
-        of_floors = floors_of(model, task, dataset, rows, found, table)
+        of_floors, notes = floors_of(model, task, dataset, rows, found, table)
         bar.to(2, "states")
         _write_parquet(folder / "targets.parquet", _target_table(model, found, of_floors, table.index[rows["test"]]))
         _write_states(folder, model, dataset, rows["test"], source.samples)
@@ -123,7 +123,7 @@ def write_results(
             seed=model.config.training.seed,
             losses=(float(best[f"train_part_{name}_loss"]), float(best[f"val_{name}_loss"])),
             linear_path=of_linear_path.get(name),
-            notes=floor_notes(model, name),
+            notes=notes[name],
         )
         for name, measures in found.items()
     }

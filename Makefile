@@ -7,7 +7,7 @@ COVERAGE := $(BIN)/python -m coverage
 MINIMUM_COVERAGE := 90
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint clean
+.PHONY: help install demo test test-slow kernels-in-python slow forget-coverage lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,17 +24,23 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## Train on real blood cells, compare with simple baselines, write runs/demo/report.html
 	@$(BIN)/genoken demo
 
-test: $(STAMP) ## Run the tests, in one process
-	@$(BIN)/python -m pytest
+test: $(STAMP) forget-coverage ## Run the tests, in one process
+	@$(COVERAGE) run -m pytest
 
-test-slow: $(STAMP) ## Run every test, those that start processes or browsers too, and measure line coverage
-	@rm -f .coverage .coverage.*
-	@echo "Numba kernels as plain Python, for coverage:"
-	@NUMBA_DISABLE_JIT=1 $(COVERAGE) run -m pytest -m "kernels and not slow" tests/unit
-	@echo "All tests:"
-	@$(COVERAGE) run -m pytest -m ""
+test-slow: test kernels-in-python slow ## Run every test, those that start processes or browsers too, and print line coverage
 	@$(COVERAGE) combine --quiet
 	@$(COVERAGE) report --skip-covered --fail-under=$(MINIMUM_COVERAGE)
+
+kernels-in-python: $(STAMP) forget-coverage
+	@echo "Numba kernels as plain Python, for coverage:"
+	@NUMBA_DISABLE_JIT=1 $(COVERAGE) run -m pytest -m "kernels and not slow" tests/unit
+
+slow: $(STAMP) forget-coverage
+	@echo "Tests that start processes or browsers:"
+	@$(COVERAGE) run -m pytest -m slow
+
+forget-coverage:
+	@rm -f .coverage .coverage.*
 
 lint: $(STAMP) ## Check style, format, types and import direction
 	@$(BIN)/ruff check

@@ -56,7 +56,9 @@ def phenotypes(path: Path, folder: Path, settings: dict[str, Any]) -> Figures:
         output=folder / "phenotypes",
         show=Show(),
     )
-    return _figures(run.metrics, run.metrics["objectives"]["phenotype"])
+    summary = run.metrics["objectives"]["phenotype"]
+    of_types = {name: found["macro_f1"] for name, found in summary["phenotypes"][TYPE].items()}
+    return _figures(run.metrics, summary) | {"macro_f1": of_types}
 
 
 def few_labels(path: Path, folder: Path, settings: dict[str, Any]) -> Figures:
@@ -83,7 +85,9 @@ def few_labels(path: Path, folder: Path, settings: dict[str, Any]) -> Figures:
         output=folder / "fine-tuned",
         show=Show(),
     )
-    scores = {name: found["macro_f1"] for name, found in run.metrics["test"].items()}
+    scores = {
+        name: found["macro_f1"] for name, found in run.metrics["test"].items() if isinstance(found, dict) and "macro_f1" in found
+    }
     return {"verdict": run.verdict, "macro_f1": scores}
 
 
@@ -138,8 +142,7 @@ def main() -> None:
             metric = found["metric"]
             rows.append([name, "model", metric, f"{found['model'][metric]:.3f}"])
             rows += [[name, floor, metric, f"{value:.3f}"] for floor, value in found["floors"].items()]
-        else:
-            rows += [[name, predictor, "macro_f1", f"{value:.3f}"] for predictor, value in found["macro_f1"].items()]
+        rows += [[name, predictor, "macro_f1", f"{value:.3f}"] for predictor, value in found.get("macro_f1", {}).items()]
         print(f"{name}: {found['verdict']} ({found['minutes']:.0f} min)\n", flush=True)
     print(table(["part", "predictor", "metric", "value"], rows))
     write("pretraining", {}, figures, chosen=chosen)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 
+import anndata
 import h5py
 import numpy as np
 import pandas as pd
@@ -13,8 +15,13 @@ from genoken.cli.main import main
 from genoken.core.errors import DataError, RunError
 from genoken.core.files import read_json, sha256_of_file
 from genoken.data.dataset import TokenDataset
+from genoken.reporting.wording import percent
+from genoken.tokenizers.binned import BinnedTokenizer
 from genoken.training.masked import MaskedTask, measured
+from genoken.workflows import pretraining_floors, pretraining_results
+from genoken.workflows.encoder import Encoder
 from genoken.workflows.files import read_file
+from genoken.workflows.inputs import read_source
 from genoken.workflows.pretrain import _probe, pretrain
 from genoken.workflows.pretrained import objectives_of, statistics_of
 from genoken.workflows.pretrained_run import load_pretrained
@@ -220,7 +227,7 @@ def test_empty_cells_a_limit_and_files_to_report_on_are_as_in_memory(shards, cel
         for store in ("memory", "disk")
     ]
     assert_same_run(*runs)
-    assert sum(runs[0].metrics["split"]["samples"].values()) == 60
+    assert runs[0].metrics["split"]["samples"] == {"train": 56, "val": 4, "test": 49}
 
 
 class Interrupted(Exception):
@@ -293,6 +300,15 @@ def test_the_tokenizer_learns_from_a_draw_of_many_train_samples(cells_file, pret
     assert any(line.startswith(f"  25 of the {num_train} train samples are drawn (data.fit_samples)") for line in said.lines)
 
 
+@pytest.mark.parametrize("group", ["", "pert_iname"])
+def test_a_panel_is_trained_on_samples_that_its_gaussian_was_not_fitted_on(group, panel, pretraining, tmp_path):
+    settings = {"tokenizer": {"kind": "continuous", "hvgs": 0, "tokens": "all"}, "data.fit_samples": 25}
+    runs = [pretraining(panel, tmp_path / store, settings | {"data.store": store}, group=group) for store in ("memory", "disk")]
+    assert_same_run(*runs)
+    assert runs[0].metrics["split"]["samples"]["train"] > 50
+    assert runs[0].model.network.linear_path is not None
+
+
 def test_a_draw_of_many_test_samples_is_scored(reference, cells_file, pretraining, tmp_path):
     run = pretraining(cells_file, tmp_path / "run", {"data.report_tokens": 300}, phenotypes=["cell_type"])
     scored = pd.read_parquet(run.folder / "targets.parquet")["sample_id"].unique()
@@ -314,18 +330,102 @@ def test_files_to_report_on_are_no_part_of_training(shards, pretraining, tmp_pat
     assert run.metrics["split"]["samples"] == {"train": 39, "val": 2, "test": 49}
 
 
+def test_a_limit_leaves_samples_to_report_on(shards, pretraining, tmp_path):
+    files = {"data": [shards / "cells_0.h5ad"], "evaluate_on": [shards / "cells_1.h5ad"]}
+    run = pretraining(output=tmp_path / "one", changes={"data.limit_samples": 20}, **files)
+    assert run.metrics["split"]["samples"] == {"train": 19, "val": 1, "test": 1}
+    files["evaluate_on"] = [shards / "cells_2.h5ad"]
+    run = pretraining(output=tmp_path / "many", changes={"data.limit_samples": 20}, **files)
+    assert run.metrics["split"]["samples"] == {"train": 19, "val": 1, "test": 20}
+    split = pd.read_parquet(run.folder / "split.parquet")
+    first = list(anndata.read_h5ad(shards / "cells_0.h5ad").obs_names)
+    assert set(split["sample_id"][split["fold_0"] != "test"]) <= set(first)
+    assert not set(split["sample_id"][split["fold_0"] == "test"]) & set(first)
+
+
+def renamed(adata, prefix):
+    """The same cells under other names."""
+    copy = adata.copy()
+    copy.obs_names = [f"{prefix}{name}" for name in adata.obs_names]
+    return copy
+
+
+def test_the_same_cells_in_two_files_are_held_out_together(cells, pretraining, said, tmp_path):
+    cells[:60].write_h5ad(tmp_path / "one.h5ad")
+    renamed(cells[40:], "again-").write_h5ad(tmp_path / "two.h5ad")
+    run = pretraining([tmp_path / "one.h5ad", tmp_path / "two.h5ad"], tmp_path / "run", show=said)
+    words = pd.read_parquet(run.folder / "split.parquet").set_index("sample_id")["fold_0"]
+    both = list(cells.obs_names[40:60])
+    assert words[both].tolist() == words[[f"again-{name}" for name in both]].tolist()
+    assert set(words[both]) >= {"train", "test"}
+    note = "  20 samples have the values of an earlier one; samples with equal values are held out together."
+    assert note in said.lines
+
+
+def test_cells_of_files_to_report_on_are_not_trained_on(cells, pretraining, said, tmp_path):
+    cells[:60].write_h5ad(tmp_path / "one.h5ad")
+    renamed(cells[50:], "again-").write_h5ad(tmp_path / "two.h5ad")
+    run = pretraining(tmp_path / "one.h5ad", tmp_path / "run", evaluate_on=tmp_path / "two.h5ad", show=said)
+    words = pd.read_parquet(run.folder / "split.parquet").set_index("sample_id")["fold_0"]
+    assert sorted(words[words != "test"].index) == sorted(cells.obs_names[:50])
+    assert (words == "test").sum() == 40
+    note = "  10 samples to pretrain on have the values of one in the files to report on, and are left out."
+    assert note in said.lines
+
+
+def test_groups_that_files_to_report_on_share_with_train_are_counted_and_said(cells, pretraining, said, tmp_path):
+    donors = cells.obs["donor_id"].astype(str)
+    ids = sorted(set(donors))
+    is_first = donors.isin(ids[:4]).to_numpy()
+    both = np.flatnonzero(is_first)[::3]
+    cells[np.setdiff1d(np.flatnonzero(is_first), both)].copy().write_h5ad(tmp_path / "one.h5ad")
+    cells[np.union1d(both, np.flatnonzero(~is_first))].copy().write_h5ad(tmp_path / "two.h5ad")
+    shared = len(set(donors.iloc[both]))
+    assert shared > 1
+    files = {"data": tmp_path / "one.h5ad", "evaluate_on": tmp_path / "two.h5ad"}
+    run = pretraining(output=tmp_path / "run", group="donor_id", show=said, full=True, **files)
+    words = f"{shared} values of 'donor_id' in the files reported on were learned from too, so that these groups are not new"
+    assert f"warning: {words}" in said.lines
+    split = run.metrics["split"]
+    assert (split["kind"], split["shared_groups"], split["groups"]["test"]) == ("files", shared, shared + len(ids) - 4)
+    opening = "reported on the files two.h5ad; of the others, whole values of 'donor_id' are held out to choose the weights"
+    assert split["note"] == f"{opening}; {words}"
+    page = html.unescape((run.folder / "report.html").read_text(encoding="utf-8"))
+    assert f"{words}." in page
+    assert f"{shared} groups in training and in test" in page
+
+
+@pytest.mark.parametrize("objective", ["masked_value", "phenotype"])
+def test_floors_never_see_more_train_samples_than_their_limit(objective, cells, pretraining, tmp_path, monkeypatch):
+    sizes = []
+    plain = pretraining_floors._Parts
+
+    def noting(model, task, train, test):
+        sizes.append((len(train), len(train.phenotype_codes), len(test)))
+        return plain(model, task, train, test)
+
+    monkeypatch.setattr(pretraining_floors, "_MOST_LEARNED_FROM", 30)
+    monkeypatch.setattr(pretraining_floors, "_Parts", noting)
+    run = pretraining(cells, tmp_path / "run", {"data.floor_by": "donor_id", "objectives": [objective]}, phenotypes=["cell_type"])
+    assert sizes == [(30, 30, 18)]
+    assert run.metrics["split"]["note"].endswith("; floors are fitted on 30 of 68 train samples")
+    floors = run.metrics["objectives"][objective]["floors"]
+    assert all(np.isfinite(found["cross_entropy"]) for found in floors.values())
+
+
 # --- what is written ---
 
 
 def test_keys_of_metrics(pretrained):
     metrics = pretrained.metrics
-    assert set(metrics) == {"task", "verdict", "memorization", "objectives", "best_epoch", "best_step", "train_part_loss", "held_out_loss",
-                            "split", "speed"}  # fmt: skip
+    assert set(metrics) == {"task", "verdict", "memorization", "objectives", "best_epoch", "best_step", "train_part_loss",
+                            "held_out_loss", "share_truncated", "split", "speed"}  # fmt: skip
     assert metrics["task"] == "pretraining"
+    assert metrics["share_truncated"] == 0
     assert list(metrics["objectives"]) == ["masked_value", "phenotype"]
     for name, found in metrics["objectives"].items():
         assert set(found) == {"targets", "samples", "groups", "metric", "model", "floors", "difference", "phenotypes", "verdict",
-                              "memorization"}  # fmt: skip
+                              "memorization", "linear_path_alone", "encoder_difference", "notes"}  # fmt: skip
         assert found["groups"] == 2
         assert set(found["model"]) >= {"cross_entropy", "cross_entropy_interval", "correct", "top5"}
         best = min(found["floors"].values(), key=lambda floor: floor["cross_entropy"])
@@ -336,9 +436,35 @@ def test_keys_of_metrics(pretrained):
         "kind": "holdout",
         "group": "donor_id",
         "note": "whole values of 'donor_id' are held out: the test part is reported on, the validation part chooses the weights",
+        "shared_groups": 0,
         "samples": {"train": 63, "val": 9, "test": 18},
         "groups": {"train": 6, "val": 1, "test": 2},
     }
+
+
+def test_the_share_that_is_cut_off_counts_tokens_of_features(cells, pretraining, said, tmp_path):
+    expressed = np.asarray((cells.X > 0).sum(axis=1)).ravel()
+    room = 12 - 3  # for [CLS], the phenotype and the separator
+    share = np.maximum(expressed - room, 0).sum() / expressed.sum()
+    run = pretraining(cells, tmp_path / "run", {"tokenizer.max_tokens": 12}, phenotypes=["cell_type"], show=said, full=True)
+    assert run.metrics["share_truncated"] == pytest.approx(share)
+    words = f"{share:.1%} of the tokens of features are beyond max_tokens and cut off"
+    assert f"  {words}." in said.lines
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert (
+        f"{percent(share)} of the tokens of features are beyond max_tokens and cut off: they are neither seen nor asked for."
+        in page
+    )
+
+
+def test_the_share_that_is_cut_off_is_that_of_a_draw(cells, monkeypatch):
+    encoder, found = Encoder.of_samples(
+        BinnedTokenizer(edges=(0.1, 2.0), max_tokens=12, hvgs=0), read_source(cells, "X").samples, None
+    )
+    dataset = encoder.dataset(read_source(cells, "X").samples, found.columns)
+    monkeypatch.setattr(pretraining_results, "_MOST_COUNTED", 5)
+    assert len({pretraining_results.share_truncated(dataset, seed) for seed in range(4)}) > 1
+    assert pretraining_results.share_truncated(dataset, 1) == pretraining_results.share_truncated(dataset, 1)
 
 
 def test_files_are_those_of_the_manifest(pretrained):
@@ -384,7 +510,7 @@ def test_one_static_mask_is_memorized_and_the_report_says_so(cells, pretraining,
     last = pd.read_csv(run.folder / "history.csv").iloc[-1]
     assert last["train_loss"] < 0.5 * last["val_loss"]
     sentence = (
-        f"The model memorizes what it is trained on: in the last epoch its loss is {last['train_loss']:.3f} in training and "
+        f"Training ended in memorization: in the last epoch the loss is {last['train_loss']:.3f} in training and "
         f"{last['val_loss']:.3f} on held-out samples, and every epoch hides the same tokens; the weights of epoch "
         f"{run.metrics['best_epoch'] + 1} are kept."
     )
@@ -396,7 +522,7 @@ def test_one_static_mask_is_memorized_and_the_report_says_so(cells, pretraining,
 def test_what_is_not_memorized_is_not_called_so(cells, pretraining, tmp_path):
     run = pretraining(cells, tmp_path / "run", MEMORIZE | {"objectives": [HIDE], "training.epochs": 2})
     assert run.metrics["memorization"] == ""
-    assert "memorizes" not in run.verdict
+    assert "memoriz" not in run.verdict
 
 
 # --- vocabularies from elsewhere ---

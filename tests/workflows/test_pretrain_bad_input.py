@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import anndata
 import h5py
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from genoken.cli.main import main
+from genoken.core.errors import GenokenError
 from genoken.core.files import read_json
 from genoken.workflows.pretrain import pretrain
 
@@ -157,6 +159,17 @@ def test_phenotypes_that_no_file_has(refused, file):
     )
 
 
+def test_a_phenotype_map_of_other_columns(refused, file, tmp_path):
+    path = tmp_path / "map.json"
+    path.write_text(json.dumps({"tissue": ["blood", "skin"]}), encoding="utf-8")
+    assert refused(file(), "--phenotype-map", path) == (
+        f"{file().name}:X: no file has the phenotype 'tissue' in obs — columns: cell_type, donor_id, interaction, score"
+    )
+    assert refused(file(), "--phenotype-map", path, "--phenotypes", "cell_type") == (
+        f"{path}: the phenotypes are cell_type, but the phenotype map has tissue — name the same columns, or leave --phenotypes out"
+    )
+
+
 def test_a_phenotype_without_values_or_named_twice(refused, file):
     def empty(adata):
         adata.obs["tissue"] = "unknown"
@@ -230,15 +243,15 @@ def test_unknown_words(refused, file):
 
 
 def test_a_folder_to_go_on_from_that_is_none(refused, file, run, tmp_path):
-    assert "this is no pretraining run — name a folder that genoken pretrain wrote" in refused(file(), "--from", run.folder)
+    assert "no finished pretraining run is in this folder (it has no phenotypes.json)" in refused(file(), "--from", run.folder)
     assert "nowhere: there is no such folder" in refused(file(), "--from", tmp_path / "nowhere")
     (tmp_path / "photos").mkdir()
-    assert "photos: not a finished run" in refused(file(), "--from", tmp_path / "photos")
+    assert "photos: no finished pretraining run is in this folder" in refused(file(), "--from", tmp_path / "photos")
 
 
 def test_an_earlier_run_with_other_settings(refused, file, pretrained):
     line = refused(file(), "--from", pretrained.folder, "--width", "16")
-    assert "the earlier run has another" in line
+    assert "'model.width' is 16, but the pretrained network has 8 — leave it out" in line
 
 
 def test_a_folder_that_is_there_is_kept(refused, file, pretrained):
@@ -247,6 +260,29 @@ def test_a_folder_that_is_there_is_kept(refused, file, pretrained):
     assert line.endswith("the output folder exists and is not empty — choose another one, or add --overwrite to replace it")
     assert (pretrained.folder / "manifest.json").read_bytes() == before
     assert read_json(pretrained.folder / "state.json")["status"] == "finished"
+
+
+@pytest.mark.parametrize("store", ["memory", "disk"])
+def test_a_run_is_replaced_only_by_one_that_can_be_trained(store, cells, file, pretrained, pretraining, tmp_path):
+    folder = shutil.copytree(pretrained.folder, tmp_path / "run")
+    before = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    two = file("two.h5ad", lambda adata: adata[:2].copy())
+    same = file("same.h5ad", lambda adata: adata[:2].copy())
+    settings = {"data.store": store, "training.epochs": 1}
+    for data, named, message in (
+        (two, {}, "2 samples are too few to hold any out"),
+        (two, {"evaluate_on": same}, "all samples to pretrain on are in the files to report on too"),
+        (file(), {"mask_probability": 0.0}, "nothing is hidden"),
+    ):
+        with pytest.raises(GenokenError, match=message):
+            pretraining(data, folder, settings, overwrite=True, **named)
+        assert {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+        assert not (folder / "cache").exists()
+        assert not (folder / "replaced").exists()
+    run = pretraining(cells, folder, settings, overwrite=True)
+    assert read_json(folder / "manifest.json")["seed"] == run.model.config.training.seed
+    assert not (folder / "replaced").exists()
+    assert {path.name for path in folder.iterdir()} <= {path.split("/")[0] for path in before}
 
 
 def test_empty_samples_are_left_out_or_refused(refused, file, said, tmp_path, pretraining):

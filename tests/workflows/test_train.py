@@ -46,7 +46,8 @@ def words_of(run):
 
 
 def documented_files():
-    rows = re.findall(r"^\| (`[^|]+`) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    of_trained_runs = PAGE.read_text(encoding="utf-8").split("## Folders of pretraining runs")[0]
+    rows = re.findall(r"^\| (`[^|]+`) \|", of_trained_runs, re.MULTILINE)
     return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
 
 

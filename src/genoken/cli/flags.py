@@ -59,7 +59,8 @@ class Flag:
     choices
         The allowed words; empty for any value.
     several
-        Whether one value holds several words, with commas between them; ``none`` stands for an empty list.
+        Whether one value holds several words, with commas between them; ``none`` stands for an empty list. Words that are not
+        among choices are numbers.
     metavar
         Name of the value on the help page.
     short
@@ -88,12 +89,20 @@ class Flag:
         Raises
         ------
         ConfigError
-            When a word is not among the choices; the message names the nearest one.
+            When a word is not among the choices, the message names the nearest one; or when it should be a number.
         """
         if not self.several:
             return one_of(value, self.choices, f"--{self.name}") if self.choices else value
         words = [word.strip() for word in value.split(",") if word.strip()]
-        return [] if words == ["none"] else [one_of(word, self.choices, f"--{self.name}") for word in words]
+        if words == ["none"]:
+            return []
+        return [one_of(word, self.choices, f"--{self.name}") if self.choices else self._number(word) for word in words]
+
+    def _number(self, word: str) -> float:
+        try:
+            return float(word)
+        except ValueError as error:
+            raise ConfigError(f"'{word}' is not a number", where=f"--{self.name}", remedy="for example: 0.1,0.5") from error
 
 
 TRAIN_FLAGS: tuple[Flag, ...] = (
@@ -110,6 +119,8 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("tokenizer", "tokenizer.kind", str, DATA, "How a sample becomes tokens.", kinds("tokenizers")),
     Flag("tokens", "tokenizer.tokens", str, DATA, "Which genes become tokens.", ("expressed", "all")),
     Flag("hvgs", "tokenizer.hvgs", int, DATA, "Highly variable genes, chosen on the train split; 0 for all.", metavar="N"),
+    Flag("top-genes", "tokenizer.top_genes", int, DATA, "Binned tokens: variable genes, the most variable first.", metavar="N"),
+    Flag("bin-edges", "tokenizer.edges", str, DATA, "Binned tokens: bin edges, with commas.", several=True, metavar="EDGES"),
     Flag("max-tokens", "tokenizer.max_tokens", int, DATA, "Most tokens of one sample; the highest values stay.", metavar="N"),
     Flag(
         "min-coverage", "data.min_coverage", float, DATA, "Share of the model's genes that another file must hold.", metavar="SHARE"
@@ -147,6 +158,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("batch-size", "training.batch_size", int, TRAINING, "Samples per batch.", metavar="N"),
     Flag("tokens-per-batch", "training.tokens_per_batch", int, TRAINING, "Most tokens of one batch; 0 for no bound.", metavar="N"),
     Flag("eval-batch-size", "training.eval_batch_size", int, TRAINING, "Samples per batch when not training.", metavar="N"),
+    Flag("balanced-sampling", "training.balanced_sampling", bool, TRAINING, "Show every class equally often in an epoch."),
     Flag("accumulate", "training.accumulate", int, TRAINING, "Batches per optimizer step.", metavar="N"),
     Flag("learning-rate", "training.learning_rate", float, TRAINING, "Highest learning rate of AdamW.", metavar="RATE"),
     Flag("freeze-layers", "training.freeze_layers", int, TRAINING, "Lowest blocks to freeze, with the embedding.", metavar="N"),
@@ -161,6 +173,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("weight-decay", "training.weight_decay", float, TRAINING, "Decoupled weight decay.", metavar="RATE"),
     Flag("warmup", "training.warmup", float, TRAINING, "Share of the steps, 0 to 1, over which the rate rises.", metavar="SHARE"),
     Flag("patience", "training.patience", int, TRAINING, "Epochs without improvement before stopping; 0: never stop.", metavar="N"),
+    Flag("evaluate-every", "training.evaluate_every", int, TRAINING, "Steps between validations; 0: one per epoch.", metavar="N"),
     Flag("monitor", "training.monitor", str, TRAINING, "Validation metric that chooses the best weights.", MONITORS),
     Flag("seed", "training.seed", int, TRAINING, "Every random draw is a function of it.", metavar="N"),
     Flag("fast-dev-run", "", bool, TRAINING, "Try everything out: 200 samples, 4 batches, 1 epoch."),
@@ -186,7 +199,8 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
 
 _NOT_OF_PRETRAINING = frozenset(
     {"label", "group", "positive", "train", "val", "test", "task", "split", "folds", "tokens", "strict", "baselines", "rivals",
-     "contrast", "monitor", "encoder", "output", "fast-dev-run", "from", "train-share"}
+     "contrast", "monitor", "encoder", "output", "fast-dev-run", "from", "train-share",
+     "balanced-sampling"}
 )  # fmt: skip
 PRETRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("eval", "", list[str], DATA, "Files to report on, in place of samples held out; can be repeated.", metavar="FILES"),

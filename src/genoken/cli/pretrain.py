@@ -51,7 +51,7 @@ def settings_of(given: Given) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        When an assignment is not of the form ``path=value``, or a share is given without the objectives that it is of.
+        When an assignment is not of the form ``path=value``.
     """
     from genoken.core.config import parse_assignment
 
@@ -59,13 +59,8 @@ def settings_of(given: Given) -> dict[str, Any]:
     implied = dict(FAST_DEV_RUN) if "fast_dev_run" in others else {}
     said = dict(parse_assignment(text) for text in others.get("set", ()))
     flags = dict(given.settings)
-    if "mask_probability" in others and "objective" not in others:
-        raise ConfigError(
-            "a share to hide needs the objectives that hide it", where="--mask-probability", remedy="add --objective masked_feature"
-        )
     if "objective" in others:
-        share = {"probability": others["mask_probability"]} if "mask_probability" in others else {}
-        flags["objectives"] = [{"kind": kind, **(share if kind != "phenotype" else {})} for kind in others["objective"]]
+        flags["objectives"] = list(others["objective"])
     return {**implied, **said, **flags}
 
 
@@ -79,7 +74,7 @@ def _arguments(files: list[str] | None, given: Given) -> dict[str, Any]:
         "data": files,
         "evaluate_on": others.get("eval"),
         "phenotypes": phenotypes,
-        **{name: others[name] for name in ("preset", "config", "overwrite") if name in others},
+        **{name: others[name] for name in ("preset", "config", "overwrite", "mask_probability") if name in others},
         "start_from": others.get("from_"),
         "settings": settings_of(given),
         "output": others.get("output") or Path("runs") / f"pretrained-{stem}",

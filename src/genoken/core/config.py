@@ -105,6 +105,9 @@ class TrainingSettings:
     """Upper bound of the tokens of one batch; 0 for none."""
     eval_batch_size: int = 0
     """Samples per batch when not training; 0: four times ``batch_size``."""
+    balanced_sampling: bool = False
+    """Draw the samples of an epoch so that every class is seen equally often. Class weights come on top of it: they are none with
+    ``objective.class_weight_power: 0``."""
     learning_rate: Positive = 5e-4
     """Highest learning rate of AdamW."""
     weight_decay: NonNegative = 0.01
@@ -250,7 +253,7 @@ class PretrainConfig:
     tokenizer: Annotated[Tokenizer, _Family("tokenizers")] = None  # type: ignore[assignment]
     """How a sample becomes tokens."""
     model: ModelSettings = dataclasses.field(default_factory=ModelSettings)
-    """The network; its head and linear path are for supervised runs and not used."""
+    """The network; its head is for supervised runs and not used. Its linear path, for panels, is a Gaussian over all features."""
     objectives: tuple[Annotated[TokenObjective, _Family("objectives")], ...] = ()
     """What is hidden and asked for; empty: features where tokens have no value, values where they have one, and phenotypes."""
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
@@ -397,25 +400,48 @@ def override(content: dict[str, Any], assignments: Mapping[str, Any]) -> dict[st
     """Return a copy of nested plain values with ``a.b.c`` set for each assignment.
 
     A component given by its bare kind is expanded. When an assignment changes a component's ``kind``, the options of the old kind
-    are dropped. Outer paths are applied before inner ones, and among equals kinds first, so that their order does not matter.
+    are dropped. Outer paths are applied before inner ones, and among equals kinds first, so that their order does not matter. A
+    number in a path is the place, from 0, of an item in a list that is there, as in ``objectives.0.probability``.
+
+    Raises
+    ------
+    ConfigError
+        When a list has no such item.
     """
     result = _copy(content)
     ordered = sorted(assignments.items(), key=lambda item: (item[0].count("."), not item[0].endswith(".kind")))
     for path, value in ordered:
         *parents, last = path.split(".")
-        place = result
+        place: Any = result
         for parent in parents:
-            inner = place.get(parent)
+            key = _key_in(place, parent, path)
+            inner = place[key] if isinstance(place, list) else place.get(key)
             if isinstance(inner, str):
                 inner = {"kind": inner}
-            elif not isinstance(inner, dict):
+            elif not isinstance(inner, (dict, list)):
                 inner = {}
-            place[parent] = inner
+            place[key] = inner
             place = inner
+        key = _key_in(place, last, path)
         if last == "kind" and place.get("kind") != value:
             place.clear()
-        place[last] = value
+        place[key] = value
     return result
+
+
+def _key_in(place: dict[str, Any] | list[Any], name: str, path: str) -> Any:
+    """Return the key of one part of a dotted path: its name in a mapping, its place in a list."""
+    count = len(place) if isinstance(place, list) else 0
+    is_place = name.isdecimal()
+    if isinstance(place, dict) and not is_place:
+        return name
+    if isinstance(place, list) and is_place and int(name) < count:
+        return int(name)
+    if not count:
+        remedy = "set the whole list, or name a preset that has one"
+        raise ConfigError(f"'{path}': there is no list that has an item {name}", remedy=remedy)
+    items = "item 0" if count == 1 else f"items 0 to {count - 1}"
+    raise ConfigError(f"'{path}': the list has no item '{name}'", remedy=f"it has {items}")
 
 
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -435,7 +461,7 @@ def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
 def _copy(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _copy(item) for name, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_copy(item) for item in value]
     return value
 

@@ -13,6 +13,30 @@ def epoch_order(num_samples: int, seed: int, epoch: int) -> np.ndarray:
     return generator(seed, "order", epoch).permutation(num_samples)
 
 
+def balanced_order(classes: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    """Return as many positions as there are samples, those of every class equally often up to one, in random order.
+
+    A class with more samples than that is represented by a draw of them, another one in each epoch; each sample of a class with
+    fewer is drawn equally often up to one. Everything depends on nothing but the arguments.
+
+    Parameters
+    ----------
+    classes
+        Class of each sample, shape (samples,).
+    seed, epoch
+        Seed of the run, and the epoch.
+    """
+    draw = generator(seed, "balanced order", epoch)
+    found = draw.permutation(np.unique(classes))  # the first ones stand for the rest of the division
+    chosen = []
+    for place, name in enumerate(found):
+        own = np.flatnonzero(classes == name)
+        count = len(classes) // len(found) + (place < len(classes) % len(found))
+        rounds = [draw.permutation(own) for _ in range(-(-count // len(own)))]
+        chosen.append(np.concatenate(rounds)[:count] if rounds else own[:0])
+    return draw.permutation(np.concatenate(chosen)) if chosen else np.arange(0)
+
+
 def cut_batches(order: np.ndarray, lengths: np.ndarray, *, batch_size: int, tokens_per_batch: int = 0) -> list[np.ndarray]:
     """Cut an order into consecutive batches of at most ``batch_size`` samples and ``tokens_per_batch`` tokens.
 

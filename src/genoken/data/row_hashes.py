@@ -38,3 +38,17 @@ def row_hashes(values: sp.csr_matrix) -> np.ndarray:
         offsets = values.indptr[start : stop + 1] - begin
         hashes[start:stop] = sums[offsets[1:]] - sums[offsets[:-1]]
     return hashes
+
+
+def first_copies(hashes: np.ndarray, is_filled: np.ndarray) -> np.ndarray:
+    """Return for each row the first one that is equal to it, int64 (samples,); itself where there is none before it.
+
+    Parameters
+    ----------
+    hashes
+        Of each row, see :func:`row_hashes`.
+    is_filled
+        bool (samples,): the others are copies of none, because different samples with few values too easily look the same.
+    """
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    return np.where(is_filled, first[inverse], np.arange(len(hashes)))

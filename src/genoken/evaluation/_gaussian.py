@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genoken.core.gaussian import GaussianMoments
 from genoken.core.random import generator
 from genoken.evaluation._packed import held_out
 
@@ -32,23 +33,8 @@ Score = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 
 
 @dataclass(frozen=True)
-class Gaussian:
-    """Fitted on train values.
-
-    Parameters
-    ----------
-    mean, deviation
-        (features,): moments of the values.
-    precision
-        (features, features): inverse of the shrunk correlation.
-    noise
-        (features,): factor of the conditional variances.
-    """
-
-    mean: np.ndarray
-    deviation: np.ndarray
-    precision: np.ndarray
-    noise: np.ndarray
+class Gaussian(GaussianMoments):
+    """Fitted on train values; see :class:`genoken.core.gaussian.GaussianMoments`."""
 
     def conditional(self, values: np.ndarray, hidden: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield each sample's conditional means and standard deviations of its hidden features, in the units of the values.

@@ -7,12 +7,11 @@ from typing import Literal
 
 import numpy as np
 
+from genoken.core.gaussian import MOST_FEATURES
 from genoken.evaluation import _chances
 from genoken.evaluation._gaussian import CrossFit, Fit, Gaussian, cross_fit, draw_hidden, fit_gaussian, squared_error
 from genoken.evaluation._packed import PackedTokens, Targets
 
-MOST_FEATURES = 3000
-"""Linear floors need the inverse of a matrix of this size."""
 LEAST_SAMPLES = 10
 _MOST_WORK = 2e12
 """Sum over samples of the cubes of their numbers of hidden features: minutes on one core."""

@@ -11,6 +11,7 @@ from genoken.core.random import generator
 from genoken.evaluation.bootstrap import LEAST_GROUPS, draw_weights, percentile_interval
 
 MODEL = "model"
+LINEAR_PATH = "linear_path_alone"
 _MEANS = ("cross_entropy", "correct", "top5", "rank_error", "squared_error", "negative_log_likelihood")
 _METRIC_WORDS = {"cross_entropy": "cross-entropy", "squared_error": "mean squared error"}
 _MEMORIZED_BELOW = 0.8
@@ -36,7 +37,7 @@ def floor_words(name: str) -> str:
     return _FLOOR_WORDS.get(name, name.replace("_", " "))
 
 
-def summarize(
+def summarize(  # noqa: PLR0913 - an objective and all that it is held against
     measured: Mapping[str, np.ndarray],
     floors: Mapping[str, Mapping[str, np.ndarray]],
     rows: np.ndarray,
@@ -46,6 +47,8 @@ def summarize(
     phenotypes: Sequence[str] = (),
     losses: tuple[float, float] | None = None,
     train_mean: np.ndarray | None = None,
+    linear_path: Mapping[str, np.ndarray] | None = None,
+    notes: Sequence[str] = (),
     draws: int = 1000,
 ) -> dict[str, Any]:
     """Return the scores of one objective and of its floors at the same targets.
@@ -72,6 +75,10 @@ def summarize(
         Loss on train samples and on held-out ones, with the same masks and without dropout.
     train_mean
         Each feature's train mean (features,), by which values are centered; by default the predictions of the floor of this name.
+    linear_path
+        What the model's linear path scores alone, where it has one.
+    notes
+        Sentences on floors that were left out.
     draws
         Bootstrap draws.
 
@@ -80,11 +87,12 @@ def summarize(
     dict
         ``targets``, ``samples``, ``groups``; ``metric``, the one that decides; ``model`` and ``floors``: measure to mean, and
         measure with ``_interval``; ``difference`` of the model to the strongest ``floor``; ``phenotypes``: name to predictor to
-        ``accuracy`` and ``macro_f1``; ``verdict``, a sentence or two, the second of which is ``memorization`` (may be empty).
+        ``accuracy`` and ``macro_f1``; ``linear_path_alone``, its scores (may be empty), and ``encoder_difference`` of the model to
+        them; ``notes``; ``verdict``, some sentences, one of which is ``memorization`` (may be empty).
     """
     units = np.asarray(rows) if groups is None else np.asarray(groups).astype(str)[rows]
     resampled = _Resampled(units, "samples" if groups is None else "groups", seed, draws)
-    predictors = {MODEL: measured, **floors}
+    predictors = {MODEL: measured, **floors, **({LINEAR_PATH: linear_path} if linear_path else {})}
     metric = "cross_entropy" if "cross_entropy" in measured else "squared_error"
     draws_of: dict[str, np.ndarray | None] = {}
     scores: dict[str, dict[str, Any]] = {}
@@ -101,7 +109,9 @@ def summarize(
     rivals = [name for name in floors if scores[name].get(metric) is not None]
     best = min(rivals, key=lambda name: scores[name][metric], default=None)
     memorization = "" if losses is None else _memorization(*losses)
-    difference = None if best is None else _difference(scores, draws_of, best, metric, resampled)
+    difference = None if best is None else {"floor": best} | _difference(scores, draws_of, best, metric, resampled)
+    of_encoder = _difference(scores, draws_of, LINEAR_PATH, metric, resampled) if linear_path else None
+    sentences = [_sentence(scores, difference, resampled, metric), _encoder_sentence(scores, of_encoder), memorization, *notes]
     return {
         "targets": len(units),
         "samples": len(np.unique(rows)),
@@ -111,7 +121,10 @@ def summarize(
         "floors": {name: scores[name] for name in floors},
         "difference": difference,
         "phenotypes": _by_phenotype(predictors, measured["column"], phenotypes) if "column" in measured else {},
-        "verdict": f"{_sentence(scores, difference, resampled, metric)} {memorization}".strip(),
+        "linear_path_alone": scores.get(LINEAR_PATH, {}),
+        "encoder_difference": of_encoder,
+        "notes": list(notes),
+        "verdict": " ".join(sentence for sentence in sentences if sentence),
         "memorization": memorization,
     }
 
@@ -152,7 +165,7 @@ def memorization_in_training(train_loss: float, held_out_loss: float, *, best_ep
         return ""
     masks = ", and every epoch hides the same tokens" if same_masks else ""
     return (
-        f"The model memorizes what it is trained on: in the last epoch its loss is {train_loss:.3f} in training and "
+        f"Training ended in memorization: in the last epoch the loss is {train_loss:.3f} in training and "
         f"{held_out_loss:.3f} on held-out samples{masks}; the weights of epoch {best_epoch + 1} are kept."
     )
 
@@ -242,7 +255,6 @@ def _difference(
 ) -> dict[str, Any]:
     own, other = draws_of[MODEL], draws_of[best]
     return {
-        "floor": best,
         "metric": metric,
         "value": scores[MODEL][metric] - scores[best][metric],
         "interval": None if own is None or other is None else percentile_interval(own - other),
@@ -275,6 +287,19 @@ def _sentence(
     return (
         f"The model {wins} the strongest floor, {floor_words(best)}{chance}: {numbers}, 95 % interval {low:+.3f} to {high:+.3f} "
         f"over {resampled.num_units:,} {resampled.unit})."
+    )
+
+
+def _encoder_sentence(scores: Mapping[str, Mapping[str, Any]], difference: Mapping[str, Any] | None) -> str:
+    """Return what the encoder adds to the linear path of its own network, lest the path's work be taken for the encoder's."""
+    if difference is None or scores[MODEL].get(difference["metric"]) is None:
+        return ""
+    metric, value, interval = difference["metric"], difference["value"], difference["interval"]
+    improves = value < 0 if interval is None else interval[1] < 0
+    within = "" if interval is None else f", 95 % interval {interval[0]:+.3f} to {interval[1]:+.3f}"
+    return (
+        f"Its encoder {'improves' if improves else 'does not improve'} on its own linear path alone: {_METRIC_WORDS[metric]} "
+        f"{scores[MODEL][metric]:.3f} against {scores[LINEAR_PATH][metric]:.3f} (difference {value:+.3f}{within})."
     )
 
 

@@ -41,7 +41,41 @@ class Outputs:
     summands: tuple[Tensor, ...] = ()
 
 
-class Network(nn.Module):
+class EncoderNetwork(nn.Module):
+    """What networks with an embedding and an encoder have in common; their weights have the same names in all of them."""
+
+    embedding: TokenEmbedding | FeatureBag
+    encoder: nn.Module
+
+    @staticmethod
+    def packing(batch: Batch) -> Packing:
+        """Return how the tokens that the encoder sees are divided into samples."""
+        if batch.visible is None:
+            return Packing(lengths=batch.lengths, offsets=batch.offsets)
+        return Packing.from_lengths(batch.visible_lengths, batch.offsets.device)
+
+    def attention_layers(self) -> list[SelfAttention]:
+        """Return the self-attention layers in order; empty for encoders without tokens."""
+        return [module for module in self.encoder.modules() if isinstance(module, SelfAttention)]
+
+    def set_attention_backend(self, backend: str) -> None:
+        """Make all layers use one backend."""
+        for layer in self.attention_layers():
+            layer.backend = backend
+
+    def num_parameters(self) -> dict[str, int]:
+        """Return the number of trainable parameters by part."""
+        parts = dict(self.named_children()) | dict(self.named_parameters(recurse=False))
+        sizes = {name: [part] if isinstance(part, nn.Parameter) else part.parameters() for name, part in parts.items()}
+        return {name: sum(own.numel() for own in found if own.requires_grad) for name, found in sizes.items()}
+
+    @property
+    def feature_table(self) -> Tensor:
+        """The learned feature vectors, shape (features, width)."""
+        return self.embedding.table
+
+
+class Network(EncoderNetwork):
     """From packed tokens to outputs.
 
     ``outputs = a head(pool(encoder(embedding(tokens)))) + b linear_path(values)``; the linear path is absent unless it is set.
@@ -68,7 +102,6 @@ class Network(nn.Module):
         self.summands: Literal["both", "encoder", "linear_path"] = "both"
         if self.takes == "tokens" and settings.pooling == "cls" and not layout.has_cls:
             raise ConfigError("'model.pooling: cls' needs a tokenizer that emits a CLS token", remedy="use model.pooling: mean")
-        self.embedding: TokenEmbedding | FeatureBag
         if self.takes == "tokens":
             self.embedding = TokenEmbedding(layout, settings.embedding, settings.width, start)
         else:
@@ -148,17 +181,6 @@ class Network(nn.Module):
         lengths = batch.lengths if batch.visible is None else batch.visible_lengths
         return self.encoder.training_flops(lengths, first_token_only=self.pooling == "cls")
 
-    @staticmethod
-    def packing(batch: Batch) -> Packing:
-        """Return how the tokens that the encoder sees are divided into samples."""
-        if batch.visible is None:
-            return Packing(lengths=batch.lengths, offsets=batch.offsets)
-        return Packing.from_lengths(batch.visible_lengths, batch.offsets.device)
-
-    def attention_layers(self) -> list[SelfAttention]:
-        """Return the self-attention layers in order; empty for encoders without tokens."""
-        return [module for module in self.encoder.modules() if isinstance(module, SelfAttention)]
-
     @contextmanager
     def reading_attention(self, read: Callable[[int, int, Tensor], None]) -> Iterator[None]:
         """Hand the attention weights of every forward pass within the context to ``read``.
@@ -176,23 +198,6 @@ class Network(nn.Module):
             finally:
                 for layer in layers:
                     layer.weights_reader = None
-
-    def set_attention_backend(self, backend: str) -> None:
-        """Make all layers use one backend."""
-        for layer in self.attention_layers():
-            layer.backend = backend
-
-    def num_parameters(self) -> dict[str, int]:
-        """Return the number of trainable parameters by part."""
-        return {
-            name: sum(parameter.numel() for parameter in part.parameters() if parameter.requires_grad)
-            for name, part in self.named_children()
-        }
-
-    @property
-    def feature_table(self) -> Tensor:
-        """The learned feature vectors, shape (features, width)."""
-        return self.embedding.table
 
 
 def compile_blocks(network: nn.Module) -> None:

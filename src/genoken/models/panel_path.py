@@ -17,32 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from genoken.core.batch import Batch
+from genoken.core.gaussian import MOST_FEATURES, GaussianMoments
 from genoken.core.layout import FIRST_CATEGORY, MASK_CATEGORY, MASK_ID, NUM_SPECIALS, Layout
 
-MOST_FEATURES = 3000
-"""The path holds a matrix of this size squared."""
 _TAIL_START = 3.0
 _SCALE_START = 0.65
-
-
-@dataclass(frozen=True)
-class GaussianMoments:
-    """A Gaussian vector of train values, or of ranks as normal scores.
-
-    Parameters
-    ----------
-    mean, deviation
-        (features,): moments.
-    precision
-        (features, features): inverse of the shrunk correlation.
-    noise
-        (features,): factor of the conditional variances.
-    """
-
-    mean: np.ndarray
-    deviation: np.ndarray
-    precision: np.ndarray
-    noise: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +13,9 @@ from genoken.core.config import ModelSettings
 from genoken.core.errors import ConfigError
 from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS, HeadSpec, Layout
 from genoken.models.embeddings import EmbeddingStart, TokenEmbedding
-from genoken.models.layers.attention import SelfAttention
 from genoken.models.layers.packing import mean_over_tokens
 from genoken.models.layers.stack import TransformerStack
-from genoken.models.network import Network, seeded_weights
+from genoken.models.network import EncoderNetwork, seeded_weights
 from genoken.models.panel_path import Guess, PanelPath, has_panel_path
 
 ENCODER_SHARE_START = 0.1
@@ -60,7 +60,7 @@ class TokenHead(nn.Module):
         return nn.functional.linear(hidden * self.scale, table.to(hidden.dtype), self.bias.to(hidden.dtype))
 
 
-class TokenNetwork(nn.Module):
+class TokenNetwork(EncoderNetwork):
     """From packed tokens, some of them hidden, to what each objective asks at its targets.
 
     Outputs are computed at the targets alone. Embedding and encoder have the names that they have in
@@ -69,7 +69,7 @@ class TokenNetwork(nn.Module):
     Parameters
     ----------
     settings
-        Sizes and choices; head, pooling and linear path are not used.
+        Sizes and choices; the head's kind is not used, the linear path for panels alone.
     layout
         What the tokenizer emits.
     heads
@@ -83,7 +83,7 @@ class TokenNetwork(nn.Module):
         if settings.encoder.takes != "tokens":
             raise ConfigError("masked objectives need an encoder of tokens", remedy="use model.encoder.kind: transformer")
         self.pooling = settings.pooling
-        self.embedding = TokenEmbedding(layout, settings.embedding, settings.width, start, hides_values=True)
+        self.embedding: TokenEmbedding = TokenEmbedding(layout, settings.embedding, settings.width, start, hides_values=True)
         self.encoder = settings.encoder.build(settings.width)
         self.specs = dict(heads)
         self.heads = nn.ModuleDict({name: TokenHead(settings.width, spec) for name, spec in heads.items()})
@@ -94,6 +94,7 @@ class TokenNetwork(nn.Module):
         self.linear_path = PanelPath(layout, start.gaussian) if uses_path else None
         if uses_path:
             self.encoder_share = nn.Parameter(torch.tensor(ENCODER_SHARE_START))
+        self.uses_encoder = True
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the outputs (targets, outputs) of each objective at its targets, in float32."""
@@ -115,7 +116,21 @@ class TokenNetwork(nn.Module):
         outputs = self.heads[name](states.index_select(0, seen), self._tied(spec)).float()
         if self.linear_path is None or guess is None or not spec.linear:
             return outputs
-        return self.encoder_share * outputs + self.linear_path.outputs(spec.linear, guess, batch, places)
+        share = self.encoder_share if self.uses_encoder else 0.0
+        return share * outputs + self.linear_path.outputs(spec.linear, guess, batch, places)
+
+    @contextmanager
+    def only_linear_path(self) -> Iterator[None]:
+        """Within the block, let the outputs that have a linear path consist of it alone."""
+        self.uses_encoder = False
+        try:
+            yield
+        finally:
+            self.uses_encoder = True
+
+    def has_linear_path(self, objective: str) -> bool:
+        """Return whether an objective's outputs have a linear path."""
+        return self.linear_path is not None and bool(self.specs[objective].linear)
 
     def _tied(self, spec: HeadSpec) -> Tensor | None:
         if not spec.tied_to:
@@ -133,18 +148,18 @@ class TokenNetwork(nn.Module):
 
     def pooled_states(self, batch: Batch) -> Tensor:
         """Return states of shape (samples, width): of the CLS tokens, or means over all tokens."""
-        packing = Network.packing(batch)
+        packing = self.packing(batch)
         embedded = self._embedded(batch, self._guess(batch))
         if self.pooling == "cls":
             return self.encoder(embedded, packing, first_token_only=True)
         return mean_over_tokens(self.encoder(embedded, packing), packing)
 
     def _states(self, batch: Batch, guess: Guess | None) -> Tensor:
-        return self.encoder(self._embedded(batch, guess), Network.packing(batch))
+        return self.encoder(self._embedded(batch, guess), self.packing(batch))
 
     def _embedded(self, batch: Batch, guess: Guess | None) -> Tensor:
         """Return vectors of shape (visible tokens, width); hidden tokens are told what the linear path guesses for them."""
-        packing = Network.packing(batch)
+        packing = self.packing(batch)
         if self.linear_path is None or guess is None:
             return self.embedding(batch, packing)
         if self.linear_path.reads == "values":
@@ -167,27 +182,6 @@ class TokenNetwork(nn.Module):
         if not isinstance(self.encoder, TransformerStack):
             return 0
         return self.encoder.training_flops(batch.lengths if batch.visible is None else batch.visible_lengths)
-
-    def attention_layers(self) -> list[SelfAttention]:
-        """Return the self-attention layers in order."""
-        return [module for module in self.encoder.modules() if isinstance(module, SelfAttention)]
-
-    def set_attention_backend(self, backend: str) -> None:
-        """Make all layers use one backend."""
-        for layer in self.attention_layers():
-            layer.backend = backend
-
-    def num_parameters(self) -> dict[str, int]:
-        """Return the number of trainable parameters by part."""
-        return {
-            name: sum(parameter.numel() for parameter in part.parameters() if parameter.requires_grad)
-            for name, part in self.named_children()
-        }
-
-    @property
-    def feature_table(self) -> Tensor:
-        """The learned feature vectors, shape (features, width)."""
-        return self.embedding.table
 
 
 def seeded_token_network(

@@ -27,9 +27,10 @@ class MaskedValueObjective(_masking.MaskedObjective):
     """Hides the value of some tokens and asks for it.
 
     Values that are categories (bins, ranks) are asked for by cross-entropy over the categories; numbers by regression, or as counts
-    by a negative binomial likelihood. Its mean is ``exp(first output)`` times the sum of the counts of the sample's tokens, its
-    inverse dispersion ``exp(second output)``. A random replacement is the value of another token of the same sample; a token that
-    is alone is masked instead.
+    by a negative binomial likelihood. Its mean is ``exp(first output)`` times the sample's library size, its inverse dispersion
+    ``exp(second output)``. The library size is the sum of the counts that are not asked for, scaled up to all of the sample's
+    tokens of features, so that it does not tell the answers. A random replacement is the value of another token of the same
+    sample; a token that is alone is masked instead.
 
     References
     ----------
@@ -100,7 +101,7 @@ class MaskedValueObjective(_masking.MaskedObjective):
             channels[identity][hidden.places[is_swapped]] = NUM_SPECIALS + absent[is_swapped]
             targets["identities"] = identities[hidden.places]
         if not is_category and self.likelihood == "negative_binomial":
-            targets["library"] = _library_sizes(values, held >= 0, batch.offsets.numpy())[hidden.samples]
+            targets["library"] = _library_sizes(values, held >= 0, hidden.places, batch.offsets.numpy())[hidden.samples]
         elif not is_category and self.standardize:
             targets |= _moments(features, statistics)
         return _masking.rewritten(batch, KIND, channels, targets)
@@ -247,21 +248,27 @@ def _replaced(
     return replaced
 
 
-def _library_sizes(values: np.ndarray, is_feature: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Return the sum of each sample's counts, at least 1, as float32.
+def _library_sizes(values: np.ndarray, is_feature: np.ndarray, asked: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return the sum of each sample's visible counts times its tokens per visible token, at least 1, as float32.
+
+    The tokens of the places ``asked`` are not visible, whatever stands in them, and neither are those without a value.
 
     Raises
     ------
     DataError
         When the values are not logarithms of one more than a count.
     """
-    counts = np.where(is_feature & ~np.isnan(values), np.expm1(values.astype(np.float64)), 0.0)
+    is_visible = is_feature & ~np.isnan(values)
+    counts = np.where(is_visible, np.expm1(values.astype(np.float64)), 0.0)
     # A float32 logarithm gives large counts back with a relative error of about a millionth.
     if (np.abs(counts - np.round(counts)) > 1e-3 + 1e-5 * np.abs(counts)).any() or (counts < -0.5).any():
         raise DataError(
             "the likelihood 'negative_binomial' needs counts, and the values are not the logarithms of one more than a count",
             remedy="use tokenizer.target_sum: 0 on a matrix of counts, or objective.likelihood: mse",
         )
-    samples = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    sums = np.bincount(samples, weights=np.round(counts), minlength=len(offsets) - 1)
-    return np.maximum(sums, 1.0).astype(np.float32)
+    is_visible[asked] = False
+    num_samples = len(offsets) - 1
+    samples = np.repeat(np.arange(num_samples), np.diff(offsets))
+    sums = np.bincount(samples, weights=np.round(counts) * is_visible, minlength=num_samples)
+    num_tokens, num_visible = (np.bincount(samples[chosen], minlength=num_samples) for chosen in (is_feature, is_visible))
+    return np.maximum(sums * num_tokens / np.maximum(num_visible, 1), 1.0).astype(np.float32)

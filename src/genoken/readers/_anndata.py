@@ -136,8 +136,11 @@ def inspect_anndata(adata: AnnData, source: str = "auto", origin: str = "AnnData
     Raises
     ------
     DataError
-        When there is nothing to look at: no sample, no feature, no matrix at all, or a source that does not exist.
+        When it is no AnnData object, or there is nothing to look at: no sample, no feature, no matrix at all, or a source that does
+        not exist.
     """
+    if not hasattr(adata, "obs") or not hasattr(adata, "layers"):
+        raise DataError(f"{type(adata).__name__} is no AnnData object", where=origin, remedy="give one, or the path of a file")
     if not adata.n_obs:
         raise DataError("there are no samples in it", where=origin)
     states = {name: _as_panel(state) if panel else state for name, state in _states(adata, origin).items()}

@@ -18,8 +18,15 @@ _MAX_GROUPS = 24
 _TITLES = {"model": "Learned by the model", "pca": "Without training: principal components"}
 
 
-def sample_maps(projection: Projection, embeddings: pd.DataFrame, classes: Sequence[str], *, is_regression: bool) -> Panel:
-    """Return the maps side by side with views by label, by group and by error.
+def sample_maps(
+    projection: Projection,
+    embeddings: pd.DataFrame,
+    classes: Sequence[str],
+    *,
+    is_regression: bool,
+    columns: Sequence[str] | None = None,
+) -> Panel:
+    """Return the maps side by side with views by label, by group and by error, or by other columns.
 
     Parameters
     ----------
@@ -31,11 +38,16 @@ def sample_maps(projection: Projection, embeddings: pd.DataFrame, classes: Seque
         Names of the classes in order, so that colors agree with the other plots.
     is_regression
         Whether labels are numbers; they are then colored on a scale, and so is the error.
+    columns
+        Columns of categories to color by, where there is no label.
     """
     rows = embeddings.iloc[projection.rows]
     names = np.array([plot_text(name, 32) for name in rows["sample_id"]], dtype=object)
-    views = _numeric_views(rows) if is_regression else _class_views(rows, classes)
-    views += _group_view(rows)
+    if columns is None:
+        views = _numeric_views(rows) if is_regression else _class_views(rows, classes)
+        views += _category_view(rows, "group")
+    else:
+        views = [view for column in columns for view in _category_view(rows, column)] or [_all_samples(rows)]
     plots = []
     for space, coordinates in projection.coordinates.items():
         figure = theme.figure(height=430)
@@ -83,7 +95,7 @@ _NamedTraces = list[tuple[str, list[_Trace]]]
 
 def _class_views(rows: pd.DataFrame, classes: Sequence[str]) -> _NamedTraces:
     if "label" not in rows:
-        return [("all samples", [_Trace(np.arange(len(rows)), "samples", theme.color("model"), "circle", "all")])]
+        return [_all_samples(rows)]
     label = rows["label"].astype(str).to_numpy(dtype=object)
     known = [name for name in classes if (label == name).any()] + sorted(set(label) - set(classes))
     order = {name: index for index, name in enumerate([*classes, *(name for name in known if name not in classes)])}
@@ -117,22 +129,29 @@ def _numeric_views(rows: pd.DataFrame) -> _NamedTraces:
     return views
 
 
-def _group_view(rows: pd.DataFrame) -> _NamedTraces:
-    if "group" not in rows or rows["group"].isna().all():
+def _all_samples(rows: pd.DataFrame) -> tuple[str, list[_Trace]]:
+    return "all samples", [_Trace(np.arange(len(rows)), "samples", theme.color("model"), "circle", "all")]
+
+
+def _category_view(rows: pd.DataFrame, column: str) -> _NamedTraces:
+    """Return the view by a column of categories, the most frequent ones by name; none where it has fewer than two."""
+    if column not in rows or rows[column].isna().all():
         return []
-    group = rows["group"].astype(str).to_numpy(dtype=object)
+    group = rows[column].astype(str).to_numpy(dtype=object)
     names, counts = np.unique(group.astype(str), return_counts=True)
     if len(names) < 2:
         return []
     order = names[np.argsort(-counts, kind="stable")]
     traces = [
-        _Trace(np.flatnonzero(group == name), plain(name), theme.series_color(index), theme.series_symbol(index), f"group-{index}")
+        _Trace(
+            np.flatnonzero(group == name), plain(name), theme.series_color(index), theme.series_symbol(index), f"{column}-{index}"
+        )
         for index, name in enumerate(order[:_MAX_GROUPS])
     ]
     others = np.flatnonzero(~np.isin(group.astype(str), order[:_MAX_GROUPS]))
     if len(others):
-        traces.append(_Trace(others, f"{len(order) - _MAX_GROUPS} other groups", theme.color("axis"), "circle", "group-others"))
-    return [("by group", traces)]
+        traces.append(_Trace(others, f"{len(order) - _MAX_GROUPS} other values", theme.color("axis"), "circle", f"{column}-others"))
+    return [(f"by {plain(column)}", traces)]
 
 
 def _points(coordinates: np.ndarray, names: np.ndarray, trace: _Trace, total: int, *, visible: bool) -> go.Scatter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from genoken.reporting import plots_data, plots_embedding, plots_genes, plots_training, tables
@@ -31,15 +32,23 @@ def training(run: RunFolder) -> Section | Missing:
     return Section("training", title, intro, blocks)
 
 
-def embedding(run: RunFolder) -> Section | Missing:
-    """Return the maps of the test samples; they are computed once and kept in the run folder."""
+def embedding(run: RunFolder, columns: Sequence[str] | None = None) -> Section | Missing:
+    """Return the maps of the test samples; they are computed once and kept in the run folder.
+
+    Parameters
+    ----------
+    run
+        The run.
+    columns
+        Columns of ``embeddings.parquet`` to color by, in place of label and group.
+    """
     title = "Map of the samples"
     if run.embeddings is None:
         return Missing(title, "embeddings.parquet is not in the run folder.")
     projection = project(run.folder, run.embeddings)
     if projection is None:
         return Missing(title, "embeddings.parquet holds fewer than 3 samples with finite values.")
-    panel = plots_embedding.sample_maps(projection, run.embeddings, run.classes, is_regression=run.is_regression)
+    panel = plots_embedding.sample_maps(projection, run.embeddings, run.classes, is_regression=run.is_regression, columns=columns)
     shown, total = len(projection.rows), len(run.embeddings)
     draw = f" A fixed draw of {number(shown)} of {number(total)} samples is shown." if shown < total else ""
     few = (
@@ -52,7 +61,8 @@ def embedding(run: RunFolder) -> Section | Missing:
         if section(run.metrics, "split").get("folds", 1) > 1
         else "Test samples only. "
     )
-    return Section("map", title, f"{seen}Both maps show the same samples in the same colors.{draw}{few}", (panel,))
+    both = "Both maps show the same samples in the same colors." if len(projection.coordinates) > 1 else ""
+    return Section("map", title, f"{seen}{both}{draw}{few}".strip(), (panel,))
 
 
 def genes(run: RunFolder) -> Section | Missing:

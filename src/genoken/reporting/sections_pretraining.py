@@ -57,7 +57,7 @@ def headline(run: RunFolder) -> Headline:
         label="pretraining",
         verdict=first,
         more=more,
-        banners=(Finding("warning", "The model memorizes", plain(memorization)),) if memorization else (),
+        banners=(Finding("warning", "Training ended in memorization", plain(memorization)),) if memorization else (),
         numbers=_numbers(summary, metric_name),
         chart=plots_scores.comparison(predictors, [metric_name], "headline", "Model and floors") if has_chart else None,
         done=" · ".join(parts),
@@ -157,16 +157,19 @@ def hidden(run: RunFolder) -> Section | Missing:
             else ""
         )
         blocks += [Heading(_title(kind)), Paragraph(f"{masking_words(settings.get(kind, {}))}{asked}".strip())]
+    truncated = run.metrics.get("share_truncated")
+    if is_number(truncated) and truncated > 0:
+        words = "of the tokens of features are beyond max_tokens and cut off: they are neither seen nor asked for."
+        blocks.append(Paragraph(f"{percent(truncated, 1)} {words}"))
     return Section("hidden", title, "The same masks in every evaluation, on train samples as on held-out ones.", tuple(blocks))
 
 
 def embedding(run: RunFolder) -> Section | Missing:
-    """Return the maps of the samples, colored by the first column that came along, and by the second."""
-    if run.embeddings is not None:
-        own = [name for name in run.embeddings if name != "sample_id" and not name.startswith(("model_", "pca_"))]
-        names = dict(zip(own, ("label", "group"), strict=False))
-        run = replace(run, embeddings=run.embeddings.rename(columns=names))
-    return sections_model.embedding(run)
+    """Return the map of the samples, colored by each column that came along."""
+    names = [] if run.embeddings is None else list(run.embeddings)
+    return sections_model.embedding(
+        run, [name for name in names if name != "sample_id" and not name.startswith(("model_", "pca_"))]
+    )
 
 
 def masking_words(settings: Mapping[str, Any]) -> str:
@@ -208,7 +211,9 @@ def _objective_settings(run: RunFolder) -> dict[str, dict[str, Any]]:
 def _predictors(summary: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the scores of the model, then of each floor."""
     floors = section(summary, "floors")
-    found = {"model": section(summary, "model")} | {name: section(floors, name) for name in floors}
+    path = section(summary, "linear_path_alone")
+    found = {"model": section(summary, "model")} | ({"linear_path_alone": path} if path else {})
+    found |= {name: section(floors, name) for name in floors}
     if all(scores.get("top5", 1.0) == 1.0 for scores in found.values()):  # of five choices or fewer, the first five hold the truth
         hidden_ones = ("top5", "top5_interval")
         return {name: {key: value for key, value in scores.items() if key not in hidden_ones} for name, scores in found.items()}

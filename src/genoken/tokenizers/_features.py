@@ -56,11 +56,11 @@ def refuse_scores(samples: Samples, kind: str) -> None:
 
 
 def log_values(samples: Samples, target_sum: float) -> sp.csr_matrix:
-    """Return counts scaled to ``target_sum`` and logged, normalized values logged, and log values as they are."""
+    """Return counts scaled to ``target_sum`` (0: as they are) and logged, normalized values logged, and log values as they are."""
     return normalize_total_log1p(
         samples.values,
         target_sum,
-        total=samples.value_kind == "counts",
+        total=samples.value_kind == "counts" and target_sum > 0,
         log=samples.value_kind != "log",
         totals=samples.totals,
     )

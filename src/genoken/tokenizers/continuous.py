@@ -43,8 +43,8 @@ class ContinuousTokenizer(Tokenizer):
     """``expressed``: only genes with a value above zero become tokens; ``all``: every gene of the vocabulary does."""
     hvgs: Annotated[int, Field(ge=0)] = 2000
     """Number of highly variable genes, chosen on the train split; 0 for every gene that the train split expresses."""
-    target_sum: Annotated[float, Field(gt=0)] = 10_000.0
-    """Total per sample to which counts are scaled."""
+    target_sum: Annotated[float, Field(ge=0)] = 10_000.0
+    """Total per sample to which counts are scaled; 0 leaves them as they are, as the likelihood of counts needs them."""
     max_tokens: Annotated[int, Field(ge=0)] = 0
     """Most tokens of one sample, CLS included; 0 for no limit. The highest values stay, ties by the lower gene index."""
 
@@ -58,7 +58,8 @@ class ContinuousTokenizer(Tokenizer):
         """
         from genoken.tokenizers import _features
 
-        scale = Scale(self.target_sum, is_constant=True) if train.value_kind == "counts" else _scale_of_train(train)
+        of_counts = Scale(self.target_sum, is_constant=self.target_sum > 0)
+        scale = of_counts if train.value_kind == "counts" else _scale_of_train(train)
         normalized = self._normalize(train, scale)
         if train.value_kind == "real":
             columns = _features.varying_features(train, self.hvgs)

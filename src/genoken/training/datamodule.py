@@ -8,7 +8,7 @@ import numpy as np
 from genoken.core.batch import Batch
 from genoken.core.config import TrainingSettings
 from genoken.data.dataset import TokenDataset
-from genoken.data.order import cut_batches, epoch_order, share_of_rank, split_batches
+from genoken.data.order import balanced_order, cut_batches, epoch_order, share_of_rank, split_batches
 from genoken.training.loader import BatchLoader
 from genoken.training.task import Task
 
@@ -73,9 +73,8 @@ class TokenDataModule(lightning.LightningDataModule):
 
     def _cut(self, epoch: int, num_ranks: int) -> list[np.ndarray]:
         settings = self.settings
-        order = epoch_order(len(self.train_part), settings.seed, epoch)
         batches = cut_batches(
-            order,
+            self._order(epoch),
             self._lengths,
             batch_size=settings.batch_size * num_ranks,
             tokens_per_batch=settings.tokens_per_batch * num_ranks,
@@ -84,6 +83,12 @@ class TokenDataModule(lightning.LightningDataModule):
             # Every process needs at least one sample of every batch.
             batches[-2:] = [np.concatenate(batches[-2:])]
         return batches
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if not self.settings.balanced_sampling:
+            return epoch_order(len(self.train_part), self.settings.seed, epoch)
+        assert self.train_part.labels is not None  # noqa: S101
+        return balanced_order(self.train_part.labels, self.settings.seed, epoch)
 
     def train_dataloader(self) -> BatchLoader:
         """Return the training loader; it prepares batches for this process."""

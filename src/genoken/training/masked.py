@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from genoken.core.batch import Batch
 from genoken.core.contracts import FeatureStatistics, TokenObjective
+from genoken.core.errors import DataError
 from genoken.core.layout import Layout
+from genoken.core.random import generator
 from genoken.data.dataset import TokenDataset
 from genoken.training.computing import computing
 from genoken.training.task import StepLoss, consecutive
@@ -25,7 +27,9 @@ EVALUATION = -1
 SHOWN = ("cross_entropy", "correct", "top5", "squared_error", "negative_log_likelihood")
 """Measures of each target whose mean the history holds."""
 _SAMPLES_COUNTED = 512
-"""Train samples on which the expected number of targets is counted."""
+"""Samples that are counted at a time, and the fewest on which the expected number of targets rests."""
+_TARGETS_COUNTED = 256
+"""Targets of each objective on which their expected number rests, unless the whole train part has fewer."""
 
 
 class MaskedTask:
@@ -33,8 +37,8 @@ class MaskedTask:
 
     The loss of a batch is the sum over its samples of ``sum_o weight_o total_o / expected_o``, where ``total_o`` is the sum of the
     losses of an objective's targets in the sample and ``expected_o`` the mean number of its targets per sample, counted once on
-    train. It is the mean over targets up to how many there happen to be, and it is the same however samples are put into batches,
-    accumulated or divided among processes.
+    drawn train samples. It is the mean over targets up to how many there happen to be, and it is the same however samples are put
+    into batches, accumulated or divided among processes.
 
     Validation runs over two parts with the same fixed masks and without dropout: samples held out, and as many of the train
     samples. Their losses can be compared; a gap between them is what the network has memorized.
@@ -55,6 +59,11 @@ class MaskedTask:
         Seed of the run.
     statistics
         Moments of the train values, for objectives that standardize.
+
+    Raises
+    ------
+    DataError
+        When an objective asks for nothing in the whole train part.
     """
 
     def __init__(
@@ -74,10 +83,30 @@ class MaskedTask:
         self.start_validation()
 
     def _count_targets(self, train: TokenDataset) -> dict[str, float]:
-        """Return the mean number of targets per sample of each objective in the first epoch."""
-        rows = np.arange(min(len(train), _SAMPLES_COUNTED))
-        batch = self._hidden(train.batch(rows), 0)
-        return {name: max(len(batch.targets[f"{name}.places"]) / len(rows), 1e-9) for name in self.objectives}
+        """Return the mean number of targets per sample of each objective in the first epoch.
+
+        Files are often sorted, so samples are counted in a drawn order, and on until the rarest targets are common enough.
+
+        Raises
+        ------
+        DataError
+            When an objective asks for nothing in the whole train part.
+        """
+        order = generator(self.seed, "targets counted").permutation(len(train))
+        counts, seen = dict.fromkeys(self.objectives, 0), 0
+        for places in consecutive(0, len(order), _SAMPLES_COUNTED):
+            batch = self._hidden(train.batch(order[places]), 0)
+            seen += len(places)
+            counts = {name: count + len(batch.targets[f"{name}.places"]) for name, count in counts.items()}
+            if min(counts.values()) >= _TARGETS_COUNTED:
+                break
+        for name, count in counts.items():
+            if not count:
+                raise DataError(
+                    f"nothing is hidden: the objective '{name}' finds no token to ask for in the {len(train):,} train samples",
+                    remedy="hide a larger share (objective's probability), or use samples that have what it asks for",
+                )
+        return {name: count / seen for name, count in counts.items()}
 
     def without_targets(self, part: TokenDataset) -> set[str]:
         """Return the objectives that ask for nothing in a whole part, with the fixed masks of evaluation."""

@@ -122,6 +122,8 @@ def settle_kinds(config: RunConfig, study: Study) -> RunConfig:
             f"'training.monitor' is {config.training.monitor}, which a {study.task} does not have",
             remedy="use " + " or ".join(known),
         )
+    if config.training.balanced_sampling and study.task != "classification":
+        raise ConfigError(f"'training.balanced_sampling' needs classes, and a {study.task} has none", remedy="leave it out")
     baselines = tuple(baseline for baseline in config.evaluation.baselines if study.task in baseline.tasks)
     return replace(config, evaluation=replace(config.evaluation, baselines=baselines))
 

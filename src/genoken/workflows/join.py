@@ -169,6 +169,25 @@ def join_headers(
     return Joint(samples, tuple(found.columns))
 
 
+def ids_in_files(table: pd.DataFrame, columns: Sequence[str]) -> pd.Index:
+    """Return the ids that samples had in their files, before :func:`join_samples` put names in front of those that collide.
+
+    Parameters
+    ----------
+    table
+        A sample table, joined or not.
+    columns
+        Columns that may hold the names of the files, if they are there.
+    """
+    ids = table.index.astype(str)
+    for column in columns:
+        if column in table:
+            prefixes = [f"{name}:" for name in table[column]]
+            if all(name.startswith(prefix) for name, prefix in zip(ids, prefixes, strict=True)):
+                return pd.Index([name.removeprefix(prefix) for name, prefix in zip(ids, prefixes, strict=True)], dtype=object)
+    return ids
+
+
 def restrict_to_vocabulary(
     samples: Samples, feature_ids: Sequence[str], symbols: Sequence[str], *, min_coverage: float
 ) -> tuple[Samples, str]:

@@ -9,37 +9,44 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genoken.core.components import kind_of
-from genoken.core.config import PretrainConfig, build, component_from_dict, dump_yaml, merge, override, read_yaml
-from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError, suggestion
+from genoken.core.config import PretrainConfig, build, dump_yaml, read_yaml
+from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError
 from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
-from genoken.data.holdout import draw_within
 from genoken.models.embeddings import EmbeddingStart, svd_start
 from genoken.models.token_network import TokenNetwork
 from genoken.training.fit import Fit, fit, planned
 from genoken.training.masked import MaskedTask
-from genoken.vocabulary.align import align
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows import pretraining_results
-from genoken.workflows.assemble import preset_content
+from genoken.workflows.continued import continued_model, with_earlier_phenotypes, with_known_parts
 from genoken.workflows.encoder import Encoder, room_for_phenotypes
 from genoken.workflows.gaussian_start import gaussian_start
-from genoken.workflows.inputs import Source
 from genoken.workflows.pretrained import (
     PretrainedModel,
     new_network,
     objectives_of,
-    read_pretrained,
     statistics_of,
     write_pretrained,
 )
 from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
-from genoken.workflows.pretraining_data import Division, Files, Reading, cache_of, divide, files_of, read_pretraining
+from genoken.workflows.pretraining_data import Files, Reading, cache_of, files_of, read_pretraining
+from genoken.workflows.pretraining_parts import Division, divide, drawn_to_learn_from
+from genoken.workflows.pretraining_request import check_phenotypes, resolve_pretraining, with_mapped_phenotypes, with_objectives
 from genoken.workflows.seen import write_known_samples
 from genoken.workflows.show import Show
-from genoken.workflows.state import begin_run, check_data, discard_unless_trained, disk_errors, finish, read_state
+from genoken.workflows.start import PretrainedStart, read_start, read_start_again
+from genoken.workflows.state import (
+    begin_run,
+    check_data,
+    check_new_run,
+    discard_unless_trained,
+    disk_errors,
+    finish,
+    forget_replaced,
+    read_state,
+)
 from genoken.workflows.typed import typed_command
 
 if TYPE_CHECKING:
@@ -51,11 +58,15 @@ class _Job:
     """A pretraining run that is being made."""
 
     config: PretrainConfig
-    source: Source
-    words: np.ndarray
+    division: Division
     folder: Path
-    start_from: Path | None
+    start: PretrainedStart | None
     show: Show
+
+    @property
+    def samples(self) -> Samples:
+        """All samples of the run."""
+        return self.division.source.samples
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,7 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     preset: str = "",
     config: str | Path | Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    mask_probability: float | None = None,
     start_from: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -103,7 +115,9 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     config
         YAML file, or nested mapping, laid over the preset.
     settings
-        Dotted paths to values, laid over both.
+        Dotted paths to values, laid over both. Objectives that are named keep the options that they have there.
+    mask_probability
+        Share of the features' tokens to hide, for every objective that hides features; ``None``: as they are.
     start_from
         An earlier pretraining run, whose vocabulary and weights this one goes on with.
     output
@@ -121,20 +135,24 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
         When a setting, the data or the folder cannot be used.
     """
     show = show or Show(quiet=True)
+    data = None if isinstance(data, (list, tuple)) and not data else data
     if resume is not None:
         return _resume(Path(resume), data, show)
-    resolved = resolve_pretraining(preset, config, dict(settings or {}))
+    start = None if start_from is None else read_start(Path(start_from))
+    resolved = resolve_pretraining(preset, config, dict(settings or {}), start)
     columns = tuple(phenotypes) or resolved.data.phenotypes
     resolved = replace(resolved, data=replace(resolved.data, group=group or resolved.data.group, phenotypes=columns))
+    if start is not None:
+        resolved = with_earlier_phenotypes(resolved, start)
+    resolved = with_objectives(with_mapped_phenotypes(resolved), mask_probability)
     if data is None:
         raise ConfigError("no file to pretrain on is named", remedy="for example: genoken pretrain cells_*.h5ad")
     paths = files_of(data, evaluate_on)
-    reading = read_pretraining(data, paths, resolved.data)
-    resolved = _settled(resolved, reading.source.samples)
-    # What is in memory is divided before the folder of an earlier run may be emptied: it can still be refused.
-    division = divide(reading.source, reading.paths, resolved) if reading.joint is None else None
     folder = Path(output) if output else Path("runs") / f"pretrained-{paths['data'][0].stem if paths['data'] else 'anndata'}"
-    inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"]), "from": str(start_from or "")}
+    check_new_run(folder, [*map(str, paths["data"]), *map(str, paths["eval"]), str(start_from or "")], overwrite=overwrite)
+    reading = read_pretraining(data, paths, resolved.data)
+    check_phenotypes(resolved, reading.source.samples)
+    inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"])}
     begin_run(
         folder,
         config=dump_yaml(resolved),
@@ -142,53 +160,18 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
         files=reading.source.files,
         command=typed_command("pretrain"),
         overwrite=overwrite,
+        start_from=None if start is None else start.origin,
+        keep_replaced=True,
     )
     try:
-        return _work(resolved, reading, division, folder=folder, start_from=Path(start_from) if start_from else None, show=show)
+        return _work(resolved, reading, start, folder=folder, show=show)
     except GenokenError:
         discard_unless_trained(folder)
         raise
 
 
-def resolve_pretraining(preset: str, config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> PretrainConfig:
-    """Lay defaults, a preset, a configuration and single settings over each other, in this order.
-
-    Raises
-    ------
-    ConfigError
-        When the preset does not exist, or any name or value is wrong.
-    """
-    content, where = preset_content(preset, pretraining=True)
-    if config is not None:
-        if not isinstance(config, Mapping):
-            where = str(config)
-        content = merge(content, config if isinstance(config, Mapping) else read_yaml(Path(config)))
-    found: PretrainConfig = build(PretrainConfig, override(content, settings), where=where)
-    kinds = list(objectives_of(found))
-    if len(kinds) != len(found.objectives):
-        raise ConfigError("an objective is named twice", where=where, remedy="name each once, with its weight")
-    return found
-
-
 def _joined(paths: Sequence[Path]) -> str:
     return "\n".join(str(path.resolve()) for path in paths)
-
-
-def _settled(config: PretrainConfig, samples: Samples) -> PretrainConfig:
-    """Return the configuration with what was left to the data: the objectives."""
-    data = config.data
-    missing = [name for name in data.phenotypes if name not in samples.table]
-    if missing:
-        near = suggestion(missing[0], [str(name) for name in samples.table], "columns")
-        raise DataError(f"no file has the phenotype '{missing[0]}' in obs", where=samples.origin, remedy=near)
-    objectives = config.objectives
-    if not objectives:
-        tokenizer: Any = config.tokenizer
-        has_no_value = kind_of(tokenizer) == "rank" and tokenizer.order == "rank_order"
-        kind = "masked_feature" if has_no_value else "masked_value"
-        chosen = [kind, *(["phenotype"] if data.phenotypes else [])]
-        objectives = tuple(component_from_dict("objectives", name) for name in chosen)
-    return replace(config, objectives=objectives)
 
 
 def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
@@ -200,23 +183,23 @@ def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
     paths = {part: [Path(name) for name in state["inputs"][part].split("\n") if name] for part in ("data", "eval")}
     if not paths["data"] and data is None:
         raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
+    start = read_start_again(state["start_from"]) if "start_from" in state else None
     reading = read_pretraining(data, paths, config.data)
     check_data(reading.source.files, state["data"])
     show.line(f"Going on with the run in {folder}.")
-    start_from = Path(state["inputs"]["from"]) if state["inputs"]["from"] else None
-    return _work(config, reading, None, folder=folder, start_from=start_from, show=show)
+    return _work(config, reading, start, folder=folder, show=show)
 
 
-def _work(
-    config: PretrainConfig, reading: Reading, division: Division | None, *, folder: Path, start_from: Path | None, show: Show
-) -> PretrainedRun:
-    """Divide the samples unless that is done, train, then write everything that follows from it."""
+def _work(config: PretrainConfig, reading: Reading, start: PretrainedStart | None, *, folder: Path, show: Show) -> PretrainedRun:
+    """Divide the samples, train, then write everything that follows from it."""
     with disk_errors(folder):
         with cache_of(folder) as cache:
             if reading.joint is not None:
                 show.line(f"The values would take {reading.gigabytes:,.1f} GB of memory and are kept on disk during the run.")
-            division = division or divide(reading.complete(cache), reading.paths, config)
-            run, failure = _pretrained(_Job(config, division.source, division.words, folder, start_from, show))
+            division = divide(reading.complete(cache), reading.paths, config)
+            if start is not None:
+                division = with_known_parts(division, config, start, show)
+            run, failure = _pretrained(_Job(config, division, folder, start, show))
         finish(folder)
     show.line()
     show.strong(run.metrics["verdict"])
@@ -230,8 +213,9 @@ def _pretrained(job: _Job) -> tuple[PretrainedRun, TrainingError | None]:
     """Train and write the run; return with it what ended training early, if anything did."""
     prepared = _prepare(job)
     _announce(job, prepared)
-    pretraining_results.write_split(job.folder, job.source.samples, job.words, job.config.data.group)
-    write_known_samples(job.folder, job.source.samples, prepared.model, job.words, earlier=job.start_from)
+    pretraining_results.write_split(job.folder, job.samples, job.division.words, job.config.data.group)
+    earlier = None if job.start is None else job.start.folder
+    write_known_samples(job.folder, job.samples, prepared.model, job.division.words, earlier=earlier)
     fitted = _fit(job, prepared)
     write_pretrained(job.folder, prepared.model)
     run = pretraining_results.write_results(
@@ -239,7 +223,7 @@ def _pretrained(job: _Job) -> tuple[PretrainedRun, TrainingError | None]:
         prepared.model,
         prepared.dataset,
         prepared.rows,
-        job.source,
+        job.division.source,
         fitted,
         task=_task(job, prepared),
         show=job.show,
@@ -249,16 +233,18 @@ def _pretrained(job: _Job) -> tuple[PretrainedRun, TrainingError | None]:
 
 def _prepare(job: _Job) -> _Prepared:
     """Fit tokenizer and phenotypes on the train part, and start the network, or take both from an earlier run."""
-    samples, config = job.source.samples, job.config
-    rows = {part: np.flatnonzero(job.words == part) for part in ("train", "val", "test")}
-    if job.start_from is not None:
-        return _continued(job, rows)
+    samples, config = job.samples, job.config
+    rows = {part: np.flatnonzero(job.division.words == part) for part in ("train", "val", "test")}
+    units = None if not config.data.group else samples.table[config.data.group].astype(str).to_numpy()[rows["train"]]
+    if job.start is not None:
+        model, dataset = continued_model(config, job.start, samples, rows["train"], units, job.show)
+        return _Prepared(model, dataset, rows)
     phenotypes = None
     if config.data.phenotype_map:
         phenotypes = PhenotypeVocabulary.read(Path(config.data.phenotype_map))
     elif config.data.phenotypes:
         phenotypes = PhenotypeVocabulary.fit(samples.table.iloc[rows["train"]], config.data.phenotypes, where=samples.origin)
-    learned_from = draw_within(rows["train"], config.data.fit_samples, seed=config.training.seed, purpose="fit_samples")
+    learned_from = rows["train"][drawn_to_learn_from(config, len(rows["train"]))]
     if len(learned_from) < len(rows["train"]):
         job.show.line(
             f"  {len(learned_from):,} of the {len(rows['train']):,} train samples are drawn (data.fit_samples), from which the "
@@ -269,41 +255,20 @@ def _prepare(job: _Job) -> _Prepared:
     if found.missing:  # a vocabulary from a file
         job.show.line(f"  {found.line}.")
     dataset = encoder.dataset(samples, found.columns)
-    units = None if not config.data.group else train.table[config.data.group].astype(str).to_numpy()
-    network = new_network(config, dataset, _start(config, dataset.take(learned_from), units))
+    network = new_network(config, dataset, _start(config, dataset, rows["train"], learned_from, units))
     return _Prepared(PretrainedModel(config, encoder.state, encoder.symbols, phenotypes, network), dataset, rows)
 
 
-def _start(config: PretrainConfig, train: TokenDataset, units: np.ndarray | None) -> EmbeddingStart:
+def _start(
+    config: PretrainConfig, dataset: TokenDataset, train: np.ndarray, learned_from: np.ndarray, units: np.ndarray | None
+) -> EmbeddingStart:
+    """Return what the network starts from: moments of the features, perhaps their vectors, of panels a Gaussian."""
     features = None
     if config.model.embedding.init == "svd":
         width = config.model.width // 2 if config.model.embedding.combine == "concatenate" else config.model.width
-        features = svd_start(train.values, width, config.training.seed)
-    start = EmbeddingStart.from_state(train.state.per_feature, features)
-    return replace(start, gaussian=gaussian_start(config, train, units) if config.model.linear_path else None)
-
-
-def _continued(job: _Job, rows: dict[str, np.ndarray]) -> _Prepared:
-    """Return the vocabulary and the weights of an earlier run, with this one's objectives where they are the same."""
-    assert job.start_from is not None  # noqa: S101
-    earlier, samples = read_pretrained(job.start_from), job.source.samples
-    for name in ("tokenizer", "model"):
-        if getattr(earlier.config, name) != getattr(job.config, name):
-            raise ConfigError(
-                f"the earlier run has another '{name}'", where=str(job.start_from), remedy=f"give this one the same {name} settings"
-            )
-    found = align(
-        earlier.state.feature_ids,
-        samples.features,
-        minimum_coverage=job.config.data.min_coverage,
-        where=samples.origin,
-        symbols=earlier.symbols,
-    )
-    job.show.line(f"  {found.line}.")
-    dataset = earlier.dataset(samples, found.columns)
-    network = new_network(job.config, dataset, EmbeddingStart.from_state(earlier.state.per_feature))
-    network.load_state_dict(earlier.network.state_dict(), strict=False)
-    return _Prepared(replace(earlier, config=job.config, network=network), dataset, rows)
+        features = svd_start(dataset.take(learned_from).values, width, config.training.seed)
+    start = EmbeddingStart.from_state(dataset.state.per_feature, features)
+    return replace(start, gaussian=gaussian_start(config, dataset, train, units) if config.model.linear_path else None)
 
 
 def _task(job: _Job, prepared: _Prepared) -> MaskedTask:
@@ -322,9 +287,10 @@ def _task(job: _Job, prepared: _Prepared) -> MaskedTask:
 def _fit(job: _Job, prepared: _Prepared) -> Fit[TokenNetwork]:
     train, task = prepared.part("train"), _task(job, prepared)
     for part in ("train", "val", "test"):
-        _refuse_without_targets(task, prepared.part(part), part, job.source.samples.origin)
+        _refuse_without_targets(task, prepared.part(part), part, job.samples.origin)
     probe = prepared.rows["train"][_probe(len(prepared.rows["train"]), len(prepared.rows["val"]), job.config.training.seed)]
     val = prepared.dataset.take(np.concatenate([prepared.rows["val"], probe]))
+    forget_replaced(job.folder)
     with job.show.bar("Pretraining", total=task.num_epochs) as bar:
         return fit(
             prepared.model.network,
@@ -353,7 +319,7 @@ def _probe(num_train: int, count: int, seed: int) -> np.ndarray:
 
 
 def _announce(job: _Job, prepared: _Prepared) -> None:
-    samples, show = job.source.samples, job.show
+    samples, show = job.samples, job.show
     shape = f"{samples.num_samples:,} samples x {samples.num_features:,} features"
     show.line(f"{samples.origin}: {shape}, {samples.value_kind} values.")
     for note in samples.notes:
@@ -370,9 +336,9 @@ def _announce(job: _Job, prepared: _Prepared) -> None:
     bare = int((lengths <= num_special).sum())
     if bare:
         show.line(f"  {bare:,} samples have no token of a feature, so that none can be hidden in them.")
-    truncated = pretraining_results.share_truncated(prepared.dataset)
+    truncated = pretraining_results.share_truncated(prepared.dataset, job.config.training.seed)
     if truncated:
-        show.line(f"  {truncated:.1%} of the tokens are beyond max_tokens and cut off.")
+        show.line(f"  {truncated:.1%} of the tokens of features are beyond max_tokens and cut off.")
     if prepared.model.phenotypes is not None:
         for column, values in prepared.model.phenotypes.count_new(samples.table).items():
             if values:

@@ -1,4 +1,4 @@
-"""What a pretraining run reads: files whose values may be more than memory holds, and the part each sample belongs to."""
+"""What a pretraining run reads: files whose values may be more than memory holds."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from genoken.core.config import PretrainConfig, PretrainDataSettings
-from genoken.core.errors import DataError, RunError
-from genoken.core.random import generator
-from genoken.core.samples import Samples
+from genoken.core.config import PretrainDataSettings
+from genoken.core.errors import ConfigError, DataError, RunError
 from genoken.core.stored_rows import bytes_on_disk, store_rows
 from genoken.data.check import require_column
-from genoken.data.holdout import hold_out
 from genoken.workflows.files import FILE_COLUMN, distinct_names, expand_files, read_file
-from genoken.workflows.inputs import Source, read_source, without_empty
+from genoken.workflows.inputs import Source, read_source
 from genoken.workflows.join import Header, Joint, join_headers, without_values
 
 if TYPE_CHECKING:
@@ -95,14 +92,6 @@ class Reading:
             yield joint.gathered(place, samples.values)
 
 
-@dataclass(frozen=True)
-class Division:
-    """Samples with their values, and the part of each: ``train``, ``val`` or ``test``, of shape (samples,)."""
-
-    source: Source
-    words: np.ndarray
-
-
 def files_of(data: Files | AnnData | None, evaluate_on: Files | None) -> dict[str, list[Path]]:
     """Return the files that are named, under ``data`` and ``eval``; none where an object in memory is given."""
     return {"data": _expanded(data), "eval": _expanded(evaluate_on)}
@@ -128,6 +117,8 @@ def read_pretraining(data: Any, paths: Mapping[str, list[Path]], settings: Pretr
 
     Raises
     ------
+    ConfigError
+        When files to report on are named beside an object in memory.
     DataError
         When one cannot be used, they cannot be joined, or a column that settings name is not there.
     """
@@ -140,6 +131,10 @@ def read_pretraining(data: Any, paths: Mapping[str, list[Path]], settings: Pretr
 
 def _read(data: Any, paths: Mapping[str, list[Path]], settings: PretrainDataSettings) -> Reading:
     if not paths["data"]:
+        if paths["eval"]:
+            raise ConfigError(
+                "an object in memory cannot be reported on by files", remedy="write it to a file, or hold samples out"
+            )
         return Reading(read_source(data, settings.source, strict=settings.strict), paths, settings)
     files = [*paths["data"], *paths["eval"]]
     most = {"memory": math.inf, "disk": -1.0, "auto": settings.memory_gb * 1e9}[settings.store]
@@ -188,43 +183,3 @@ def cache_of(folder: Path) -> Iterator[Path]:
         yield cache
     finally:
         shutil.rmtree(cache, ignore_errors=True)
-
-
-def divide(source: Source, paths: Mapping[str, list[Path]], config: PretrainConfig) -> Division:
-    """Leave out empty samples, draw those that are used, and say which part each belongs to.
-
-    Parameters
-    ----------
-    source
-        All samples, with their values.
-    paths
-        See :func:`files_of`; samples of ``eval`` are the test part.
-    config
-        Shares, the group, the seed.
-
-    Raises
-    ------
-    DataError
-        When a part stays empty.
-    """
-    settings, seed = config.data, config.training.seed
-    samples = without_empty(source.samples, strict=settings.strict)
-    if settings.limit_samples and settings.limit_samples < samples.num_samples:
-        samples = samples.take(
-            np.sort(generator(seed, "limit_samples").choice(samples.num_samples, settings.limit_samples, replace=False))
-        )
-    groups = samples.table[settings.group].astype(str).to_numpy() if settings.group else None
-    of_eval = _of_eval_files(samples, paths)
-    own = np.flatnonzero(~of_eval)
-    words = np.full(samples.num_samples, "test", dtype=object)
-    test = 0.0 if of_eval.any() else settings.test
-    own_groups = None if groups is None else groups[own]
-    words[own] = hold_out(len(own), own_groups, test=test, val=settings.val, seed=seed, where=samples.origin)
-    return Division(replace(source, samples=samples), words)
-
-
-def _of_eval_files(samples: Samples, paths: Mapping[str, list[Path]]) -> np.ndarray:
-    if not paths["eval"]:
-        return np.zeros(samples.num_samples, dtype=bool)
-    names = distinct_names([*paths["data"], *paths["eval"]])[len(paths["data"]) :]
-    return samples.table[FILE_COLUMN].isin(names).to_numpy()

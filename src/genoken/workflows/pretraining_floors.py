@@ -11,16 +11,17 @@ from genoken.core.components import kind_of
 from genoken.core.contracts import TokenObjective
 from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS
 from genoken.data.dataset import TokenDataset
+from genoken.data.holdout import draw_within
 from genoken.evaluation import floors
-from genoken.evaluation.floors import Floors, PackedTokens, Questions, Targets
+from genoken.evaluation.floors import Floors, PackedTokens, Questions, Targets, linear_floor_note
 from genoken.evaluation.phenotype_floors import phenotype_floors
 from genoken.training.masked import MaskedTask
 from genoken.workflows.pretrained import PretrainedModel
 
 _DRAWS = 5
 """Draws of masks, those of the first epochs, from which rules learn what is asked about train samples."""
-_MOST_ASKED_ABOUT = 20_000
-"""Train samples from which they learn it, the first ones."""
+_MOST_LEARNED_FROM = 20_000
+"""Train samples that floors are fitted on; more of them as dense tables would not fit into memory."""
 _SAMPLES_PER_PASS = 256
 
 Measures = Mapping[str, np.ndarray]
@@ -34,8 +35,8 @@ def floors_of(
     rows: Mapping[str, np.ndarray],
     found: Mapping[str, Measures],
     table: pd.DataFrame,
-) -> dict[str, Floors]:
-    """Return what trivial rules, fitted on the train part, score at the same targets.
+) -> tuple[dict[str, Floors], dict[str, list[str]]]:
+    """Return what trivial rules, fitted on the train part, score at the same targets, and sentences on rules that are left out.
 
     Parameters
     ----------
@@ -50,11 +51,12 @@ def floors_of(
     table
         Sample table, for groups that samples resemble each other by.
     """
-    parts = _Parts(model, task, dataset.take(rows["train"]), dataset.take(rows["test"]))
     data = model.config.data
+    parts = _Parts(model, task, dataset.take(rows["train"]), dataset.take(rows["test"]))
     units, contexts = _column(table, data.group), _column(table, data.floor_by)
     units = None if units is None else units[rows["train"]]
     result: dict[str, Floors] = {}
+    notes: dict[str, list[str]] = {}
     for objective in model.config.objectives:
         name = kind_of(objective)
         if name == "masked_feature":
@@ -65,7 +67,13 @@ def floors_of(
             result[name] = parts.of_values(objective, found[name], units)
         elif name == "phenotype":
             result[name] = parts.of_phenotypes(found[name])
-    return result
+        notes[name] = parts.notes(objective, found[name], result[name], data.floor_by)
+    return result, notes
+
+
+def drawn_to_fit(rows: np.ndarray, seed: int) -> np.ndarray:
+    """Return the train samples that floors may be fitted on, by their rows: all, or a draw of them, in their order."""
+    return draw_within(rows, _MOST_LEARNED_FROM, seed=seed, purpose="floors")
 
 
 class _Parts:
@@ -78,6 +86,20 @@ class _Parts:
 
     def _targets(self, found: Measures) -> Targets:
         return Targets(self.packed_test.offsets[found["row"]] + found["place"])
+
+    def notes(self, objective: TokenObjective, found: Measures, fitted: Floors, floor_by: str) -> list[str]:
+        """Return a sentence on each floor of an objective that one could expect and that was not fitted."""
+        name, notes = kind_of(objective), []
+        if name == "phenotype":
+            return []
+        if getattr(objective, "absent_swap", 0):
+            return ["Linear floors were left out: features are asked for that a sample does not hold."]
+        if name == "masked_feature" and floor_by and "position_frequency_by_group" not in fitted:
+            notes.append(f"Train frequencies by '{floor_by}' were left out: it has too many values, or some that train lacks.")
+        if not fitted.keys() & {"ridge", "linear_gaussian"}:
+            note = linear_floor_note(self.packed_train, self.packed_test, self._targets(found), self.num_features)
+            notes += [note] if note else []
+        return notes
 
     def of_features(
         self,
@@ -118,7 +140,7 @@ class _Parts:
         """Return what the first epochs ask about train samples: it holds answers that do not stand in any token."""
         asked = []
         for epoch in range(_DRAWS):
-            for start in range(0, min(len(self.train), _MOST_ASKED_ABOUT), _SAMPLES_PER_PASS):
+            for start in range(0, len(self.train), _SAMPLES_PER_PASS):
                 rows = np.arange(start, min(start + _SAMPLES_PER_PASS, len(self.train)))
                 batch = self.task.training_batch(self.train, rows, epoch)
                 features, answers, places = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pandas as pd
 import genoken
 from genoken.core.components import kind_of
 from genoken.core.files import atomic_path, sha256_of_file, write_json
+from genoken.core.layout import NUM_SPECIALS
+from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.data.holdout import draw_within
@@ -28,7 +31,7 @@ from genoken.workflows.encoder import UNKNOWN
 from genoken.workflows.inputs import Source
 from genoken.workflows.pretrained import PRETRAINED_FILES, PretrainedModel
 from genoken.workflows.pretrained_run import Pass, PretrainedRun, sample_states
-from genoken.workflows.pretraining_floors import floors_of
+from genoken.workflows.pretraining_floors import drawn_to_fit, floors_of
 from genoken.workflows.results import speed_of
 from genoken.workflows.seen import KNOWN_SAMPLES
 from genoken.workflows.show import Show
@@ -36,6 +39,9 @@ from genoken.workflows.state import read_state
 from genoken.workflows.store import hardware, library_versions
 
 _SAMPLES_PER_PASS = 64
+_MOST_NAMED = 3
+_MOST_COUNTED = 1024
+"""Samples whose tokens are counted."""
 _MOST_STATES = 20_000
 """Samples whose states are exported, the first ones of those that are scored."""
 
@@ -54,11 +60,14 @@ def epoch_note(row: Mapping[str, Any]) -> str:
     return f"held-out loss {row['val_loss']:.3f}, same masks on train {row['train_part_loss']:.3f}"
 
 
-def share_truncated(dataset: TokenDataset) -> float:
-    """Return the share of the features' tokens that ``max_tokens`` cuts off, over the first samples."""
-    rows = np.arange(min(len(dataset), 1024))
+def share_truncated(dataset: TokenDataset, seed: int) -> float:
+    """Return the share of the features' tokens that ``max_tokens`` cuts off, over a draw of samples."""
+    rows = np.sort(generator(seed, "share_truncated").permutation(len(dataset))[:_MOST_COUNTED])
     tokens = dataset.tokens(rows)
-    return tokens.num_truncated / max(tokens.num_truncated + tokens.num_tokens, 1)
+    identity = dataset.layout.channel("identity")
+    assert identity is not None  # noqa: S101
+    num_kept = int((tokens.channels[identity.name] >= NUM_SPECIALS).sum())
+    return tokens.num_truncated / max(tokens.num_truncated + num_kept, 1)
 
 
 def write_results(
@@ -96,16 +105,9 @@ def write_results(
     history = pd.DataFrame(fitted.history)
     _write_csv(folder / "history.csv", history)
     with show.bar("Scoring", total=3) as bar:
-        found = measured(
-            model.network,
-            task,
-            dataset.take(scored["test"]),
-            batch_size=_SAMPLES_PER_PASS,
-            precision=training.precision,
-            attention=training.attention,
-        )
+        found, of_linear_path = _measured(model, task, dataset.take(scored["test"]))
         bar.to(1, "trivial floors")
-        of_floors = floors_of(model, task, dataset, scored, found, table)
+        of_floors, notes = floors_of(model, task, dataset, scored, found, table)
         bar.to(2, "states")
         _write_parquet(folder / "targets.parquet", _target_table(model, found, of_floors, table.index[scored["test"]]))
         _write_states(folder, model, dataset, scored["test"], source.samples)
@@ -122,6 +124,8 @@ def write_results(
             phenotypes=() if model.phenotypes is None else model.phenotypes.columns,
             seed=model.config.training.seed,
             losses=(float(best[f"train_part_{name}_loss"]), float(best[f"val_{name}_loss"])),
+            linear_path=of_linear_path.get(name),
+            notes=notes[name],
         )
         for name, measures in found.items()
     }
@@ -136,6 +140,10 @@ def write_results(
         best_epoch=fitted.best_epoch,
         same_masks=all(getattr(objective, "static", False) for objective in model.config.objectives),
     )
+    files = [Path(name).name for name in read_state(folder, pretraining=True)["inputs"]["eval"].split("\n") if name]
+    split = _split_facts(table, group, rows, files, _drawn_notes(rows, scored))
+    if split["shared_groups"]:
+        show.warning(_shared_words(split["shared_groups"], group))
     metrics = {
         "task": "pretraining",
         "verdict": verdict(summaries, memorization),
@@ -145,7 +153,8 @@ def write_results(
         "best_step": fitted.best_step,
         "train_part_loss": float(best["train_part_loss"]),
         "held_out_loss": float(best["val_loss"]),
-        "split": _split_facts(table, group, rows, _drawn_note(rows, scored)),
+        "share_truncated": share_truncated(dataset, training.seed),
+        "split": split,
         "speed": speed,
     }
     write_json(folder / "metrics.json", metrics)
@@ -157,32 +166,80 @@ def write_results(
 def _scored(model: PretrainedModel, dataset: TokenDataset, rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the rows of ``train`` that floors are fitted on, and those of ``test`` that are scored."""
     most, seed, lengths = model.config.data.report_tokens, model.config.training.seed, dataset.lengths()
+    rows = {"train": drawn_to_fit(rows["train"], seed), "test": rows["test"]}
     return {
-        part: draw_within(rows[part], most, sizes=lengths[rows[part]], seed=seed, purpose=f"report_tokens {part}")
-        for part in ("train", "test")
+        part: draw_within(found, most, sizes=lengths[found], seed=seed, purpose=f"report_tokens {part}")
+        for part, found in rows.items()
     }
 
 
-def _drawn_note(rows: Mapping[str, np.ndarray], scored: Mapping[str, np.ndarray]) -> str:
+def _drawn_notes(rows: Mapping[str, np.ndarray], scored: Mapping[str, np.ndarray]) -> list[str]:
     """Return of how many samples of a part a draw alone is scored, or has floors fitted on it; nothing where all are used."""
-    words = {"train": "{} of {} train samples have floors fitted on them", "test": "{} of {} test samples are scored"}
+    words = {
+        "train": "floors are fitted on {} of {} train samples",
+        "test": "{} of {} test samples are scored, as many as data.report_tokens allows",
+    }
     drawn = [part for part in words if len(scored[part]) < len(rows[part])]
-    said = [words[part].format(f"{len(scored[part]):,}", f"{len(rows[part]):,}") for part in drawn]
-    return f"{' and '.join(said)}, as many as data.report_tokens allows" if said else ""
+    return [words[part].format(f"{len(scored[part]):,}", f"{len(rows[part]):,}") for part in drawn]
 
 
-def _split_facts(table: pd.DataFrame, group: str, rows: Mapping[str, np.ndarray], drawn: str) -> dict[str, Any]:
-    """Return how the samples were divided, in words and numbers."""
+def _measured(
+    model: PretrainedModel, task: MaskedTask, part: TokenDataset
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, dict[str, np.ndarray]]]:
+    """Return what each objective measures at its targets, and what the linear path alone would, where there is one."""
+    network, training = model.network, model.config.training
+    score = partial(
+        measured, network, task, part, batch_size=_SAMPLES_PER_PASS, precision=training.precision, attention=training.attention
+    )
+    found = score()
+    if not any(network.has_linear_path(name) for name in found):
+        return found, {}
+    with network.only_linear_path():
+        alone = score()
+    return found, {name: measures for name, measures in alone.items() if network.has_linear_path(name)}
+
+
+def _split_facts(
+    table: pd.DataFrame, group: str, rows: Mapping[str, np.ndarray], files: Sequence[str], drawn: Sequence[str]
+) -> dict[str, Any]:
+    """Return how the samples were divided, in words and numbers.
+
+    Parameters
+    ----------
+    table
+        Sample table.
+    group
+        Name of the group column, or empty.
+    rows
+        Rows of ``train``, ``val`` and ``test``.
+    files
+        Those to report on, if some were named.
+    drawn
+        Of which parts not all samples are used in the report.
+    """
     values = table[group].astype(str).to_numpy() if group else None
     unit = f"whole values of '{group}' are" if group else "single samples are"
     note = f"{unit} held out: the test part is reported on, the validation part chooses the weights"
+    if files:
+        more = f" and {len(files) - _MOST_NAMED:,} more" if len(files) > _MOST_NAMED else ""
+        note = f"reported on the files {', '.join(files[:_MOST_NAMED])}{more}; of the others, {unit} held out to choose the weights"
+    shared = None
+    if values is not None:
+        learned = np.concatenate([values[rows[part]] for part in ("train", "val")])
+        shared = len(np.intersect1d(learned, values[rows["test"]]))
     return {
-        "kind": "holdout",
+        "kind": "files" if files else "holdout",
         "group": group or None,
-        "note": f"{note}; {drawn}" if drawn else note,
+        "note": "; ".join([note, *([_shared_words(shared, group)] if shared else []), *drawn]),
+        "shared_groups": shared,
         "samples": {part: len(found) for part, found in rows.items()},
         "groups": None if values is None else {part: len(np.unique(values[found])) for part, found in rows.items()},
     }
+
+
+def _shared_words(count: int, group: str) -> str:
+    noun = "value" if count == 1 else "values"
+    return f"{count:,} {noun} of '{group}' in the files reported on were learned from too, so that these groups are not new"
 
 
 def _target_table(
@@ -224,8 +281,10 @@ def _write_states(folder: Path, model: PretrainedModel, dataset: TokenDataset, r
     states = sample_states(model, dataset.take(rows), Pass(precision=model.config.training.precision))
     table = samples.table.iloc[rows]
     columns = {"sample_id": table.index.astype(str)}
-    for name in (model.config.data.group, *model.config.data.phenotypes):
-        if name:
+    data = model.config.data
+    known = () if model.phenotypes is None else model.phenotypes.columns
+    for name in (*known, data.floor_by, data.group):
+        if name and name in table:
             columns[name] = table[name].astype(str).to_numpy()
     numbered = pd.DataFrame(states, columns=[f"model_{index}" for index in range(states.shape[1])])
     _write_parquet(folder / "embeddings.parquet", pd.concat([pd.DataFrame(columns), numbered], axis=1))

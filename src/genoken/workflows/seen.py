@@ -13,6 +13,9 @@ from genoken.data.row_hashes import row_hashes
 from genoken.tokenizers._gathering import gather_columns
 from genoken.vocabulary.align import align
 from genoken.workflows.encoder import locate
+from genoken.workflows.files import FILE_COLUMN
+from genoken.workflows.inputs import SPLIT_COLUMN
+from genoken.workflows.join import ids_in_files
 from genoken.workflows.pretrained import PretrainedModel
 from genoken.workflows.store import FittedModel, check_hash, require_files
 
@@ -23,18 +26,26 @@ FEWEST_VALUES = 10
 
 
 KNOWN_SAMPLES = "known_samples.parquet"
-"""File of a pretraining run: ``sample_id``, ``hash`` and ``part`` of each sample that it, or one that it goes on from, knows."""
+"""File of a pretraining run: ids, hash and part of each sample that it, or one that it goes on from, knows."""
 _PARTS = ("train", "val", "test")
 """The first one counts where a sample had several."""
 _LEAST_SHARE_OF_IDS = 0.5
 """Share of the samples, of the fewer ones, whose ids must agree to be believed: the bar codes of unrelated cells agree often."""
 
 
-def _hashes(samples: Samples, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the hashes (samples,) of the values as read, over the vocabulary in its order, and which can be recognized by them."""
+def hashes_of(samples: Samples, columns: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hashes (samples,) of values as they were read, and which samples can be recognized by them.
+
+    Parameters
+    ----------
+    samples
+        Samples, whose values may be on disk.
+    columns
+        The columns that count, in their order, -1 for one that is missing; ``None`` for all as they are.
+    """
     found = []
     for block in samples.blocks():
-        values = gather_columns(block.values, columns)
+        values = block.values if columns is None else gather_columns(block.values, columns)
         found.append((row_hashes(values), np.diff(values.indptr) >= FEWEST_VALUES))
     hashes, can_be_known = zip(*found, strict=True)
     return np.concatenate(hashes), np.concatenate(can_be_known)
@@ -56,7 +67,7 @@ def write_trained_on(folder: Path, samples: Samples, model: FittedModel, folds: 
         train and validation samples, with several on all that are used.
     """
     learned = np.isin(folds[0], ("train", "val")) if len(folds) == 1 else (folds != "unused").any(axis=0)
-    found, can_be_known = _hashes(samples.take(learned), locate(model.state.feature_ids, samples, model.symbols).columns)
+    found, can_be_known = hashes_of(samples.take(learned), locate(model.state.feature_ids, samples, model.symbols).columns)
     hashes = found[can_be_known]
     path = folder / TRAINED_ON
     with atomic_path(path) as temporary:
@@ -95,7 +106,7 @@ def count_trained_on(folder: Path, samples: Samples, columns: np.ndarray) -> int
         return None
     check_hash(path, read_json(folder / "manifest.json")["files"].get(TRAINED_ON))
     known = pd.read_parquet(path)["hash"].to_numpy()
-    hashes, can_be_known = _hashes(samples, columns)
+    hashes, can_be_known = hashes_of(samples, columns)
     return int(np.isin(hashes[can_be_known], known).sum())
 
 
@@ -116,10 +127,11 @@ def write_known_samples(folder: Path, samples: Samples, model: PretrainedModel, 
         Folder of the run that this one goes on from, whose samples the network knows too; ``None`` for none.
     """
     found = align(model.state.feature_ids, samples.features, minimum_coverage=0.0, where=samples.origin, symbols=model.symbols)
-    hashes, can_be_known = _hashes(samples, found.columns)
+    hashes, can_be_known = hashes_of(samples, found.columns)
     table = pd.DataFrame(
         {
             "sample_id": samples.table.index.astype(str),
+            "id_in_file": _ids_in_files(samples),
             "hash": pd.array(np.where(can_be_known, hashes, 0), dtype="UInt64"),
             "part": np.asarray(words, dtype=str),
         }
@@ -134,18 +146,21 @@ def write_known_samples(folder: Path, samples: Samples, model: PretrainedModel, 
     return path
 
 
-def parts_in_pretraining(folder: Path, samples: Samples) -> np.ndarray:
+def parts_in_pretraining(folder: Path, samples: Samples, columns: np.ndarray | None = None) -> np.ndarray:
     """Return the part that each sample had in a pretraining run: ``train``, ``val``, ``test``, or empty where it is new.
 
     Samples are known by their values as they were read. Where no values agree, as with logarithms in place of counts, they are
-    known by their ids, if at least half of them agree; so are samples with fewer than 10 values above zero.
+    known by their ids, if at least half of them agree; so are samples with fewer than 10 values above zero. An id counts as the run
+    knows it and also as it stands in its file: where several files share one, the sample may be any of those.
 
     Parameters
     ----------
     folder
         The pretraining run.
     samples
-        Samples of any file, with the network's vocabulary for their features.
+        Samples of any file.
+    columns
+        Column of each feature of the network's vocabulary in them, -1 where it is missing; ``None``: their features are these.
 
     Returns
     -------
@@ -154,15 +169,21 @@ def parts_in_pretraining(folder: Path, samples: Samples) -> np.ndarray:
     """
     known = pd.read_parquet(folder / KNOWN_SAMPLES)
     known = known.assign(place=pd.Categorical(known["part"], categories=_PARTS, ordered=True)).sort_values("place", kind="stable")
-    hashes, can_be_known = _hashes(samples, np.arange(samples.num_features))
+    hashes, can_be_known = hashes_of(samples, columns)
     by_value = _looked_up(pd.Series(hashes).astype("UInt64"), known.dropna(subset="hash"), "hash")
     by_value[~can_be_known] = ""
+    ids = pd.Series(_ids_in_files(samples))
     by_id = _looked_up(pd.Series(samples.table.index.astype(str)), known, "sample_id")
+    by_id = np.where(by_id != "", by_id, _looked_up(ids, known, "id_in_file"))
     if (by_value != "").any():
         return np.where(can_be_known, by_value, by_id)
-    fewer = min(samples.num_samples, known["sample_id"].nunique())
-    is_believed = np.count_nonzero(by_id != "") >= max(_LEAST_SHARE_OF_IDS * fewer, 1)
+    fewer = min(ids.nunique(), known["id_in_file"].nunique())
+    is_believed = ids[by_id != ""].nunique() >= max(_LEAST_SHARE_OF_IDS * fewer, 1)
     return by_id if is_believed else np.full(samples.num_samples, "", dtype="<U5")
+
+
+def _ids_in_files(samples: Samples) -> pd.Index:
+    return ids_in_files(samples.table, (FILE_COLUMN, SPLIT_COLUMN))
 
 
 def _looked_up(keys: pd.Series, known: pd.DataFrame, column: str) -> np.ndarray:

@@ -65,7 +65,12 @@ class PretrainedStart:
             "evaluation": {"rivals": [SCRATCH]},
         }
 
-    def refuse_contradictions(self, config: RunConfig) -> None:
+    def settings_to_go_on(self) -> dict[str, Any]:
+        """Return what a pretraining run that goes on takes over where its user says nothing, as nested plain values."""
+        config = self.model.config
+        return {"tokenizer": component_to_dict(config.tokenizer), "model": to_dict(config.model)}
+
+    def refuse_contradictions(self, config: RunConfig | PretrainConfig) -> None:
         """Refuse settings that are not those of the pretrained network.
 
         Raises
@@ -73,7 +78,9 @@ class PretrainedStart:
         ConfigError
             Naming the first one.
         """
-        theirs = _decisive(replace(self.model.config, tokenizer=self.model.tokenizer))
+        # Fine-tuning has no phenotype tokens and keeps as many for features; a later pretraining has the same phenotypes.
+        tokenizer = self.model.tokenizer if isinstance(config, RunConfig) else self.model.config.tokenizer
+        theirs = _decisive(replace(self.model.config, tokenizer=tokenizer))
         for path, value in _decisive(config).items():
             if theirs.get(path) != value:
                 raise ConfigError(
@@ -98,7 +105,9 @@ def _decisive(config: RunConfig | PretrainConfig) -> dict[str, Any]:
     model = to_dict(config.model)
     parts = {"tokenizer": component_to_dict(config.tokenizer)} | {f"model.{part}": model[part] for part in ("embedding", "encoder")}
     flat = {f"{part}.{name}": value for part, content in parts.items() for name, value in content.items()}
-    return {"model.width": model["width"]} | {path: value for path, value in flat.items() if path not in _FREE}
+    decisive = {"model.width": model["width"]} | {path: value for path, value in flat.items() if path not in _FREE}
+    # Fine-tuning has a linear path of its own; in pretraining the encoder has learned what the path leaves over.
+    return decisive | ({"model.linear_path": model["linear_path"]} if isinstance(config, PretrainConfig) else {})
 
 
 def read_start(folder: Path) -> PretrainedStart:

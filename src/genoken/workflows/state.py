@@ -17,6 +17,8 @@ from genoken.core.files import check_output_folder, prepare_output_folder, read_
 STATE = "state.json"
 """Where a run is: ``running`` or ``finished``, and from which files it reads."""
 CONFIG = "config.yaml"
+REPLACED = "replaced"
+"""Folder within that of a new run with the one that it replaces, as long as the new one may still be refused."""
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 
 
@@ -29,6 +31,7 @@ def begin_run(
     command: str,
     overwrite: bool,
     start_from: Mapping[str, str] | None = None,
+    keep_replaced: bool = False,
 ) -> None:
     """Make the folder of a new run and write ``state.json`` and ``config.yaml`` into it; leave nothing when that fails.
 
@@ -48,6 +51,8 @@ def begin_run(
         Replace the run that is there.
     start_from
         Folder and hash of the pretrained network that the run starts from; ``None`` for none.
+    keep_replaced
+        Whether the run that is replaced is kept until :func:`forget_replaced`; :func:`discard_unless_trained` puts it back.
 
     Raises
     ------
@@ -56,7 +61,10 @@ def begin_run(
     """
     check_new_run(folder, [entry["path"] for entry in files], overwrite=overwrite)
     was_there = folder.is_dir()
-    prepare_output_folder(folder, overwrite=overwrite)
+    if keep_replaced and check_output_folder(folder, overwrite=overwrite):
+        _set_aside(folder)
+    else:
+        prepare_output_folder(folder, overwrite=overwrite)
     state = {"status": "running", "command": command, "inputs": dict(inputs), "config": _hash(config), "data": list(files)}
     if start_from is not None:
         state["start_from"] = dict(start_from)
@@ -121,23 +129,57 @@ def _is_run(folder: Path) -> bool:
 
 
 def discard_unless_trained(folder: Path) -> None:
-    """Remove what a run wrote that failed before its first checkpoint: there is nothing in it to go on with."""
+    """Remove what a run wrote that failed before its first checkpoint: there is nothing in it to go on with.
+
+    Where the run that it was to replace is kept, that is put back.
+    """
     if not _has_trained(folder):
         _empty(folder, remove=True)
 
 
+def forget_replaced(folder: Path) -> None:
+    """Remove the run that a new one replaces, where it is still kept."""
+    if (folder / REPLACED).is_dir():
+        shutil.rmtree(folder / REPLACED)
+
+
+def _set_aside(folder: Path) -> None:
+    """Move what is in a folder into one within."""
+    replaced = folder / REPLACED
+    if replaced.is_dir():  # of a run that was killed before it trained: what it was to replace is what counts
+        _remove_children(folder, but=replaced)
+        return
+    children = list(folder.iterdir())
+    replaced.mkdir()
+    for child in children:
+        child.rename(replaced / child.name)
+
+
 def _has_trained(folder: Path) -> bool:
-    return any(folder.rglob("step-*.safetensors")) or any(folder.rglob("fit.json"))
+    written = (path for pattern in ("step-*.safetensors", "fit.json") for path in folder.rglob(pattern))
+    return any(path.relative_to(folder).parts[0] != REPLACED for path in written)
 
 
 def _empty(folder: Path, *, remove: bool) -> None:
+    """Remove what is in a folder, and put back what was set aside there; else, with ``remove``, the folder too."""
+    replaced = folder / REPLACED
+    _remove_children(folder, but=replaced)
+    if replaced.is_dir():
+        for child in list(replaced.iterdir()):
+            child.rename(folder / child.name)
+        replaced.rmdir()
+    elif remove:
+        folder.rmdir()
+
+
+def _remove_children(folder: Path, *, but: Path) -> None:
     for child in folder.iterdir():
+        if child == but:
+            continue
         if child.is_dir():
             shutil.rmtree(child)
         else:
             child.unlink()
-    if remove:
-        folder.rmdir()
 
 
 def is_pretraining(folder: Path) -> bool:

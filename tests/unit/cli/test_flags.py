@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from genoken.cli import flags
-from genoken.cli.flags import TRAIN_FLAGS, Flag, one_of, read_flags, with_choices
+from genoken.cli.flags import PRETRAIN_FLAGS, TRAIN_FLAGS, Flag, one_of, read_flags, with_choices
 from genoken.core.components import kinds
 from genoken.core.config import RunConfig, build, override, to_dict
 from genoken.core.errors import ConfigError
 
 SETTINGS = [flag for flag in TRAIN_FLAGS if flag.path]
 EXAMPLES = {int: 3, float: 0.25, bool: True, str: "X"}
-NEED_KIND = {"split.folds": {"split.kind": "folds"}}
+BINNED = {"tokenizer.kind": "binned"}
+NEED_KIND = {"split.folds": {"split.kind": "folds"}, "tokenizer.top_genes": BINNED, "tokenizer.edges": BINNED}
 
 
 def value_at(content: dict, path: str):
@@ -27,6 +28,8 @@ def value_at(content: dict, path: str):
 
 
 def example_of(flag: Flag):
+    if flag.several and not flag.choices:
+        return flag.read("0.5,2")
     return flag.read(flag.choices[0]) if flag.choices else EXAMPLES[flag.type]
 
 
@@ -97,6 +100,23 @@ def test_zero_counts_as_typed():
 )
 def test_several_words(typed, meant):
     assert read_flags({"baselines": typed}).settings == {"evaluation.baselines": meant}
+
+
+def test_several_numbers():
+    assert read_flags({"bin_edges": "0.1, 5e-1,2"}).settings == {"tokenizer.edges": [0.1, 0.5, 2.0]}
+    with pytest.raises(ConfigError) as caught:
+        read_flags({"bin_edges": "0.1,high"})
+    assert str(caught.value) == "--bin-edges: 'high' is not a number — for example: 0.1,0.5"
+
+
+def test_pretraining_takes_them_as_well():
+    typed = {"bin_edges": "0.1", "top_genes": 2000, "evaluate_every": 50, "checkpoint_every": 100}
+    assert read_flags(typed, PRETRAIN_FLAGS).settings == {
+        "tokenizer.edges": [0.1],
+        "tokenizer.top_genes": 2000,
+        "training.evaluate_every": 50,
+        "training.checkpoint_every": 100,
+    }
 
 
 def test_none_is_refused_beside_others():

@@ -349,6 +349,36 @@ def test_an_unchanged_kind_keeps_its_options():
     }
 
 
+def test_items_of_lists_are_set_by_their_place():
+    content = {"objectives": ["masked_value", {"kind": "phenotype", "drop": 0.1}], "edges": [1.0, 2.0]}
+    changes = {"objectives.0.probability": 0.2, "objectives.1.drop": 0.0, "edges.1": 3.0}
+    assert override(content, changes) == {
+        "objectives": [{"kind": "masked_value", "probability": 0.2}, {"kind": "phenotype", "drop": 0.0}],
+        "edges": [1.0, 3.0],
+    }
+    assert content == {"objectives": ["masked_value", {"kind": "phenotype", "drop": 0.1}], "edges": [1.0, 2.0]}
+    assert override(content, {"objectives.1.kind": "masked_value"})["objectives"][1] == {"kind": "masked_value"}
+    whole = override(content, {"objectives.0.weight": 3.0, "objectives": ["masked_feature"]})
+    assert whole["objectives"] == [{"kind": "masked_feature", "weight": 3.0}]
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("list.2", "'list.2': the list has no item '2' — it has items 0 to 1"),
+        ("list.2.weight", "'list.2.weight': the list has no item '2' — it has items 0 to 1"),
+        ("list.-1", "'list.-1': the list has no item '-1' — it has items 0 to 1"),
+        ("list.kind", "'list.kind': the list has no item 'kind' — it has items 0 to 1"),
+        ("one.1", "'one.1': the list has no item '1' — it has item 0"),
+        ("none.0", "'none.0': there is no list that has an item 0 — set the whole list, or name a preset that has one"),
+    ],
+)
+def test_items_that_a_list_does_not_have(path, line):
+    with pytest.raises(ConfigError) as caught:
+        override({"list": [1, 2], "one": [1]}, {path: 3})
+    assert str(caught.value) == line
+
+
 def test_merge_lays_one_over_the_other():
     base = {"training": {"epochs": 3, "seed": 1}, "tokenizer": {"kind": "rank", "max_tokens": 5}, "split": "auto", "list": [1, 2]}
     assert merge(base, {"training": {"epochs": 4}, "list": [3]})["training"] == {"epochs": 4, "seed": 1}

@@ -62,3 +62,29 @@ def test_rows_are_drawn_by_seed_and_purpose():
     for seed, purpose in ((2, "fit"), (1, "report")):
         assert len(np.intersect1d(first, draw_within(rows, 100, seed=seed, purpose=purpose))) < 30
     assert abs(first.mean() - 499.5) < 90  # three standard errors
+
+
+def test_copies_are_held_out_together():
+    copies = np.tile(np.arange(50), 2)
+    words = hold_out(100, None, test=0.2, val=0.1, seed=3, copies=copies)
+    assert [(words == part).sum() for part in ("train", "val", "test")] == [72, 8, 20]
+    assert (words[:50] == words[50:]).all()
+
+
+def test_without_copies_the_draw_is_the_same():
+    groups = np.repeat([f"g{index:02d}" for index in range(20)], 3)
+    for named in (None, groups):
+        one = hold_out(60, named, test=0.2, val=0.1, seed=3, copies=np.arange(60))
+        assert (one == hold_out(60, named, test=0.2, val=0.1, seed=3)).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_that_share_copies_are_held_out_as_one_and_stay_whole(seed):
+    groups = np.repeat([f"g{index:02d}" for index in range(20)], 3)
+    copies = np.arange(60)
+    copies[[10, 40, 59]] = 0, 10, 5  # g03 with g00; g13 with g03 and so with g00; g19 with g01
+    words = hold_out(60, groups, test=0.3, val=0.1, seed=seed, copies=copies)
+    of = {name: set(words[groups == name]) for name in np.unique(groups)}
+    assert all(len(found) == 1 for found in of.values())
+    assert of["g00"] == of["g03"] == of["g13"]
+    assert of["g01"] == of["g19"]

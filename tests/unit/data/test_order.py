@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genoken.core.errors import ConfigError
-from genoken.data.order import cut_batches, epoch_order, share_of_rank, split_batches
+from genoken.data.order import balanced_order, cut_batches, epoch_order, share_of_rank, split_batches
 
 
 def as_lists(batches):
@@ -26,6 +26,40 @@ def test_the_order_depends_on_seed_and_epoch_alone():
     np.testing.assert_array_equal(order, epoch_order(50, 3, 7))
     assert order.tolist() != epoch_order(50, 3, 8).tolist()
     assert order.tolist() != epoch_order(50, 4, 7).tolist()
+
+
+@given(st.lists(st.integers(0, 4), max_size=60), st.integers(0, 3), st.integers(0, 3))
+def test_every_class_is_drawn_equally_often_up_to_one(classes, seed, epoch):
+    classes = np.array(classes, dtype=np.int64)
+    order = balanced_order(classes, seed, epoch)
+    assert len(order) == len(classes)
+    drawn = np.bincount(order, minlength=len(classes))
+    per_class = np.array([drawn[classes == name].sum() for name in np.unique(classes)])
+    assert np.ptp(per_class) <= 1 if len(classes) else len(per_class) == 0
+    for name in np.unique(classes):
+        # Samples of one class differ by one draw at most, so that none comes twice in a class that is large enough.
+        assert np.ptp(drawn[classes == name]) <= 1
+
+
+def test_a_balanced_order_typed_by_hand():
+    classes = np.array([0, 0, 0, 0, 0, 0, 0, 1, 1, 2])
+    for epoch in range(5):
+        drawn = np.bincount(balanced_order(classes, 3, epoch), minlength=10)
+        assert sorted(drawn[:7]) in ([0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1, 1])
+        assert sorted([drawn[:7].sum(), drawn[7:9].sum(), drawn[9]]) == [3, 3, 4]
+        assert min(drawn[7:9]) >= 1
+
+
+def test_a_balanced_order_depends_on_seed_and_epoch_alone():
+    classes = np.arange(90) % 9 // 4
+    order = balanced_order(classes, 3, 7)
+    np.random.default_rng(0).random(5)
+    np.testing.assert_array_equal(order, balanced_order(classes, 3, 7))
+    assert order.tolist() != balanced_order(classes, 3, 8).tolist()
+    assert order.tolist() != balanced_order(classes, 4, 7).tolist()
+    assert np.abs(np.diff(classes[order])).sum() > 9, "classes are mixed"
+    seen = {sample for epoch in range(40) for sample in balanced_order(classes, 3, epoch)}
+    assert seen == set(range(90)), "no sample of a large class is left out in every epoch"
 
 
 def test_batches_are_cut_by_samples_or_by_tokens():

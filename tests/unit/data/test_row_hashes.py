@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genoken.core.random import generator
-from genoken.data.row_hashes import row_hashes
+from genoken.data.row_hashes import first_copies, row_hashes
 
 
 @given(st.integers(1, 60), st.integers(0, 2**31))
@@ -24,3 +24,9 @@ def test_hashes_do_not_depend_on_the_block_of_a_row(monkeypatch):
     whole = row_hashes(values)
     monkeypatch.setattr("genoken.data.row_hashes._BLOCK_ROWS", 7)
     np.testing.assert_array_equal(row_hashes(values), whole)
+
+
+def test_copies_are_those_of_the_first_equal_row_unless_too_little_is_in_them():
+    hashes = row_hashes(sp.csr_matrix(np.array([[1, 2], [3, 0], [1, 2], [3, 0], [2, 1], [1, 2]], dtype=np.float32)))
+    assert first_copies(hashes, np.array([True, False, True, False, True, True])).tolist() == [0, 1, 0, 3, 4, 0]
+    assert first_copies(hashes, np.ones(6, dtype=bool)).tolist() == [0, 1, 0, 1, 4, 0]

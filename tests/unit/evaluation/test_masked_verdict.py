@@ -162,9 +162,25 @@ def test_memorization_in_training_is_told_by_the_last_epoch():
     assert memorization_in_training(0.81, 1.0, best_epoch=2, same_masks=True) == ""
     sentence = memorization_in_training(0.5, 1.0, best_epoch=2, same_masks=False)
     assert sentence == (
-        "The model memorizes what it is trained on: in the last epoch its loss is 0.500 in training and 1.000 on held-out samples; "
+        "Training ended in memorization: in the last epoch the loss is 0.500 in training and 1.000 on held-out samples; "
         "the weights of epoch 3 are kept."
     )
     same = memorization_in_training(0.5, 1.0, best_epoch=2, same_masks=True)
     assert "on held-out samples, and every epoch hides the same tokens; the weights" in same
     assert verdict({"phenotype": {"verdict": "It wins."}}, sentence) == f"It wins. {sentence}"
+
+
+def test_the_encoder_is_held_against_the_linear_path_of_its_own_network():
+    rows = np.repeat(np.arange(8), 2)
+    model, path, floor = ({"cross_entropy": np.full(16, value)} for value in (1.0, 1.25, 2.0))
+    found = summarize(model, {"uniform": floor}, rows, seed=0, linear_path=path, notes=["A floor was left out."])
+    assert found["linear_path_alone"]["cross_entropy"] == 1.25
+    assert found["encoder_difference"]["value"] == -0.25
+    assert list(found["floors"]) == ["uniform"]
+    assert found["verdict"].endswith(
+        "Its encoder improves on its own linear path alone: cross-entropy 1.000 against 1.250 (difference -0.250, "
+        "95 % interval -0.250 to -0.250). A floor was left out."
+    )
+    same = summarize(path, {"uniform": floor}, rows, seed=0, linear_path=path)
+    assert "Its encoder does not improve on its own linear path alone: cross-entropy 1.250 against 1.250" in same["verdict"]
+    assert summarize(model, {"uniform": floor}, rows, seed=0)["linear_path_alone"] == {}

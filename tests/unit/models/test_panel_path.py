@@ -11,10 +11,12 @@ import torch
 
 from genoken.core.batch import Batch
 from genoken.core.config import EmbeddingSettings, ModelSettings
+from genoken.core.gaussian import GaussianMoments
 from genoken.core.layout import FIRST_CATEGORY, MASK_CATEGORY, MASK_ID, NUM_SPECIALS, Channel, Layout
+from genoken.evaluation.floors import value_gaussian
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.encoders.transformer import TransformerEncoder
-from genoken.models.panel_path import GaussianMoments, GaussianStart, PanelPath, has_panel_path
+from genoken.models.panel_path import GaussianStart, PanelPath, has_panel_path
 from genoken.models.token_network import TokenNetwork
 from genoken.objectives.masked_feature import MaskedFeatureObjective
 from genoken.objectives.masked_value import MaskedValueObjective
@@ -60,6 +62,31 @@ def test_hidden_values_follow_from_the_visible_ones(values):
     np.testing.assert_allclose(path.outputs("value", guess, values, places), in_units, atol=1e-6)
     np.testing.assert_allclose(path.outputs("standardized", guess, values, places), in_units / 2, atol=1e-6)
     np.testing.assert_allclose(path.hints(guess, values)[places], in_units[:, 0], atol=1e-6)
+
+
+def test_guesses_are_those_of_the_floor_of_the_same_gaussian():
+    rng = np.random.default_rng(3)
+    known = rng.normal(size=(60, 12)) @ rng.normal(size=(12, 12)) + np.arange(12)
+    fitted = value_gaussian(known, 0.3, None).whole
+    asked = rng.permutation(known)[:5] + rng.normal(size=(5, 12))
+    hidden = [np.sort(rng.choice(12, size, replace=False)) for size in (1, 3, 12, 5, 2)]
+    layout = Layout(
+        channels=(Channel(name="feature", kind="category", role="identity", size=NUM_SPECIALS + 12), VALUE),
+        num_features=12, has_cls=True, emits_every_feature=True, max_tokens=13, is_panel=True,
+    )  # fmt: skip
+    shown = asked.copy()
+    for row, features in zip(shown, hidden, strict=True):
+        row[features] = math.nan
+    tokens = np.concatenate([np.zeros((5, 1)), shown], axis=1).astype(np.float32)
+    batch = batch_of((13,) * 5, feature=[0, *range(NUM_SPECIALS, NUM_SPECIALS + 12)] * 5, value=tokens.ravel().tolist())
+    path = PanelPath(layout, GaussianStart(fitted, fitted.mean, fitted.deviation))
+    guess = path(batch)
+    assert guess.hidden.sum() == 23
+    for row, (mean, deviation) in enumerate(fitted.conditional(asked, hidden)):
+        features = hidden[row]
+        in_units = guess.means[row, features].numpy() * fitted.deviation[features] + fitted.mean[features]
+        np.testing.assert_allclose(in_units, mean, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(guess.deviations[row, features].numpy() * fitted.deviation[features], deviation, rtol=1e-4)
 
 
 def test_without_a_start_the_guess_is_the_mean(values):
@@ -161,3 +188,13 @@ def test_a_tied_head_of_missing_features_takes_the_path():
     expected = path.outputs("feature", path(batch), batch, torch.tensor([2, 3]))
     np.testing.assert_allclose(network.at_places(batch, "it", torch.tensor([2, 3])).detach(), expected.detach())
     assert MaskedFeatureObjective().head(panel(FEATURE)).linear == ""
+
+
+def test_the_path_can_be_asked_alone(values):
+    layout, places = panel(FEATURE, VALUE), torch.tensor([2, 5, 7])
+    network = _network(layout, MaskedValueObjective(standardize=False), share=1.0)
+    assert network.has_linear_path("it")
+    with network.only_linear_path():
+        alone = network.at_places(values, "it", places)
+    np.testing.assert_allclose(alone.detach(), [[2.1], [2.2], [3.25]], atol=1e-6)
+    assert (network.at_places(values, "it", places) - alone).abs().min() > 1e-3

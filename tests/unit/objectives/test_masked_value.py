@@ -138,7 +138,10 @@ def test_heads(make_layout):
     bins, numbers = make_layout(5, "category", bins=4), make_layout(5, "scalar")
     assert MaskedValueObjective().head(bins) == HeadSpec(outputs=4, level="token")
     assert MaskedValueObjective(tied=True).head(bins) == HeadSpec(outputs=4, level="token", tied_to="value")
-    assert MaskedValueObjective(tied=True).head(numbers) == HeadSpec(outputs=1, level="token")
+    assert MaskedValueObjective(tied=True).head(numbers) == HeadSpec(outputs=1, level="token", linear="standardized")
+    assert MaskedValueObjective(standardize=False).head(numbers) == HeadSpec(outputs=1, level="token", linear="value")
+    ranks = make_layout(5, "category", bins=5)
+    assert MaskedValueObjective().head(ranks) == HeadSpec(outputs=5, level="token", linear="rank")
     assert MaskedValueObjective(likelihood="negative_binomial").head(numbers) == HeadSpec(outputs=2, level="token")
 
 
@@ -215,10 +218,11 @@ def test_counts_are_scored_by_scipys_negative_binomial(make_layout, make_batch):
     batch = make_batch(layout, [[3, 0, 1], [2]], values=[np.log1p(sample).tolist() for sample in counts])
     objective = MaskedValueObjective(likelihood="negative_binomial")
     hidden = objective.hide(batch, layout, ALL)
-    assert hidden.targets["masked_value.library"].tolist() == [10, 10, 10, 120_000]
+    library = np.array([10, 20, 30, 120_000])
+    hidden.targets["masked_value.library"] = torch.from_numpy(library.astype(np.float32))
     outputs = torch.tensor([[-0.5, 0.3], [-2.0, 2.0], [-1.0, -1.0], [0.1, 1.0]], requires_grad=True)
     rates, log_r = outputs.detach().double().T.numpy()
-    means, r = np.exp(rates) * np.array([10, 10, 10, 120_000]), np.exp(log_r)
+    means, r = np.exp(rates) * library, np.exp(log_r)
     expected = stats.nbinom.logpmf([7, 0, 3, 120_000], r, r / (r + means))
     term = objective.loss(outputs, hidden, layout)
     assert float(term.total.detach()) == pytest.approx(-expected.sum(), rel=1e-5)
@@ -231,21 +235,42 @@ def test_counts_are_scored_by_scipys_negative_binomial(make_layout, make_batch):
     np.testing.assert_allclose(measures["squared_error"], (measures["prediction"] - measures["value"]) ** 2)
 
 
-def test_the_library_is_that_of_the_whole_sample_and_at_least_one(make_layout, make_batch):
+def test_the_library_is_that_of_visible_tokens_scaled_to_all(make_layout, make_batch):
     layout = make_layout(4, "scalar", phenotypes=(2,))
-    batch = make_batch(layout, [[0, 1, 2], [3]], values=[[math.log(3), math.log(5), 0.0], [0.0]], codes=[[3], [3]])
+    counts = np.array([2, 4, 16, 1])
+    batch = make_batch(layout, [[0, 1, 2, 3], [3]], values=[np.log1p(counts).tolist(), [math.log(9)]], codes=[[3], [3]])
     objective = MaskedValueObjective(likelihood="negative_binomial")
-    hidden = objective.hide(batch, layout, MaskDraw(0, 0, 0.4))
-    assert hidden.targets["masked_value.library"].tolist() == [6, 6, 1]
+    hidden = objective.hide(batch, layout, MaskDraw(0, 0, 0.5))
+    asked = hidden.targets["masked_value.features"].tolist()[:2]
+    visible = [feature for feature in range(4) if feature not in asked]
+    # Two of the first sample's four counts are visible, so that their sum is doubled; the other sample's only one is hidden.
+    expected = 2.0 * counts[visible].sum()
+    assert hidden.targets["masked_value.library"].tolist() == [expected, expected, 1.0]
     outputs = torch.zeros(3, 2)
     assert bool(objective.measure(outputs, hidden, layout)["negative_log_likelihood"].isfinite().all())
 
 
+@pytest.mark.parametrize("shares", [{}, {"mask_share": 0.0, "random_share": 0.0}, {"mask_share": 0.0, "random_share": 1.0}])
+def test_the_library_does_not_tell_the_answers(make_layout, make_batch, shares):
+    layout = make_layout(4, "scalar")
+    objective = MaskedValueObjective(likelihood="negative_binomial", **shares)
+
+    def libraries(counts):
+        batch = make_batch(layout, [[0, 1, 2, 3]], values=[np.log1p(counts).tolist()])
+        hidden = objective.hide(batch, layout, MaskDraw(0, 0, 0.5))
+        return hidden.targets["masked_value.features"].tolist(), hidden.targets["masked_value.library"].tolist()
+
+    asked, found = libraries([3.0, 5.0, 7.0, 9.0])
+    changed = [100.0 if feature in asked else count for feature, count in enumerate([3.0, 5.0, 7.0, 9.0])]
+    assert libraries(changed) == (asked, found)
+
+
 def test_values_that_another_objective_hid_are_left_out_of_the_library(make_layout, make_batch):
     layout = make_layout(4, "scalar")
-    batch = make_batch(layout, [[0, 1, 2]], values=[[math.log(3), float("nan"), math.log(5)]])
-    hidden = MaskedValueObjective(likelihood="negative_binomial").hide(batch, layout, ALL)
-    assert hidden.targets["masked_value.library"].tolist() == [6, 6]
+    batch = make_batch(layout, [[0, 1, 2]], values=[[math.log(3), float("nan"), math.log(3)]])
+    hidden = MaskedValueObjective(likelihood="negative_binomial").hide(batch, layout, MaskDraw(0, 0, 0.5))
+    # One of two known values is hidden: the other, a count of 2, stands for all three tokens.
+    assert hidden.targets["masked_value.library"].tolist() == [6.0]
 
 
 def test_values_that_are_no_counts_are_refused(make_layout, make_batch):

@@ -269,6 +269,11 @@ def test_the_cells_that_come_with_scanpy_are_read_from_raw():
     assert {info.name: info.state.kind for info in list_matrices(adata)} == {"X": "scaled", "raw": "log"}
 
 
+def test_what_is_no_anndata_object_is_refused():
+    with pytest.raises(DataError, match="int is no AnnData object"):
+        inspect_anndata(5)
+
+
 @pytest.mark.parametrize(("values", "kind"), [(LOGS, "real"), (SCALED, "real"), (COUNTS, "counts"), (NORMALIZED, "normalized")])
 def test_dense_values_of_a_panel_are_real_unless_they_are_counts_or_normalized(values, kind):
     found = inspect_anndata(cells(values), panel=True)

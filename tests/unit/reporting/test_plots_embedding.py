@@ -67,5 +67,15 @@ def test_many_groups_are_gathered() -> None:
     maps = Projection(np.arange(count), {"model": np.zeros((count, 2), dtype=np.float32)}, "UMAP")
     panel = plots_embedding.sample_maps(maps, table, [], is_regression=False)
     assert panel.view_names == ("all samples", "by group")
-    assert panel.legend[-1].name == "6 other groups"
+    assert panel.legend[-1].name == "6 other values"
     assert len(panel.plots[0].figure.data[-1].x) == 6
+
+
+def test_other_columns_take_the_place_of_a_label() -> None:
+    maps = Projection(np.array([0, 1, 2, 3]), {"model": np.vstack([PLACED, PLACED[:1]])}, "UMAP")
+    table = TABLE.assign(tissue=["skin", "blood", "skin", "skin"], same="x").drop(columns=["label", "predicted"])
+    panel = plots_embedding.sample_maps(maps, table, [], is_regression=False, columns=["tissue", "same", "group"])
+    assert panel.view_names == ("by tissue", "by group")
+    assert [(trace.name, len(trace.x)) for trace in panel.plots[0].figure.data] == [("skin", 3), ("blood", 1), ("g1", 3), ("g2", 1)]
+    plain = plots_embedding.sample_maps(maps, table, [], is_regression=False, columns=["same"])
+    assert [(trace.name, len(trace.x)) for trace in plain.plots[0].figure.data] == [("samples", 4)]

@@ -242,7 +242,7 @@ def test_a_train_split_without_expression_is_refused(hvgs):
         ContinuousTokenizer(hvgs=hvgs).fit(samples_of(np.zeros((4, 3))))
 
 
-@pytest.mark.parametrize("wrong", [{"hvgs": -1}, {"target_sum": 0.0}, {"max_tokens": -2}, {"tokens": "some"}, {"hvg": 5}])
+@pytest.mark.parametrize("wrong", [{"hvgs": -1}, {"target_sum": -1.0}, {"max_tokens": -2}, {"tokens": "some"}, {"hvg": 5}])
 def test_settings_are_strict(wrong):
     with pytest.raises(pydantic.ValidationError):
         ContinuousTokenizer(**wrong)
@@ -295,3 +295,14 @@ def test_real_values_need_every_gene_as_a_token(tokenizer):
 def test_real_values_of_which_none_varies_are_refused():
     with pytest.raises(DataError, match="no feature varies in the train split"):
         ContinuousTokenizer(tokens="all").fit(samples_of(np.full((3, 2), 12.168), "real"))
+
+
+def test_counts_can_stay_as_they_are():
+    values = sp.csr_matrix(np.array([[3, 0, 1], [7, 2, 0]], dtype=np.float32))
+    features = pd.DataFrame(index=["a", "b", "c"])
+    samples = Samples(values=values, table=pd.DataFrame(index=["s", "t"]), features=features, value_kind="counts", origin="test")
+    tokenizer = ContinuousTokenizer(hvgs=0, target_sum=0)
+    state = tokenizer.fit(samples)
+    prepared = tokenizer.prepare(samples, np.arange(3), state)
+    np.testing.assert_allclose(np.expm1(prepared.toarray()), [[3, 0, 1], [7, 2, 0]], rtol=1e-6)
+    assert tokenizer.notes(samples, state) == ()

@@ -9,7 +9,7 @@ import pytest
 
 from genoken.core.config import TrainingSettings
 from genoken.core.errors import ConfigError
-from genoken.data.order import cut_batches, epoch_order
+from genoken.data.order import balanced_order, cut_batches, epoch_order
 from genoken.training.datamodule import TokenDataModule
 from genoken.training.task import SupervisedTask
 
@@ -33,6 +33,19 @@ def test_an_epochs_batches_are_cut_from_its_order(data_of):
     assert as_lists(data.plan(1)) == as_lists(cut_batches(epoch_order(12, 3, 1), np.zeros(12), batch_size=5))
     assert [len(batch) for batch in data.plan(1)] == [5, 5, 2]
     assert data.num_batches() == 3
+
+
+@pytest.mark.parametrize("tokens_per_batch", [0, 24])
+def test_balanced_epochs_show_every_class_equally_often(data_of, dataset, tokens_per_batch):
+    data = data_of(batch_size=4, tokens_per_batch=tokens_per_batch, epochs=6, seed=3, balanced_sampling=True)
+    labels = np.array([0] * 9 + [1] * 2 + [2])
+    data.train_part = dataclasses.replace(dataset, labels=labels)
+    for epoch in range(6):
+        batches = data.plan(epoch)
+        assert len(batches) == data.num_batches()
+        rows = np.concatenate(batches)
+        assert rows.tolist() == balanced_order(labels, 3, epoch).tolist()
+        assert np.bincount(labels[rows]).tolist() == [4, 4, 4]
 
 
 def test_several_processes_share_batches_as_many_times_larger(data_of):

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
 import torch
 
 from genoken.core.config import EmbeddingSettings, ModelSettings, TrainingSettings
+from genoken.core.errors import DataError
 from genoken.data.dataset import TokenDataset
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.encoders.transformer import TransformerEncoder
 from genoken.models.token_network import seeded_token_network
 from genoken.objectives.masked_feature import MaskedFeatureObjective
 from genoken.objectives.masked_value import MaskedValueObjective
+from genoken.objectives.phenotype import PhenotypeObjective
 from genoken.readers._anndata import samples_from_anndata
 from genoken.synthetic import planted_markers
 from genoken.tokenizers.binned import BinnedTokenizer
 from genoken.training.fit import fit
 from genoken.training.masked import EVALUATION, MaskedTask, measured
+from genoken.vocabulary.phenotypes import UNKNOWN_ENTRY, PhenotypeVocabulary
 
 OBJECTIVES = {
     "masked_feature": MaskedFeatureObjective(probability=0.2, weight=2.0),
@@ -65,6 +69,32 @@ def test_the_loss_is_the_weighed_sum_over_expected_targets(cells, task, new_netw
     assert (found.noted, found.count) == (pytest.approx(found.total.item()), 6)
     counted = task.training_batch(cells.take(np.arange(40)), np.arange(40), 0)
     assert task.expected["masked_feature"] == len(counted.targets["masked_feature.places"]) / 40
+
+
+def with_labels(is_labeled: np.ndarray) -> TokenDataset:
+    """Return cells of which some have a value of the only phenotype."""
+    samples = samples_from_anndata(planted_markers(samples=len(is_labeled), features=32, seed=3))
+    tokenizer = BinnedTokenizer(edges=(0.1, 2.0))
+    state = tokenizer.fit(samples)
+    prepared = tokenizer.prepare(samples, np.arange(len(state.feature_ids)), state)
+    sex = PhenotypeVocabulary(("sex",), (("female", "male"),))
+    return TokenDataset(tokenizer, state, prepared, None, sex, np.where(is_labeled, 3, UNKNOWN_ENTRY)[:, None])
+
+
+def targets_counted(part: TokenDataset) -> float:
+    task = MaskedTask({"phenotype": PhenotypeObjective(probability=1.0)}, part.layout, part, num_held_out=1, num_epochs=1, seed=5)
+    return task.expected["phenotype"]
+
+
+def test_targets_are_counted_wherever_they_stand_in_the_file():
+    assert targets_counted(with_labels(np.arange(1200) >= 1193)) == 7 / 1200
+    labels_first = targets_counted(with_labels(np.arange(2000) < 1000))
+    assert labels_first == pytest.approx(0.5, abs=4 * math.sqrt(0.25 / 512))
+
+
+def test_an_objective_without_any_target_is_refused():
+    with pytest.raises(DataError, match="nothing is hidden: the objective 'phenotype' finds no token to ask for in the 30 train"):
+        targets_counted(with_labels(np.zeros(30, dtype=bool)))
 
 
 def test_the_loss_does_not_depend_on_how_samples_are_put_into_batches(cells, task, new_network):

@@ -47,6 +47,13 @@ def study(samples):
     return make
 
 
+def test_balanced_sampling_needs_classes(study):
+    config = resolve_config("", None, {"training.balanced_sampling": True})
+    assert settle_kinds(config, study(y=["a", "b"] * 6)).training.balanced_sampling
+    with pytest.raises(ConfigError, match=r"'training\.balanced_sampling' needs classes, and a regression has none"):
+        settle_kinds(config, study(y=np.linspace(0.1, 1, 12)))
+
+
 def test_the_data_decide_the_objective_and_what_can_be_compared(study):
     number, classes = study(y=np.linspace(0.1, 1, 12)), study(y=["a", "b"] * 6)
     config = resolve_config("", None, {})

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from genoken.core.errors import RunError
 from genoken.core.samples import Samples
+from genoken.workflows.join import join_samples
 from genoken.workflows.seen import KNOWN_SAMPLES, parts_in_pretraining, write_known_samples
 
 GENES = tuple(f"g{column:02d}" for column in range(12))
@@ -26,9 +27,19 @@ def values_of(num_samples, seed=0):
 
 
 def write(folder, values, ids, words, earlier=None):
+    write_samples(folder, samples_of(values, ids), words, earlier)
+
+
+def write_samples(folder, samples, words, earlier=None):
     folder.mkdir(exist_ok=True)
     model = SimpleNamespace(state=SimpleNamespace(feature_ids=GENES), symbols=GENES)
-    write_known_samples(folder, samples_of(values, ids), model, np.array(words), earlier=earlier)
+    write_known_samples(folder, samples, model, np.array(words), earlier=earlier)
+
+
+def two_files(first, second, ids):
+    """Two files in which samples have the same ids, joined."""
+    parts = [samples_of(first, ids), samples_of(second, ids)]
+    return join_samples(parts, ["d1", "d2"], column="file", min_coverage=0.5)
 
 
 @pytest.fixture
@@ -92,3 +103,29 @@ def test_the_order_of_genes_in_the_pretraining_file_does_not_matter(tmp_path):
     mixed = samples_of(values[:, order], "ab", [GENES[column] for column in order])
     write_known_samples(tmp_path, mixed, model, np.array(["train", "test"]), earlier=None)
     assert parts_in_pretraining(tmp_path, samples_of(values, "yz")).tolist() == ["train", "test"]
+
+
+def test_ids_that_collide_in_several_files_are_known_as_they_stand_in_each(tmp_path):
+    values = values_of(6)
+    both = two_files(values[:3], values[3:], "abc")
+    write_samples(tmp_path / "p", both, ["val", "test", "test", "test", "train", "test"])
+    table = pd.read_parquet(tmp_path / "p" / KNOWN_SAMPLES)
+    assert table["sample_id"].tolist() == ["d1:a", "d1:b", "d1:c", "d2:a", "d2:b", "d2:c"]
+    assert table["id_in_file"].tolist() == [*"abcabc"]
+    alone = samples_of(np.log1p(values[:3]), "abc")
+    assert parts_in_pretraining(tmp_path / "p", alone).tolist() == ["val", "train", "test"]
+    again = two_files(np.log1p(values[:3]), np.log1p(values[3:]), "abc")
+    assert parts_in_pretraining(tmp_path / "p", again).tolist() == ["val", "test", "test", "test", "train", "test"]
+
+
+def test_ids_that_collide_now_are_known_as_they_stood_in_the_file(tmp_path):
+    write(tmp_path / "p", values_of(3), "abc", ["val", "train", "test"])
+    both = two_files(np.log1p(values_of(3)), np.log1p(values_of(3, seed=9)), "abc")
+    assert parts_in_pretraining(tmp_path / "p", both).tolist() == ["val", "train", "test"] * 2
+
+
+def test_an_id_that_happens_to_have_a_colon_is_left_alone(tmp_path):
+    samples = samples_of(values_of(2), ["d1:a", "b"])
+    samples.table["file"] = ["d1", "d2"]
+    write_samples(tmp_path / "p", samples, ["train", "test"])
+    assert pd.read_parquet(tmp_path / "p" / KNOWN_SAMPLES)["id_in_file"].tolist() == ["d1:a", "b"]

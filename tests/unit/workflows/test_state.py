@@ -11,8 +11,10 @@ from genoken.core.files import read_json, write_json
 from genoken.workflows import state
 
 
-def begin(folder, *, overwrite=False, files=(), config="a: 1\n"):
-    state.begin_run(folder, config=config, inputs={"data": "x"}, files=list(files), command="genoken train", overwrite=overwrite)
+def begin(folder, *, overwrite=False, files=(), config="a: 1\n", **named):
+    state.begin_run(
+        folder, config=config, inputs={"data": "x"}, files=list(files), command="genoken train", overwrite=overwrite, **named
+    )
 
 
 def names(folder):
@@ -55,6 +57,61 @@ def test_a_run_is_replaced_and_nothing_else(tmp_path):
     assert names(tmp_path / "mine") == ["config.yaml", "state.json"]
     with pytest.raises(RunError, match="a file of this name is in the way"):
         begin(tmp_path / "run" / "config.yaml", overwrite=True)
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A run that has trained, and what is in it."""
+    begin(tmp_path / "run")
+    (tmp_path / "run" / "checkpoints").mkdir()
+    for name in ("checkpoints/step-000000001.safetensors", "fit.json"):
+        (tmp_path / "run" / name).write_text(name, encoding="utf-8")
+    return tmp_path / "run", content(tmp_path / "run")
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_replaced_run_is_put_back_when_the_new_one_fails_before_it_trains(attempts, trained):
+    folder, before = trained
+    for number in range(attempts):  # all but the last one are killed
+        begin(folder, overwrite=True, config=f"b: {number}\n", keep_replaced=True)
+        assert (folder / "config.yaml").read_text(encoding="utf-8") == f"b: {number}\n"
+        (folder / "cache").mkdir()
+    state.discard_unless_trained(folder)
+    assert content(folder) == before
+    assert names(folder) == ["checkpoints", "config.yaml", "fit.json", "state.json"]
+
+
+def test_a_replaced_run_is_put_back_when_the_new_one_cannot_begin(trained, monkeypatch):
+    folder, before = trained
+
+    def full(*arguments, **named):
+        raise RunError("full")
+
+    monkeypatch.setattr(state, "write_text", full)
+    with pytest.raises(RunError, match="full"):
+        begin(folder, overwrite=True, keep_replaced=True)
+    assert content(folder) == before
+
+
+def test_a_replaced_run_is_gone_once_it_is_forgotten(trained):
+    folder, _ = trained
+    begin(folder, overwrite=True, keep_replaced=True)
+    state.forget_replaced(folder)
+    assert names(folder) == ["config.yaml", "state.json"]
+    state.forget_replaced(folder)
+    state.discard_unless_trained(folder)
+    assert not folder.exists()
+
+
+def test_a_new_run_that_keeps_what_it_replaces_is_as_any_other_where_nothing_was(tmp_path):
+    begin(tmp_path / "run", keep_replaced=True)
+    assert names(tmp_path / "run") == ["config.yaml", "state.json"]
+    with pytest.raises(RunError, match="exists and is not empty"):
+        begin(tmp_path / "run", keep_replaced=True)
 
 
 @pytest.mark.parametrize("place", ["cells.h5ad", "deep/cells.h5ad"])

@@ -10,6 +10,7 @@ from genoken.core.components import settings
 from genoken.core.contracts import Split
 from genoken.core.errors import DataError
 from genoken.core.random import generator
+from genoken.data.holdout import give_to_known_groups
 from genoken.data.splits import _assign, _partition, _problem
 
 if TYPE_CHECKING:
@@ -68,19 +69,12 @@ class InheritedSplit(Split):
         problem = _problem.describe(labels, groups, table)
         words = table[PART_COLUMN].to_numpy().astype("<U6")
         if problem.groups is not None:
-            self._give_to_known_groups(problem.groups, words)
+            give_to_known_groups(problem.groups, words)
         self._divide_new(problem, words, seed)
         self._refuse_empty(words)
         _problem.refuse_missing_classes(problem, words, "the split of the pretraining run", "pretrain with more samples held out")
         self._complete_validation(problem, words, seed)
         return words[None]
-
-    @staticmethod
-    def _give_to_known_groups(groups: np.ndarray, words: np.ndarray) -> None:
-        """Give new samples of a group that pretraining knows the group's part, in place."""
-        known, new = words.copy(), words == ""
-        for word in ("test", "val", "train"):  # the last one wins
-            words[new & np.isin(groups, groups[known == word])] = word
 
     def _divide_new(self, problem: _problem.Problem, words: np.ndarray, seed: int) -> None:
         """Divide samples that have no part yet in the usual shares, in place."""

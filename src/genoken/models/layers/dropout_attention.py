@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
+from threading import Barrier
 from typing import Any
 
 import torch
@@ -58,11 +61,15 @@ class _DropoutAttention(torch.autograd.Function):
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, dropout: float, seed: int) -> Tensor:
         """Return the mixed values."""
         scaled, mixed = query * query.shape[2] ** -0.5, torch.empty_like(query)
-        for block in _blocks(query, key, dropout, seed):
-            part = block.heads, block.queries
-            weights = torch.bmm(scaled[part], key[block.heads].transpose(1, 2)).softmax(dim=2)
-            weights.view(-1).index_fill_(0, block.dropped, 0.0)
-            mixed[part] = torch.bmm(weights, value[block.heads])
+
+        def attend(heads: slice) -> None:
+            for block in _blocks(heads, query, key, dropout, seed):
+                part = block.heads, block.queries
+                weights = torch.bmm(scaled[part], key[block.heads].transpose(1, 2)).softmax(dim=2)
+                weights.view(-1).index_fill_(0, block.dropped, 0.0)
+                mixed[part] = torch.bmm(weights, value[block.heads])
+
+        _for_all_heads(attend, query, key)
         ctx.save_for_backward(scaled, key, value)
         ctx.dropout, ctx.seed = dropout, seed
         return mixed.div_(1 - dropout)
@@ -74,28 +81,66 @@ class _DropoutAttention(torch.autograd.Function):
         scaled, key, value = ctx.saved_tensors
         gradient = gradient / (1 - ctx.dropout)
         of_query, of_key, of_value = torch.empty_like(scaled), torch.zeros_like(key), torch.zeros_like(value)
-        for block in _blocks(scaled, key, ctx.dropout, ctx.seed):
-            heads, part = block.heads, (block.heads, block.queries)
-            weights = torch.bmm(scaled[part], key[heads].transpose(1, 2)).softmax(dim=2)
-            of_weights = torch.bmm(gradient[part], value[heads].transpose(1, 2))
-            of_weights.view(-1).index_fill_(0, block.dropped, 0.0)
-            of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, 2, weights.dtype)
-            weights.view(-1).index_fill_(0, block.dropped, 0.0)
-            of_value[heads].baddbmm_(weights.transpose(1, 2), gradient[part])
-            of_key[heads].baddbmm_(of_scores.transpose(1, 2), scaled[part])
-            of_query[part] = torch.bmm(of_scores, key[heads])
+
+        def differentiate(own: slice) -> None:
+            for block in _blocks(own, scaled, key, ctx.dropout, ctx.seed):
+                heads, part = block.heads, (block.heads, block.queries)
+                weights = torch.bmm(scaled[part], key[heads].transpose(1, 2)).softmax(dim=2)
+                of_weights = torch.bmm(gradient[part], value[heads].transpose(1, 2))
+                of_weights.view(-1).index_fill_(0, block.dropped, 0.0)
+                of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, 2, weights.dtype)
+                weights.view(-1).index_fill_(0, block.dropped, 0.0)
+                of_value[heads].baddbmm_(weights.transpose(1, 2), gradient[part])
+                of_key[heads].baddbmm_(of_scores.transpose(1, 2), scaled[part])
+                of_query[part] = torch.bmm(of_scores, key[heads])
+
+        _for_all_heads(differentiate, scaled, key)
         return of_query.mul_(scaled.shape[2] ** -0.5), of_key, of_value, None, None
 
 
-def _blocks(query: Tensor, key: Tensor, dropout: float, seed: int) -> Iterator[_Block]:
-    """Yield whole heads, several where samples are short, or rows of one head; each draws what it drops after those before it."""
-    num_heads, num_queries, num_keys = len(query), query.shape[1], key.shape[1]
-    rng = generator(seed, "attention_dropout")
-    at_once = max(1, BLOCK // (num_queries * num_keys))
-    rows = min(num_queries, max(1, BLOCK // num_keys))
-    for head in range(0, num_heads, at_once):
-        heads = slice(head, min(head + at_once, num_heads))
-        for row in range(0, num_queries, rows):
-            queries = slice(row, min(row + rows, num_queries))
-            count = (heads.stop - heads.start) * (queries.stop - queries.start) * num_keys
-            yield _Block(heads, queries, torch.from_numpy(dropped_places(rng, count, dropout)))
+def _for_all_heads(work: Callable[[slice], None], query: Tensor, key: Tensor) -> None:
+    """Do the work for all heads, several at once where samples are short; each of PyTorch's threads takes whole heads.
+
+    A block is too small to be shared: threads that meet after each of its products would wait more than they work.
+    """
+    num_heads, at_once = len(query), max(1, BLOCK // (query.shape[1] * key.shape[1]))
+    parts = [slice(head, min(head + at_once, num_heads)) for head in range(0, num_heads, at_once)]
+    num_threads = min(torch.get_num_threads(), len(parts))
+    if num_threads == 1:
+        for part in parts:
+            work(part)
+        return
+    grad_enabled = torch.is_grad_enabled()
+
+    def in_thread(part: slice) -> None:
+        with torch.set_grad_enabled(grad_enabled):
+            work(part)
+
+    list(_pool(num_threads).map(in_thread, parts))
+
+
+@cache
+def _pool(num_threads: int) -> ThreadPoolExecutor:
+    """Return threads in each of which PyTorch computes alone; the number of threads elsewhere stays."""
+    before = torch.get_num_threads()
+    are_here = Barrier(num_threads)
+
+    def begin(_: int) -> None:
+        torch.set_num_threads(1)
+        are_here.wait()
+
+    pool = ThreadPoolExecutor(num_threads, thread_name_prefix="attention")
+    list(pool.map(begin, range(num_threads)))
+    torch.set_num_threads(before)  # the number for threads to come is the process's own
+    return pool
+
+
+def _blocks(heads: slice, query: Tensor, key: Tensor, dropout: float, seed: int) -> Iterator[_Block]:
+    """Yield whole heads, or rows of one head; what is dropped follows from the seed and the first head alone."""
+    num_queries, num_keys = query.shape[1], key.shape[1]
+    rng = generator(seed, "attention_dropout", heads.start)
+    rows = num_queries if heads.stop - heads.start > 1 else min(num_queries, max(1, BLOCK // num_keys))
+    for row in range(0, num_queries, rows):
+        queries = slice(row, min(row + rows, num_queries))
+        count = (heads.stop - heads.start) * (queries.stop - queries.start) * num_keys
+        yield _Block(heads, queries, torch.from_numpy(dropped_places(rng, count, dropout)))

@@ -18,8 +18,10 @@ def plain(query, key, value, dropout, seed, blocks):
     """The formula as it stands, with all weights at once; ``blocks`` are the numbers of weights that are drawn for one by one."""
     weights = (query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5).softmax(dim=-1)
     assert sum(blocks) == weights.numel()
-    rng, kept = generator(seed, "attention_dropout"), torch.ones(weights.numel(), dtype=weights.dtype)
+    per_head, kept = weights[0, 0].numel(), torch.ones(weights.numel(), dtype=weights.dtype)
     for end, count in zip(np.cumsum(blocks), blocks, strict=True):
+        if (end - count) % per_head == 0:
+            rng = generator(seed, "attention_dropout", int(end - count) // per_head)
         kept[end - count + torch.from_numpy(dropped_places(rng, count, dropout))] = 0
     assert 0 < kept.mean() < 1
     return (kept.view_as(weights) * weights / (1 - dropout)) @ value
@@ -87,3 +89,19 @@ def test_autocast_computes_in_float32_and_returns_gradients_of_the_inputs_own_ty
     assert output.dtype == torch.float32
     torch.testing.assert_close(output, plain(query.float(), key.float(), value.float(), 0.3, seed, [294]))
     assert query.grad.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("block", [20, 100])
+def test_threads_change_nothing(monkeypatch, block):
+    monkeypatch.setattr(dropout_attention, "BLOCK", block)
+    before, results = torch.get_num_threads(), []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        parts = drawn()
+        torch.manual_seed(7)
+        results.append(with_gradients(lambda *p: attend_with_dropout(*p, 0.3), parts, torch.ones_like(parts[0])))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    for output, gradients in results[1:]:
+        assert torch.equal(output, results[0][0])
+        assert all(torch.equal(*pair) for pair in zip(gradients, results[0][1], strict=True))

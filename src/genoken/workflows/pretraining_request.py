@@ -1,0 +1,149 @@
+"""What a pretraining is asked for: defaults, a preset, a file and single settings as one configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from genoken.core.components import component_to_dict, kind_of
+from genoken.core.config import PretrainConfig, build, component_from_dict, merge, override, read_yaml
+from genoken.core.errors import ConfigError, DataError, suggestion
+from genoken.core.samples import Samples
+from genoken.vocabulary.phenotypes import PhenotypeVocabulary
+from genoken.workflows.assemble import preset_content
+from genoken.workflows.pretrained import objectives_of
+from genoken.workflows.start import PretrainedStart
+
+_POOLING = {"model": {"pooling": "mean"}}
+"""No masked objective asks anything of the CLS token: the mean over all tokens stands for a sample, here and in fine-tuning."""
+
+
+def resolve_pretraining(
+    preset: str, config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any], start: PretrainedStart | None = None
+) -> PretrainConfig:
+    """Lay defaults, what an earlier run says, a preset, a configuration and single settings over each other, in this order.
+
+    Objectives among the settings keep the options that the preset or the configuration has for their kinds.
+
+    Raises
+    ------
+    ConfigError
+        When the preset does not exist, any name or value is wrong, or one contradicts the earlier run.
+    """
+    content, where = preset_content(preset, pretraining=True)
+    content = merge(_POOLING if start is None else start.settings_to_go_on(), content)
+    if config is not None:
+        if not isinstance(config, Mapping):
+            where = str(config)
+        content = merge(content, config if isinstance(config, Mapping) else read_yaml(Path(config)))
+    if isinstance(settings.get("objectives"), (list, tuple)):
+        in_force = content.get("objectives")
+        kept = in_force if isinstance(in_force, (list, tuple)) else ()
+        settings = {**settings, "objectives": _merged_by_kind(kept, settings["objectives"])}
+    found: PretrainConfig = build(PretrainConfig, override(content, settings), where=where)
+    kinds = list(objectives_of(found))
+    if len(kinds) != len(found.objectives):
+        raise ConfigError("an objective is named twice", where=where, remedy="name each once, with its weight")
+    if found.training.balanced_sampling:
+        raise ConfigError(
+            "'training.balanced_sampling' needs classes, and pretraining has none", where=where, remedy="leave it out"
+        )
+    if start is not None:
+        start.refuse_contradictions(found)
+    return found
+
+
+def _merged_by_kind(in_force: list[Any] | tuple[Any, ...], chosen: list[Any] | tuple[Any, ...]) -> list[Any]:
+    """Return the chosen objectives, each laid over the one of its kind that is in force."""
+    options = {found.get("kind"): found for found in map(_options, in_force)}
+    return [
+        objective if dataclasses.is_dataclass(objective) else options.get(_options(objective).get("kind"), {}) | _options(objective)
+        for objective in chosen
+    ]
+
+
+def _options(objective: Any) -> dict[str, Any]:
+    if isinstance(objective, str):
+        return {"kind": objective}
+    if dataclasses.is_dataclass(objective):
+        return component_to_dict(objective)
+    return dict(objective) if isinstance(objective, Mapping) else {}
+
+
+def with_mapped_phenotypes(config: PretrainConfig) -> PretrainConfig:
+    """Return the configuration with the columns of its phenotype map, if it has one, as its phenotypes.
+
+    Raises
+    ------
+    ConfigError
+        When other columns are named as well.
+    DataError
+        When the map cannot be read.
+    """
+    data = config.data
+    if not data.phenotype_map:
+        return config
+    columns = PhenotypeVocabulary.read(Path(data.phenotype_map)).columns
+    if data.phenotypes and sorted(data.phenotypes) != list(columns):
+        raise ConfigError(
+            f"the phenotypes are {', '.join(sorted(data.phenotypes))}, but the phenotype map has {', '.join(columns)}",
+            where=data.phenotype_map,
+            remedy="name the same columns, or leave --phenotypes out",
+        )
+    return replace(config, data=replace(data, phenotypes=columns))
+
+
+def with_objectives(config: PretrainConfig, mask_probability: float | None = None) -> PretrainConfig:
+    """Return the configuration with what is hidden: its objectives, or those that its tokens call for if it names none.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    mask_probability
+        Share of the features' tokens to hide, for every objective that hides features; ``None``: as they are.
+
+    Raises
+    ------
+    ConfigError
+        When the share is none, or no objective hides features.
+    """
+    objectives = config.objectives
+    if not objectives:
+        tokenizer: Any = config.tokenizer
+        has_no_value = kind_of(tokenizer) == "rank" and tokenizer.order == "rank_order"
+        kind = "masked_feature" if has_no_value else "masked_value"
+        chosen = [kind, *(["phenotype"] if config.data.phenotypes else [])]
+        objectives = tuple(component_from_dict("objectives", name) for name in chosen)
+    if mask_probability is not None:
+        if not any(objective.segment == "features" for objective in objectives):
+            raise ConfigError(
+                "a share of the features to hide needs an objective that hides features",
+                where="--mask-probability",
+                remedy="add --objective masked_feature or masked_value",
+            )
+        change = {"probability": mask_probability}
+        objectives = tuple(
+            component_from_dict("objectives", component_to_dict(objective) | change, where="--mask-probability", path="objectives")
+            if objective.segment == "features"
+            else objective
+            for objective in objectives
+        )
+    return replace(config, objectives=objectives)
+
+
+def check_phenotypes(config: PretrainConfig, samples: Samples) -> None:
+    """Refuse phenotypes that no file has.
+
+    Raises
+    ------
+    DataError
+        With the nearest column.
+    """
+    missing = [name for name in config.data.phenotypes if name not in samples.table]
+    if missing:
+        near = suggestion(missing[0], [str(name) for name in samples.table], "columns")
+        raise DataError(f"no file has the phenotype '{missing[0]}' in obs", where=samples.origin, remedy=near)

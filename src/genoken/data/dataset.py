@@ -76,10 +76,10 @@ class TokenDataset(Dataset[Batch]):
         return layout if self.phenotypes is None else extend_layout(layout, self.phenotypes, end=True)
 
     def take(self, rows: np.ndarray) -> TokenDataset:
-        """Return the samples of these rows."""
+        """Return the samples of these rows (integer positions); rows that follow each other share the values' memory."""
         return replace(
             self,
-            prepared=self.prepared[rows],
+            prepared=_rows_of(self.prepared, rows),
             labels=None if self.labels is None else self.labels[rows],
             phenotype_codes=None if self.phenotype_codes is None else self.phenotype_codes[rows],
             counts=None if self.counts is None else self.counts[rows],
@@ -107,6 +107,17 @@ class TokenDataset(Dataset[Batch]):
         visible = visible_tokens(offsets, np.asarray(rows), token_dropout, seed, epoch)
         lengths = np.diff(np.searchsorted(visible, offsets))
         return replace(batch, visible=torch.from_numpy(visible), visible_lengths=tuple(lengths.tolist()))
+
+
+def _rows_of(prepared: sp.csr_matrix | StoredRows, rows: np.ndarray) -> sp.csr_matrix | StoredRows:
+    """Return rows of a matrix; SciPy copies all of them, which is only needed where they do not follow each other."""
+    first = int(rows[0]) if len(rows) else -1
+    stop = first + len(rows)
+    if isinstance(prepared, StoredRows) or first < 0 or not np.array_equal(rows, np.arange(first, stop)):
+        return prepared[rows]
+    begin, end = prepared.indptr[[first, stop]]
+    arrays = prepared.data[begin:end], prepared.indices[begin:end], prepared.indptr[first : stop + 1] - begin
+    return sp.csr_matrix(arrays, shape=(len(rows), prepared.shape[1]))
 
 
 def collate(items: Sequence[Batch]) -> Batch:

@@ -65,6 +65,19 @@ def test_without_dropout_everything_is_visible():
     assert batch.lengths == (1, 5)
 
 
+@pytest.mark.parametrize(
+    ("rows", "shares_memory"), [([0, 1, 2, 3], True), ([2, 3], True), ([2], True), ([1, 0], False), ([0, 2], False), ([], False)]
+)
+def test_rows_that_follow_each_other_are_taken_without_a_copy(rows, shares_memory):
+    dataset = dataset_of(ContinuousTokenizer(hvgs=0), labels=np.arange(4.0))
+    taken = dataset.take(np.array(rows, dtype=np.int64))
+    np.testing.assert_array_equal(taken.values.toarray(), DENSE[rows])
+    assert taken.labels.tolist() == rows
+    for name in ("data", "indices"):
+        assert np.shares_memory(getattr(taken.values, name), getattr(dataset.values, name)) == shares_memory
+    assert taken.values.indptr.dtype == dataset.values.indptr.dtype
+
+
 @pytest.mark.parametrize("tokens", ["expressed", "all"])
 def test_batches_of_values_on_disk_are_those_in_memory(tokens, tmp_path):
     in_memory = dataset_of(ContinuousTokenizer(hvgs=0, tokens=tokens))

@@ -216,7 +216,7 @@ def _pretrained(job: _Job) -> tuple[PretrainedRun, TrainingError | None]:
     pretraining_results.write_split(job.folder, job.samples, job.division.words, job.config.data.group)
     earlier = None if job.start is None else job.start.folder
     write_known_samples(job.folder, job.samples, prepared.model, job.division.words, earlier=earlier)
-    fitted = _fit(job, prepared)
+    fitted, task = _fit(job, prepared)
     write_pretrained(job.folder, prepared.model)
     run = pretraining_results.write_results(
         job.folder,
@@ -225,7 +225,7 @@ def _pretrained(job: _Job) -> tuple[PretrainedRun, TrainingError | None]:
         prepared.rows,
         job.division.source,
         fitted,
-        task=_task(job, prepared),
+        task=task,
         show=job.show,
     )
     return run, fitted.failure
@@ -271,8 +271,7 @@ def _start(
     return replace(start, gaussian=gaussian_start(config, dataset, train, units) if config.model.linear_path else None)
 
 
-def _task(job: _Job, prepared: _Prepared) -> MaskedTask:
-    train = prepared.part("train")
+def _task(job: _Job, prepared: _Prepared, train: TokenDataset) -> MaskedTask:
     return MaskedTask(
         objectives_of(job.config),
         prepared.dataset.layout,
@@ -284,15 +283,17 @@ def _task(job: _Job, prepared: _Prepared) -> MaskedTask:
     )
 
 
-def _fit(job: _Job, prepared: _Prepared) -> Fit[TokenNetwork]:
-    train, task = prepared.part("train"), _task(job, prepared)
-    for part in ("train", "val", "test"):
-        _refuse_without_targets(task, prepared.part(part), part, job.samples.origin)
+def _fit(job: _Job, prepared: _Prepared) -> tuple[Fit[TokenNetwork], MaskedTask]:
+    """Train; return what that gave, and the objectives with their masks. The copy of the train part ends here."""
+    train = prepared.part("train")
+    task = _task(job, prepared, train)
+    for name in ("train", "val", "test"):
+        _refuse_without_targets(task, train if name == "train" else prepared.part(name), name, job.samples.origin)
     probe = prepared.rows["train"][_probe(len(prepared.rows["train"]), len(prepared.rows["val"]), job.config.training.seed)]
     val = prepared.dataset.take(np.concatenate([prepared.rows["val"], probe]))
     forget_replaced(job.folder)
     with job.show.bar("Pretraining", total=task.num_epochs) as bar:
-        return fit(
+        fitted = fit(
             prepared.model.network,
             train,
             val,
@@ -301,6 +302,7 @@ def _fit(job: _Job, prepared: _Prepared) -> Fit[TokenNetwork]:
             folder=job.folder,
             on_epoch=lambda row: bar.to(row["epoch"] + 1, pretraining_results.epoch_note(row)),
         )
+    return fitted, task
 
 
 def _refuse_without_targets(task: MaskedTask, part: TokenDataset, name: str, where: str) -> None:

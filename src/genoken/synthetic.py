@@ -163,10 +163,10 @@ def planted_trajectory(
     AnnData
         Counts in ``X`` (CSR, float32). ``obs``: ``time`` (0 to ``steps`` - 1), ``pseudotime`` in [0, 1), which orders cells
         by time and says nothing within a step, ``lineage``, ``cell_type`` (a stage, and the lineage once they have parted) and
-        ``donor_id``. ``var``: ``switch_time`` (the first step of the new state, for triggers the one at which they are
-        raised; NaN for most), ``direction`` (``up``, ``down``, ``trigger`` or empty) and ``lineage`` (``all``, the only one in which
-        it is switched, or empty). ``obsp["next_cell_ids"]``: up to ``MOST_SUCCESSORS`` cells of the next step, of the same lineage
-        and donor, with weight 1.
+        ``donor_id``. ``var``: ``switch_time`` (the first step of the new state, for triggers the one at which they are raised; NaN
+        for most), ``direction`` (``up``, ``down``, ``trigger`` or empty) and ``lineage`` in which it is switched (``all``, the only
+        one, or empty). ``obsp["next_cell_ids"]``: up to ``MOST_SUCCESSORS`` cells of the next step, of the same lineage and donor,
+        with weight 1.
 
     Raises
     ------

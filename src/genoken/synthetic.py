@@ -23,6 +23,14 @@ PROGRAM_STRENGTH = 0.8
 """Log fold change of a program's features between neutral and on (or off)."""
 DISPERSION = 4.0
 """Shape of the negative binomial: its variance is mean + mean² / DISPERSION."""
+SWITCHES_PER_STEP = 6
+"""Features that are switched at each time step of a trajectory (of each lineage, once they have parted), half of them up."""
+TRIGGERS_PER_STEP = 2
+"""Features that are raised during the one step before a time step's switches, and at no other time."""
+MOST_SUCCESSORS = 5
+"""Successors of a cell; fewer where its donor has fewer cells of the next time step and the same lineage."""
+STAGES = 3
+"""Cell types that follow each other along a lineage."""
 
 
 def planted_markers(
@@ -102,6 +110,146 @@ def planted_markers(
     for name, values in roles.items():
         adata.var[name] = values
     return adata
+
+
+def planted_trajectory(
+    samples: int = 1200,
+    features: int = 200,
+    steps: int = 8,
+    lineages: int = 1,
+    donors: int = 10,
+    depth: int = 2000,
+    seed: int = 0,
+    *,
+    signal: float = 1.5,
+    donor_effect: float = 0.2,
+) -> AnnData:
+    r"""Draw count data of cells along a trajectory on which it is known which feature is switched when, and who follows whom.
+
+    Counts are drawn as in :func:`planted_markers`, with
+
+    .. math:: \eta_{ij} = b_j + g_{u(i) j} + s \, x_j(t_i, l_i)
+
+    where :math:`x_j \in \{0, 1\}` is the state of the feature at time :math:`t` in lineage :math:`l`. At each step but the first,
+    ``SWITCHES_PER_STEP`` features are switched, half of them up (0 before, 1 from then on) and half of them down. One step before,
+    and at that time alone, ``TRIGGERS_PER_STEP`` features are raised. So what a cell's successor expresses cannot be read from the
+    same features of the cell, only from its triggers, and the successors of a step differ from its predecessors. Lineages are the
+    same until half of the steps are over; from then on each has switches of its own. Their first triggers, one step before, are
+    all that tells then which lineage a cell belongs to.
+
+    Parameters
+    ----------
+    samples
+        Number of cells, spread evenly over steps, lineages and donors.
+    features
+        Number of features; must hold all planted ones.
+    steps
+        Number of time steps, at least 2.
+    lineages
+        Number of branches.
+    donors
+        Number of donors; successors are of the same donor, so that whole donors can be held out.
+    depth
+        Expected total count of a cell.
+    seed
+        Everything is a function of it.
+    signal
+        Log fold change of a switch; 0 plants nothing.
+    donor_effect
+        Standard deviation of the donors' effects on the log mean.
+
+    Returns
+    -------
+    AnnData
+        Counts in ``X`` (CSR, float32). ``obs``: ``time`` (0 to ``steps`` - 1), ``pseudotime`` in [0, 1), which orders cells
+        by time and says nothing within a step, ``lineage``, ``cell_type`` (a stage, and the lineage once they have parted) and
+        ``donor_id``. ``var``: ``switch_time`` (the first step of the new state, for triggers the one at which they are raised; NaN
+        for most), ``direction`` (``up``, ``down``, ``trigger`` or empty) and ``lineage`` in which it is switched (``all``, the only
+        one, or empty). ``obsp["next_cell_ids"]``: up to ``MOST_SUCCESSORS`` cells of the next step, of the same lineage and donor,
+        with weight 1.
+
+    Raises
+    ------
+    DataError
+        When the planted features do not fit into ``features``, or there are fewer than 2 steps.
+    """
+    from anndata import AnnData
+
+    order = generator(seed, "synthetic", "trajectory").permutation(samples)
+    time, lineage, donor = order % steps, (order // steps) % lineages, (order // (steps * lineages)) % donors
+    switches = _switch_table(features, steps, lineages, seed)
+    state = _switch_states(switches, time, np.array([f"lineage_{code}" for code in lineage], dtype=object))
+    is_planted = switches["direction"] != ""
+    levels = np.where(is_planted, 0.0, generator(seed, "synthetic", "levels").standard_normal(features))
+    effects = donor_effect * generator(seed, "synthetic", "donors").standard_normal((donors, features))
+    counts = _draw_counts(levels + effects[donor] + signal * state, depth, seed)
+    adata = AnnData(sp.csr_matrix(counts.astype(np.float32)))
+    adata.obs_names = [f"CELL{row:05d}" for row in range(1, samples + 1)]
+    adata.var_names = [f"GENE{column:04d}" for column in range(1, features + 1)]
+    adata.obs["time"] = time
+    adata.obs["pseudotime"] = (time + generator(seed, "synthetic", "pseudotime").random(samples)) / steps
+    adata.obs["lineage"] = [f"lineage_{code}" for code in lineage]
+    has_parted = (time >= _parting(steps)) & (lineages > 1)
+    stages = zip(time * STAGES // steps, lineage, has_parted, strict=True)
+    adata.obs["cell_type"] = [f"stage_{stage}" + (f"_lineage_{code}" if parted else "") for stage, code, parted in stages]
+    adata.obs["donor_id"] = [f"donor_{code:02d}" for code in donor]
+    for name, values in switches.items():
+        adata.var[name] = values
+    adata.obsp["next_cell_ids"] = _next_cells(time, lineage, donor, seed)
+    return adata
+
+
+def _parting(steps: int) -> int:
+    """Return the first time step at which lineages have switches of their own."""
+    return (steps + 1) // 2
+
+
+def _switch_table(features: int, steps: int, lineages: int, seed: int) -> dict[str, np.ndarray]:
+    """Return ``switch_time``, ``direction`` and ``lineage`` of each feature."""
+    if steps < 2:
+        raise DataError(f"a trajectory of {steps} steps has no next step", remedy="ask for at least 2 steps")
+    events = [
+        (time, name)
+        for time in range(1, steps)
+        for name in (["all"] if time < _parting(steps) or lineages == 1 else [f"lineage_{code}" for code in range(lineages)])
+    ]
+    size = SWITCHES_PER_STEP + TRIGGERS_PER_STEP
+    num_planted = size * len(events)
+    if num_planted > features:
+        raise DataError(
+            f"{num_planted} planted features do not fit into {features}", remedy=f"ask for at least {num_planted} features"
+        )
+    chosen = generator(seed, "synthetic", "switches").permutation(features)[:num_planted].reshape(len(events), size)
+    switch_time = np.full(features, np.nan)
+    direction, lineage = np.full(features, "", dtype=object), np.full(features, "", dtype=object)
+    for (time, name), own in zip(events, chosen, strict=True):
+        up, down, triggers = np.split(own, [SWITCHES_PER_STEP // 2, SWITCHES_PER_STEP])
+        switch_time[own], lineage[own] = time, name
+        switch_time[triggers] = time - 1
+        direction[up], direction[down], direction[triggers] = "up", "down", "trigger"
+    return {"switch_time": switch_time, "direction": direction, "lineage": lineage}
+
+
+def _switch_states(switches: dict[str, np.ndarray], time: np.ndarray, lineage: np.ndarray) -> np.ndarray:
+    """Return whether each feature is raised in each cell, bool (samples, features)."""
+    since = time[:, None] - switches["switch_time"]  # NaN, for which all comparisons are false, without a switch
+    applies = (switches["lineage"] == "all") | (switches["lineage"] == lineage[:, None])
+    direction = switches["direction"]
+    raised = ((direction == "up") & (since >= 0)) | ((direction == "trigger") & (since == 0))
+    lowered = (direction == "down") & (since >= 0)
+    return np.where(direction == "down", ~(lowered & applies), raised & applies)
+
+
+def _next_cells(time: np.ndarray, lineage: np.ndarray, donor: np.ndarray, seed: int) -> sp.csr_matrix:
+    draws = generator(seed, "synthetic", "successors")
+    starts, ends = [], []
+    for row in range(len(time)):
+        later = np.flatnonzero((time == time[row] + 1) & (lineage == lineage[row]) & (donor == donor[row]))
+        found = np.sort(draws.permutation(later)[:MOST_SUCCESSORS])
+        starts.append(np.full(len(found), row))
+        ends.append(found)
+    rows, columns = np.concatenate(starts), np.concatenate(ends)
+    return sp.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(len(time), len(time)))
 
 
 def _sample_codes(samples: int, classes: int, groups: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genoken.core.layout import AttentionPattern
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -59,6 +61,11 @@ class Batch:
         int64 indices of the tokens that the encoder sees, ascending; ``None`` for all of them.
     visible_lengths
         Visible tokens of each sample; empty when ``visible`` is ``None``.
+    context_lengths
+        Where samples are followed by their successors: tokens of each sample itself, CLS included. The next token is the separator,
+        and all behind it are the successor's. The encoder sees all of a context. Empty where there are no successors.
+    pattern
+        Which of a sample's tokens see which.
     """
 
     channels: Mapping[str, Tensor]
@@ -68,6 +75,8 @@ class Batch:
     targets: Mapping[str, Tensor] = field(default_factory=dict)
     visible: Tensor | None = None
     visible_lengths: tuple[int, ...] = ()
+    context_lengths: tuple[int, ...] = ()
+    pattern: AttentionPattern = "full"
 
     @property
     def num_samples(self) -> int:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 ChannelKind = Literal["category", "scalar", "lookup"]
-ChannelRole = Literal["identity", "value", "phenotype"]
+ChannelRole = Literal["identity", "value", "phenotype", "segment"]
+AttentionPattern = Literal["full", "next_cell_strict", "next_cell_self"]
+"""Which tokens see which, see :class:`genoken.models.layers.packing.Packing`."""
 
 CLS_ID = 0
 """Identity of the token whose final state stands for the whole sample."""
@@ -37,7 +39,8 @@ class Channel:
         ``category``: an integer in ``[0, size)``; ``scalar``: a real number; ``lookup``: an index into a fixed table.
     role
         What the number means to the model: the feature's ``identity``, its ``value`` (hidden where it is NaN, which no data hold,
-        or ``MASK_CATEGORY``), or the value of a ``phenotype``.
+        or ``MASK_CATEGORY``), the value of a ``phenotype``, or which ``segment`` the token belongs to: ``NO_CATEGORY`` in a sample
+        itself and ``FIRST_CATEGORY`` in the successor behind it. A batch of samples without successors may lack that channel.
     size
         Number of entries that a category channel can have, specials, ``NO_CATEGORY`` and ``MASK_CATEGORY`` included; 0 for scalars.
     """

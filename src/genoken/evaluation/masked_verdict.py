@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from genoken.core.random import generator
-from genoken.evaluation.bootstrap import LEAST_GROUPS, draw_weights, percentile_interval
+from genoken.evaluation._unit_draws import UnitDraws, drawn_interval
+from genoken.evaluation.bootstrap import LEAST_GROUPS, percentile_interval
 
 MODEL = "model"
 LINEAR_PATH = "linear_path_alone"
@@ -28,8 +28,20 @@ _FLOOR_WORDS = {
     "train_mean": "each feature's train mean",
     "ridge": "ridge regression",
     "linear": "logistic regression",
+    "copy_current": "the current cell itself",
+    "denoised_current": "the denoised current cell",
+    "mean_successor": "the mean successor",
+    "type_mean_successor": "the mean successor of the cell's type",
+    "knn_mean_successor": "the mean successor of similar cells",
+    "ridge_successor": "ridge regression from current to next cells",
 }
-_OBJECTIVE_WORDS = {"masked_feature": "Masked features", "masked_value": "Masked values", "phenotype": "Masked phenotypes"}
+_OBJECTIVE_WORDS = {
+    "masked_feature": "Masked features",
+    "masked_value": "Masked values",
+    "phenotype": "Masked phenotypes",
+    "next_cell": "Next cells",
+    "next_value": "Values of next cells",
+}
 
 
 def floor_words(name: str) -> str:
@@ -91,7 +103,7 @@ def summarize(  # noqa: PLR0913 - an objective and all that it is held against
         them; ``notes``; ``verdict``, some sentences, one of which is ``memorization`` (may be empty).
     """
     units = np.asarray(rows) if groups is None else np.asarray(groups).astype(str)[rows]
-    resampled = _Resampled(units, "samples" if groups is None else "groups", seed, draws)
+    resampled = UnitDraws(units, "samples" if groups is None else "groups", seed, draws)
     predictors = {MODEL: measured, **floors, **({LINEAR_PATH: linear_path} if linear_path else {})}
     metric = "cross_entropy" if "cross_entropy" in measured else "squared_error"
     draws_of: dict[str, np.ndarray | None] = {}
@@ -101,7 +113,7 @@ def summarize(  # noqa: PLR0913 - an objective and all that it is held against
         scores[name] = {}
         for measure in (measure for measure in _MEANS if measure in found):
             value, drawn = resampled.mean(found[measure])
-            scores[name] |= {measure: value, f"{measure}_interval": _interval(drawn)}
+            scores[name] |= {measure: value, f"{measure}_interval": drawn_interval(drawn)}
             if measure == metric:
                 draws_of[name] = drawn
         if "squared_error" in found and "value" in measured:
@@ -170,51 +182,7 @@ def memorization_in_training(train_loss: float, held_out_loss: float, *, best_ep
     )
 
 
-class _Resampled:
-    """Means over targets, with the targets of a unit drawn together."""
-
-    def __init__(self, units: np.ndarray, unit: str, seed: int, draws: int) -> None:
-        self._unit_of = np.unique(units, return_inverse=True)[1]
-        self.unit, self.draws = unit, draws
-        self.num_units = int(self._unit_of.max()) + 1 if len(units) else 0
-        enough = self.num_units >= LEAST_GROUPS
-        self._weights = draw_weights(self.num_units, draws, generator(seed, "bootstrap")) if enough else None
-
-    def sums(self, values: np.ndarray) -> tuple[float, np.ndarray | None]:
-        """Return the sum over all targets, and over those of each draw (draws,)."""
-        of_units = np.bincount(self._unit_of, weights=np.asarray(values, dtype=np.float64), minlength=self.num_units)
-        return float(of_units.sum()), None if self._weights is None else self._weights @ of_units
-
-    def mean(self, values: np.ndarray) -> tuple[float | None, np.ndarray | None]:
-        """Return the mean over all targets, and over those of each draw."""
-        total, drawn = self.sums(values)
-        _, counts = self.sums(np.ones(len(values)))
-        if not len(values):
-            return None, None
-        return total / len(values), None if drawn is None or counts is None else drawn / counts
-
-    def correlation(self, one: np.ndarray, other: np.ndarray) -> tuple[float | None, np.ndarray | None]:
-        """Return Pearson's correlation over all targets, and over those of each draw."""
-        # centered first, lest the sums of squares cancel
-        one, other = one - one.mean(), other - other.mean()
-        parts = [self.mean(product) for product in (one, other, one * other, one**2, other**2)]
-        value = _pearson(*(np.asarray(whole, dtype=np.float64) for whole, _ in parts))
-        drawn = None if self._weights is None else _pearson(*(np.asarray(draw) for _, draw in parts))
-        return None if np.isnan(value) else float(value), drawn
-
-
-def _pearson(one: np.ndarray, other: np.ndarray, product: np.ndarray, square: np.ndarray, other_square: np.ndarray) -> np.ndarray:
-    """Return the correlation from means of values, products and squares; NaN where one of the two is constant."""
-    variances = (square - one**2) * (other_square - other**2)
-    is_constant = variances <= 1e-12 * square * other_square
-    return np.where(is_constant, np.nan, (product - one * other) / np.sqrt(np.where(is_constant, 1.0, variances)))
-
-
-def _interval(drawn: np.ndarray | None) -> list[float] | None:
-    return None if drawn is None else percentile_interval(drawn)
-
-
-def _correlations(resampled: _Resampled, value: np.ndarray, prediction: np.ndarray, center: np.ndarray | None) -> dict[str, Any]:
+def _correlations(resampled: UnitDraws, value: np.ndarray, prediction: np.ndarray, center: np.ndarray | None) -> dict[str, Any]:
     """Return the correlation of true and predicted values, and that of what is left of both without the feature's train mean."""
     value, prediction = np.asarray(value, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
     found = {"correlation": (value, prediction)}
@@ -223,7 +191,7 @@ def _correlations(resampled: _Resampled, value: np.ndarray, prediction: np.ndarr
     result: dict[str, Any] = {}
     for name, pair in found.items():
         whole, drawn = resampled.correlation(*pair) if len(value) else (None, None)
-        result |= {name: whole, f"{name}_interval": _interval(drawn)}
+        result |= {name: whole, f"{name}_interval": drawn_interval(drawn)}
     return result
 
 
@@ -251,7 +219,7 @@ def _difference(
     draws_of: Mapping[str, np.ndarray | None],
     best: str,
     metric: str,
-    resampled: _Resampled,
+    resampled: UnitDraws,
 ) -> dict[str, Any]:
     own, other = draws_of[MODEL], draws_of[best]
     return {
@@ -264,7 +232,7 @@ def _difference(
 
 
 def _sentence(
-    scores: Mapping[str, Mapping[str, Any]], difference: Mapping[str, Any] | None, resampled: _Resampled, metric: str
+    scores: Mapping[str, Mapping[str, Any]], difference: Mapping[str, Any] | None, resampled: UnitDraws, metric: str
 ) -> str:
     """Return one plain sentence; lower is better in both metrics, and a win is called when the whole interval is below zero."""
     word = _METRIC_WORDS[metric]

@@ -1,0 +1,243 @@
+"""A model of next cells against what is known without one, and whether it learned the direction of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from genoken.evaluation._unit_draws import UnitDraws, drawn_interval
+from genoken.evaluation.bootstrap import LEAST_GROUPS
+from genoken.evaluation.masked_verdict import MODEL, floor_words
+from genoken.evaluation.next_cell_floors import DENOISED
+from genoken.evaluation.next_cell_scores import CellScores
+
+Unit = Literal["groups", "blocks"]
+
+_MEASURES = ("squared_error", "correlation", "centered_correlation", "change_correlation")
+_METRIC_WORDS = {"squared_error": "mean squared error", "cross_entropy": "cross-entropy"}
+
+
+@dataclass(frozen=True)
+class TimeControls:
+    """Losses at the same targets of the model and of the same model trained on other successors.
+
+    Parameters
+    ----------
+    metric
+        Which loss it is.
+    true, reversed_, shuffled
+        (targets,): loss of the model trained on true successors, on predecessors in their place, and on successors that were
+        shuffled among the cells of a type; the last is ``None`` where it was not trained.
+    units
+        (targets,): group or block of each target's cell.
+    unit
+        What these are.
+    """
+
+    metric: Literal["squared_error", "cross_entropy"]
+    true: np.ndarray
+    reversed_: np.ndarray
+    shuffled: np.ndarray | None
+    units: np.ndarray
+    unit: Unit
+
+
+def summarize_profiles(
+    scores: Mapping[str, CellScores],
+    units: np.ndarray,
+    *,
+    unit: Unit,
+    seed: int,
+    notes: Sequence[str] = (),
+    draws: int = 1000,
+) -> dict[str, Any]:
+    """Return the scores of predicted profiles of a model and of its floors, all over the same cells.
+
+    ``skill`` is one minus the mean squared error over that of the denoised current cell: 0 for what knows nothing but the present,
+    1 for a perfect prediction. The strongest floor is chosen on the test cells themselves, which favors the floors. Intervals
+    resample whole groups or blocks and are paired.
+
+    Parameters
+    ----------
+    scores
+        Predictor to measure to one value per cell, as :func:`genoken.evaluation.next_cell_scores.score_part` returns; ``model`` and
+        ``denoised_current`` are among the predictors.
+    units
+        Group or block of each cell.
+    unit
+        Which of both they are.
+    seed
+        Seed of the run.
+    notes
+        Sentences on what could not be done.
+    draws
+        Bootstrap draws.
+
+    Returns
+    -------
+    dict
+        ``cells``, ``unit``, ``units`` (how many), ``metric``; ``model`` and ``floors``: measure to mean, and measure with
+        ``_interval``, ``skill`` among them; ``difference`` of the model to the strongest ``floor``; ``notes``; ``verdict``.
+    """
+    resampled = UnitDraws(np.asarray(units).astype(str), unit, seed, draws)
+    drawn = {name: resampled.mean(found["squared_error"])[1] for name, found in scores.items()}
+    summary = {name: _means(found, resampled) for name, found in scores.items()}
+    denoised = summary[DENOISED]["squared_error"]
+    for name in scores:
+        summary[name] |= _skill(summary[name]["squared_error"], drawn[name], denoised, drawn[DENOISED])
+    floors = [name for name in scores if name != MODEL]
+    best = min(floors, key=lambda name: summary[name]["squared_error"])
+    compared = _difference(scores[MODEL]["squared_error"], scores[best]["squared_error"], resampled)
+    difference = {"floor": best, "metric": "squared_error", **compared, "unit": unit, "draws": draws}
+    sentences = [_skill_sentence(summary[MODEL], resampled), _floor_sentence(summary, difference), *notes]
+    return {
+        "cells": len(units),
+        "unit": unit,
+        "units": resampled.num_units,
+        "metric": "squared_error",
+        "model": summary[MODEL],
+        "floors": {name: summary[name] for name in floors},
+        "difference": difference,
+        "notes": list(notes),
+        "verdict": " ".join(sentence for sentence in sentences if sentence),
+    }
+
+
+def summarize_direction(controls: TimeControls, *, seed: int, draws: int = 1000) -> dict[str, Any]:
+    """Return whether the direction of time was learned, by the controls.
+
+    It counts as learned only if the model trained on true successors has a lower loss than the one trained on reversed ones, by
+    an interval that is wholly below zero.
+
+    Parameters
+    ----------
+    controls
+        The losses of all models.
+    seed
+        Seed of the run.
+    draws
+        Bootstrap draws.
+
+    Returns
+    -------
+    dict
+        ``metric``, ``unit``, ``units``, ``learned`` (bool, ``None`` without an interval), ``true`` (mean loss); ``reversed`` and
+        ``shuffled``: ``value`` (mean loss), ``difference`` of true minus this and its ``interval``; the second may be ``None``;
+        ``verdict``, a sentence or two.
+    """
+    resampled = UnitDraws(np.asarray(controls.units).astype(str), controls.unit, seed, draws)
+
+    def against(losses: np.ndarray) -> dict[str, Any]:
+        compared = _difference(controls.true, losses, resampled)
+        return {"value": float(losses.mean()), "difference": compared["value"], "interval": compared["interval"]}
+
+    in_reverse = against(controls.reversed_)
+    shuffled = None if controls.shuffled is None else against(controls.shuffled)
+    interval = in_reverse["interval"]
+    found = {
+        "metric": controls.metric,
+        "unit": controls.unit,
+        "units": resampled.num_units,
+        "learned": None if interval is None else bool(interval[1] < 0),
+        "true": float(controls.true.mean()),
+        "reversed": in_reverse,
+        "shuffled": shuffled,
+    }
+    return found | {"verdict": _direction_sentences(found)}
+
+
+def leak_sentence(attention: str) -> str:
+    """Return a warning for the attention that shows the model the next cell's other tokens; else nothing.
+
+    Parameters
+    ----------
+    attention
+        ``strict``, ``self`` or ``full``.
+    """
+    if attention != "full":
+        return ""
+    return (
+        "With full attention the model sees the tokens of the next cell that are not hidden: it fills in gaps of a cell that it is "
+        "shown, so its scores say nothing about how well next cells are predicted."
+    )
+
+
+def _means(found: CellScores, resampled: UnitDraws) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for measure in _MEASURES:
+        values = found[measure]
+        value, drawn = (None, None) if np.isnan(values).any() else resampled.mean(values)
+        result |= {measure: value, f"{measure}_interval": drawn_interval(drawn)}
+    return result
+
+
+def _skill(own: float, drawn: np.ndarray | None, denoised: float, denoised_drawn: np.ndarray | None) -> dict[str, Any]:
+    if not denoised > 0:
+        return {"skill": None, "skill_interval": None}
+    ratios = None if drawn is None or denoised_drawn is None else 1 - drawn / denoised_drawn
+    return {"skill": 1 - own / denoised, "skill_interval": drawn_interval(ratios)}
+
+
+def _difference(one: np.ndarray, other: np.ndarray, resampled: UnitDraws) -> dict[str, Any]:
+    value, drawn = resampled.mean(np.asarray(one, dtype=np.float64) - other)
+    return {"value": value, "interval": drawn_interval(drawn)}
+
+
+def _skill_sentence(model: Mapping[str, Any], resampled: UnitDraws) -> str:
+    skill, interval = model["skill"], model["skill_interval"]
+    if skill is None:
+        return "The denoised current cell predicts next cells without any error; there is no skill above it."
+    start = f"Skill over the denoised current cell is {skill:+.1%}"
+    if interval is None:
+        return f"{start}; no interval is given from fewer than {LEAST_GROUPS} {resampled.unit} (here {resampled.num_units})."
+    low, high = interval
+    meaning = (
+        "better than knowing the present alone"
+        if low > 0
+        else "worse than the present alone"
+        if high < 0
+        else "no more than chance"
+    )
+    return f"{start}, 95 % interval {low:+.1%} to {high:+.1%} over {resampled.num_units:,} {resampled.unit}: {meaning}."
+
+
+def _floor_sentence(summary: Mapping[str, Mapping[str, Any]], difference: Mapping[str, Any]) -> str:
+    best, interval = difference["floor"], difference["interval"]
+    wins = difference["value"] < 0 if interval is None else interval[1] < 0
+    verb = "beats" if wins and interval is not None else "scores better than" if wins else "does not beat"
+    chance = "" if interval is None or interval[0] > 0 or interval[1] < 0 else ", beyond chance"
+    return (
+        f"The model {verb} the strongest floor, {floor_words(best)}{chance}: mean squared error "
+        f"{summary[MODEL]['squared_error']:.4f} against {summary[best]['squared_error']:.4f} "
+        f"(difference {difference['value']:+.4f}{_within(interval)})."
+    )
+
+
+def _direction_sentences(found: Mapping[str, Any]) -> str:
+    word, in_reverse, shuffled = _METRIC_WORDS[found["metric"]], found["reversed"], found["shuffled"]
+    numbers = (
+        f"trained on true successors the {word} is {found['true']:.4f}, on reversed ones {in_reverse['value']:.4f} "
+        f"(difference {in_reverse['difference']:+.4f}{_within(in_reverse['interval'])})"
+    )
+    if found["learned"] is None:
+        text = (
+            f"Whether the direction of time was learned cannot be said from fewer than {LEAST_GROUPS} {found['unit']} "
+            f"(here {found['units']}): {numbers}."
+        )
+    else:
+        text = f"The direction of time was {'' if found['learned'] else 'not '}learned: {numbers}."
+    if shuffled is None:
+        return text
+    interval = shuffled["interval"]
+    gains = "more" if interval is not None and interval[1] < 0 else "no more"
+    return (
+        f"{text} Successors shuffled within cell types give {shuffled['value']:.4f} (difference {shuffled['difference']:+.4f}"
+        f"{_within(interval)}): true ones teach {gains} than which type follows which."
+    )
+
+
+def _within(interval: Sequence[float] | None) -> str:
+    return "" if interval is None else f", 95 % interval {interval[0]:+.4f} to {interval[1]:+.4f}"

@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from genoken.core.components import kind_of, kinds, resolve
 from genoken.core.contracts import Attribution
 from genoken.core.errors import ConfigError, suggestion
-from genoken.core.files import atomic_path, write_json, write_text
+from genoken.core.files import write_json, write_text
+from genoken.core.tables import write_parquet
 from genoken.interpretation.aggregate import Aggregate
 from genoken.interpretation.attributed import Attributed, attribute_draw
 from genoken.interpretation.controls import controls_of
@@ -117,8 +118,7 @@ def export_explanation(explanation: Explanation, folder: Path) -> None:
     write_text(folder / "genes.tsv", explanation.genes.to_csv(sep="\t", index=False, lineterminator="\n"))
     export_rnk(explanation.ranking, folder)
     if explanation.attention is not None:
-        with atomic_path(folder / "attention.parquet") as temporary:
-            explanation.attention.table().to_parquet(temporary, index=False)
+        write_parquet(folder / "attention.parquet", explanation.attention.table())
     write_json(folder / "controls.json", explanation.controls)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.errors import RunError
-from genoken.core.files import atomic_path
+from genoken.core.tables import write_parquet
 
 _ID, _SYMBOL = "feature_id", "symbol"
 
@@ -35,8 +35,7 @@ def write_vocabulary(path: Path, feature_ids: Sequence[str], symbols: Sequence[s
         raise ValueError(f"'{_ID}' and '{_SYMBOL}' are taken")
     columns: dict[str, object] = {_ID: [str(name) for name in feature_ids], _SYMBOL: [str(name) for name in symbols]}
     columns |= {name: np.asarray(values, dtype=np.float64) for name, values in per_feature.items()}
-    with atomic_path(Path(path)) as temporary:
-        pd.DataFrame(columns).to_parquet(temporary, index=False)
+    write_parquet(Path(path), pd.DataFrame(columns))
 
 
 def read_vocabulary(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, np.ndarray]]:

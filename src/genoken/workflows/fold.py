@@ -13,7 +13,8 @@ import torch
 
 from genoken.core.config import RunConfig
 from genoken.core.errors import TrainingError
-from genoken.core.files import atomic_path, read_json, write_json
+from genoken.core.files import read_json, write_json
+from genoken.core.tables import write_csv, write_parquet
 from genoken.models.network import Network
 from genoken.training.fit import Fit, fit
 from genoken.training.precision import choose_device, matmul_flops_per_second
@@ -206,14 +207,12 @@ def _rival(
 
 def _write(folder: Path, result: FoldResult) -> None:
     write_model(folder, result.model)
-    with atomic_path(folder / "history.csv") as temporary:
-        result.history.to_csv(temporary, index=False)
+    write_csv(folder / "history.csv", result.history)
     columns = {}
     for name, predicted in result.predictions.items():
         for index, column in enumerate(np.atleast_2d(predicted.T)):
             columns[f"{name}|{index}"] = column
-    with atomic_path(folder / OUTPUTS) as temporary:
-        pd.DataFrame(columns).to_parquet(temporary)
+    write_parquet(folder / OUTPUTS, pd.DataFrame(columns))
     write_json(folder / FACTS, result.facts)  # last: its presence says that the fold is whole
 
 

@@ -13,10 +13,11 @@ import pandas as pd
 
 import genoken
 from genoken.core.components import kind_of
-from genoken.core.files import atomic_path, sha256_of_file, write_json
+from genoken.core.files import sha256_of_file, write_json
 from genoken.core.layout import NUM_SPECIALS
 from genoken.core.random import generator
 from genoken.core.samples import Samples
+from genoken.core.tables import write_csv, write_parquet
 from genoken.data.dataset import TokenDataset
 from genoken.data.holdout import draw_within
 from genoken.evaluation.floors import Floors
@@ -52,7 +53,7 @@ def write_split(folder: Path, samples: Samples, words: np.ndarray, group: str) -
     if group:
         table["group"] = samples.table[group].astype(str).to_numpy()
     table["fold_0"] = words
-    _write_parquet(folder / "split.parquet", table)
+    write_parquet(folder / "split.parquet", table)
 
 
 def epoch_note(row: Mapping[str, Any]) -> str:
@@ -103,13 +104,13 @@ def write_results(
     table, training = source.samples.table, model.config.training
     scored = _scored(model, dataset, rows)
     history = pd.DataFrame(fitted.history)
-    _write_csv(folder / "history.csv", history)
+    write_csv(folder / "history.csv", history)
     with show.bar("Scoring", total=3) as bar:
         found, of_linear_path = _measured(model, task, dataset.take(scored["test"]))
         bar.to(1, "trivial floors")
         of_floors, notes = floors_of(model, task, dataset, scored, found, table)
         bar.to(2, "states")
-        _write_parquet(folder / "targets.parquet", _target_table(model, found, of_floors, table.index[scored["test"]]))
+        write_parquet(folder / "targets.parquet", _target_table(model, found, of_floors, table.index[scored["test"]]))
         _write_states(folder, model, dataset, scored["test"], source.samples)
         bar.to(3)
     group = model.config.data.group
@@ -287,11 +288,11 @@ def _write_states(folder: Path, model: PretrainedModel, dataset: TokenDataset, r
         if name and name in table:
             columns[name] = table[name].astype(str).to_numpy()
     numbered = pd.DataFrame(states, columns=[f"model_{index}" for index in range(states.shape[1])])
-    _write_parquet(folder / "embeddings.parquet", pd.concat([pd.DataFrame(columns), numbered], axis=1))
+    write_parquet(folder / "embeddings.parquet", pd.concat([pd.DataFrame(columns), numbered], axis=1))
     vectors = model.network.feature_table.detach().numpy()
     genes = pd.DataFrame({"feature_id": model.state.feature_ids, "symbol": model.symbols})
     numbered = pd.DataFrame(vectors, columns=[f"width_{index}" for index in range(vectors.shape[1])])
-    _write_parquet(folder / "gene_embeddings.parquet", pd.concat([genes, numbered], axis=1))
+    write_parquet(folder / "gene_embeddings.parquet", pd.concat([genes, numbered], axis=1))
 
 
 def _manifest(
@@ -324,13 +325,3 @@ def _manifest(
         "speed": dict(speed),
         "peak_memory_mb_by_epoch": history["peak_memory_mb"].tolist(),
     }
-
-
-def _write_parquet(path: Path, table: pd.DataFrame) -> None:
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary, index=False)
-
-
-def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False)

@@ -13,8 +13,9 @@ import pandas as pd
 import genoken
 from genoken.core.components import kind_of
 from genoken.core.config import RunConfig
-from genoken.core.files import atomic_path, sha256_of_file
+from genoken.core.files import sha256_of_file
 from genoken.core.random import seed_for
+from genoken.core.tables import write_csv, write_parquet
 from genoken.data.dataset import TokenDataset
 from genoken.data.row_hashes import row_hashes
 from genoken.evaluation.leakage import audit_split
@@ -86,7 +87,7 @@ def _split_table(study: Study, folds: np.ndarray) -> pd.DataFrame:
 
 def write_split(folder: Path, study: Study, folds: np.ndarray) -> None:
     """Write ``split.parquet``."""
-    _write_parquet(folder / "split.parquet", _split_table(study, folds))
+    write_parquet(folder / "split.parquet", _split_table(study, folds))
 
 
 def audit(study: Study, folds: np.ndarray) -> list[dict[str, Any]]:
@@ -121,7 +122,7 @@ def write_predictions(folder: Path, study: Study, pooled: Pooled, threshold: flo
     ids = study.samples.table.index[pooled.rows]
     for name, predicted in pooled.predictions.items():
         path = folder / "predictions.parquet" if name == "model" else folder / "baselines" / f"{name}.parquet"
-        _write_parquet(path, prediction_table(ids, predicted, study.classes, threshold, extra))
+        write_parquet(path, prediction_table(ids, predicted, study.classes, threshold, extra))
 
 
 def trial_note(config: RunConfig) -> str:
@@ -169,29 +170,23 @@ def write_embeddings(folder: Path, study: Study, model: FittedModel, pooled: Poo
     if count >= 1:
         solver = PCA(n_components=count, svd_solver="arpack", random_state=seed_for(settings.seed, "pca") % 2**32)
         parts.append(_numbered("pca", solver.fit_transform(dataset.values.astype(np.float64)).astype(np.float32)))
-    _write_parquet(folder / "embeddings.parquet", pd.concat(parts, axis=1))
+    write_parquet(folder / "embeddings.parquet", pd.concat(parts, axis=1))
 
 
 def write_gene_embeddings(folder: Path, model: FittedModel) -> None:
     """Write ``gene_embeddings.parquet``: the learned table of feature vectors."""
     table = pd.DataFrame({"feature_id": model.state.feature_ids, "symbol": model.symbols})
     vectors = model.network.feature_table.detach().cpu().numpy()
-    _write_parquet(folder / "gene_embeddings.parquet", pd.concat([table, _numbered("width", vectors)], axis=1))
+    write_parquet(folder / "gene_embeddings.parquet", pd.concat([table, _numbered("width", vectors)], axis=1))
 
 
 def _numbered(name: str, values: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(values, columns=[f"{name}_{index}" for index in range(values.shape[1])])
 
 
-def _write_parquet(path: Path, table: pd.DataFrame) -> None:
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary, index=False)
-
-
 def write_history(folder: Path, history: pd.DataFrame) -> None:
     """Write ``history.csv`` of all folds."""
-    with atomic_path(folder / "history.csv") as temporary:
-        history[["fold", *[column for column in history if column != "fold"]]].to_csv(temporary, index=False)
+    write_csv(folder / "history.csv", history[["fold", *[column for column in history if column != "fold"]]])
 
 
 def speed_of(history: pd.DataFrame, facts: Sequence[Mapping[str, Any]], *, num_devices: int) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from genoken.core.files import atomic_path, read_json
+from genoken.core.files import read_json
 from genoken.core.samples import Samples
+from genoken.core.tables import write_parquet
 from genoken.data.row_hashes import row_hashes
 from genoken.tokenizers._gathering import gather_columns
 from genoken.vocabulary.align import align
@@ -70,8 +71,7 @@ def write_trained_on(folder: Path, samples: Samples, model: FittedModel, folds: 
     found, can_be_known = hashes_of(samples.take(learned), locate(model.state.feature_ids, samples, model.symbols).columns)
     hashes = found[can_be_known]
     path = folder / TRAINED_ON
-    with atomic_path(path) as temporary:
-        pd.DataFrame({"hash": np.sort(hashes)}).to_parquet(temporary)
+    write_parquet(path, pd.DataFrame({"hash": np.sort(hashes)}))
     return path
 
 
@@ -141,8 +141,7 @@ def write_known_samples(folder: Path, samples: Samples, model: PretrainedModel, 
         require_files(earlier, (KNOWN_SAMPLES,))
         table = pd.concat([pd.read_parquet(earlier / KNOWN_SAMPLES), table], ignore_index=True)
     path = folder / KNOWN_SAMPLES
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary)
+    write_parquet(path, table)
     return path
 
 

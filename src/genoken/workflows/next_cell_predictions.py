@@ -1,0 +1,193 @@
+"""What a network expects of the cell that comes next: which genes stand at which rank, and how strongly each is expressed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import torch
+
+from genoken.core.batch import Batch
+from genoken.core.components import kind_of
+from genoken.core.layout import FIRST_CATEGORY, SEPARATOR_ID
+from genoken.core.tables import write_parquet
+from genoken.data.dataset import TokenDataset
+from genoken.data.pairs import PATTERNS
+from genoken.data.pair_tokens import asking_tokens, pair_tokens
+from genoken.evaluation.next_cell_ranks import RankScale, fit_rank_scale
+from genoken.training.computing import computing
+from genoken.workflows.pretrained import PretrainedModel, layout_of, objectives_of, statistics_of
+
+RANK_SCALE = "rank_scale.parquet"
+"""File of a run of ranked cells with their successors: what usually stands at each rank."""
+_TOKENS_AT_ONCE = 1 << 15
+_OUTPUTS_AT_ONCE = 1 << 23
+_LEAST_SHARE = 0.01
+"""Ranks that fewer train cells have are not asked for."""
+
+
+def expects(model: PretrainedModel) -> Literal["ranks", "values", ""]:
+    """Return what whole profiles of next cells can be predicted of: genes by rank, values of all genes, or nothing (bins)."""
+    kinds, layout = objectives_of(model.config), layout_of(model.config, model.encoder.layout)
+    if "next_value" in kinds and layout.has_numbers:
+        return "values"
+    if "next_cell" in kinds and layout.channel("value") is None:
+        return "ranks"
+    return ""
+
+
+def log_values(model: PretrainedModel, cells: TokenDataset, rows: np.ndarray | None = None) -> sp.csr_matrix:
+    """Return the log-normalized values of cells, CSR (cells, features): what profiles are compared in.
+
+    Ranked cells are prepared as values over medians, which is undone; the values of dense panels are taken as they are.
+
+    Parameters
+    ----------
+    model
+        Whose cells they are.
+    cells
+        The cells.
+    rows
+        Which of them; ``None`` for all.
+    """
+    values = (cells if rows is None else cells.take(rows)).values
+    if kind_of(model.config.tokenizer) != "rank":
+        return values
+    medians = model.state.per_feature.get("median")
+    expressed = values if medians is None else sp.csr_matrix(values @ sp.diags_array(medians))
+    if getattr(model.config.tokenizer, "values", "") == "all":
+        return expressed
+    return expressed.astype(np.float64).log1p().astype(np.float32)
+
+
+def learn_rank_scale(model: PretrainedModel, train: TokenDataset) -> RankScale:
+    """Learn from train cells what usually stands at each rank."""
+    medians = model.state.per_feature.get("median")
+    csr = train.values
+    order = np.lexsort((-csr.data, np.repeat(np.arange(csr.shape[0]), np.diff(csr.indptr))))
+    ranks = np.arange(csr.nnz) - np.repeat(csr.indptr[:-1], np.diff(csr.indptr))
+    ones = np.ones(csr.shape[1])
+    return fit_rank_scale(csr.data[order], ranks, csr.shape[0], ones if medians is None else medians)
+
+
+def write_rank_scale(folder: Path, scale: RankScale) -> None:
+    """Write ``rank_scale.parquet``: by rank the usual value over the median, and the share of train cells that have the rank."""
+    write_parquet(folder / RANK_SCALE, pd.DataFrame({"value": scale.values, "share": scale.shares}))
+
+
+def read_rank_scale(folder: Path, model: PretrainedModel) -> RankScale | None:
+    """Read what :func:`write_rank_scale` wrote; ``None`` where there is nothing."""
+    if not (folder / RANK_SCALE).is_file():
+        return None
+    table = pd.read_parquet(folder / RANK_SCALE)
+    medians = model.state.per_feature.get("median", np.ones(len(model.state.feature_ids)))
+    return RankScale(table["value"].to_numpy(), table["share"].to_numpy(), medians)
+
+
+@dataclass(frozen=True)
+class NextCells:
+    """A network that is asked for whole next cells.
+
+    Parameters
+    ----------
+    model
+        With an objective over next cells.
+    cells
+        Current cells, as tokens.
+    scale
+        What usually stands at each rank; needed where genes are ranked.
+    """
+
+    model: PretrainedModel
+    cells: TokenDataset
+    scale: RankScale | None = None
+
+    @property
+    def num_ranks(self) -> int:
+        """Number of ranks that are asked for: those that at least one in a hundred train cells has, within half the budget."""
+        assert self.scale is not None  # noqa: S101
+        most = (layout_of(self.model.config, self.cells.layout).max_tokens - 2) // 2
+        return min(int((self.scale.shares >= _LEAST_SHARE).sum()), most)
+
+    def profiles(self, rows: np.ndarray) -> np.ndarray:
+        """Return the expected log values of the next cells, float32 (rows, features)."""
+        if expects(self.model) == "values":
+            return np.concatenate([self._no_profiles, *(values for _, values in self._values(rows))])
+        found = [self._no_profiles]
+        for own, probabilities in self._probabilities(rows):
+            assert self.scale is not None  # noqa: S101
+            slots = np.tile(np.arange(self.num_ranks), len(own))
+            cells = np.repeat(np.arange(len(own)), self.num_ranks)
+            found.append(self.scale.profiles(probabilities.reshape(len(slots), -1), cells, slots, len(own)))
+        return np.concatenate(found)
+
+    def presence(self, rows: np.ndarray) -> np.ndarray:
+        """Return the expected number of ranks at which each gene stands, at most 1, float32 (rows, features).
+
+        It is the probability that a gene is among the ranks as far as no gene stands at two of them; ranks are predicted each on
+        its own, so that the sum can be above 1, and is then cut.
+        """
+        found = [self._no_profiles]
+        for _, probabilities in self._probabilities(rows):
+            assert self.scale is not None  # noqa: S101
+            shares = self.scale.shares[: self.num_ranks].astype(np.float32)
+            found.append(np.minimum(np.einsum("r,crf->cf", shares, probabilities), 1.0))
+        return np.concatenate(found)
+
+    def expected_ranks(self, rows: np.ndarray) -> np.ndarray:
+        """Return the mean rank of each gene, given that it is among those asked for, float32 (rows, features)."""
+        found = [self._no_profiles]
+        for _, probabilities in self._probabilities(rows):
+            assert self.scale is not None  # noqa: S101
+            weighed = probabilities * self.scale.shares[: self.num_ranks, None].astype(np.float32)
+            means = np.einsum("r,crf->cf", np.arange(self.num_ranks, dtype=np.float32), weighed)
+            found.append(means / np.maximum(weighed.sum(axis=1), np.finfo(np.float32).tiny))
+        return np.concatenate(found)
+
+    @property
+    def _no_profiles(self) -> np.ndarray:
+        return np.zeros((0, len(self.model.state.feature_ids)), dtype=np.float32)
+
+    def _probabilities(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield some of the rows, and the probability of each gene at each rank, float32 (rows, ranks, features)."""
+        for own, outputs in self._answers(rows, "next_cell", self.num_ranks):
+            yield own, outputs.softmax(dim=1).numpy().reshape(len(own), self.num_ranks, -1)
+
+    def _values(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield some of the rows, and the expected value of each gene, float32 (rows, features)."""
+        objective = objectives_of(self.model.config)["next_value"]
+        for own, outputs in self._answers(rows, "next_value", len(self.model.state.feature_ids)):
+            values = objective.expected(outputs, statistics_of(self.model.state))  # type: ignore[attr-defined]
+            yield own, values.reshape(len(own), -1)
+
+    def _answers(self, rows: np.ndarray, kind: str, num_asked: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+        """Yield some of the rows, and the head's outputs (rows x asked, outputs) at all tokens of their next cells."""
+        training = self.model.config.training
+        network = self.model.network
+        at_once = max(1, min(_TOKENS_AT_ONCE // (2 * num_asked), _OUTPUTS_AT_ONCE // (num_asked * network.specs[kind].outputs)))
+        with computing(network, precision=training.precision, attention=training.attention) as device:
+            for start in range(0, len(rows), at_once):
+                own = rows[start : start + at_once]
+                batch, places = self._asking(own, num_asked)
+                yield own, network.at_places(batch.to(device), kind, places.to(device)).float().cpu()
+
+    def _asking(self, rows: np.ndarray, num_asked: int) -> tuple[Batch, torch.Tensor]:
+        """Return a batch in which everything of the next cells is hidden, and the places of what is asked for."""
+        layout = layout_of(self.model.config, self.cells.layout)
+        following = asking_tokens(layout, len(rows), num_asked)
+        tokens, context = pair_tokens(self.cells.tokens(rows), following, layout)
+        segment, identity = layout.channel("segment"), layout.channel("identity")
+        assert segment is not None  # noqa: S101
+        assert identity is not None  # noqa: S101
+        is_next = tokens.channels[segment.name] == FIRST_CATEGORY
+        places = np.flatnonzero(is_next & (tokens.channels[identity.name] != SEPARATOR_ID))
+        pattern = PATTERNS[self.model.config.successors.attention]
+        batch = replace(Batch.from_tokens(tokens, rows), context_lengths=tuple(context.tolist()), pattern=pattern)
+        return batch, torch.from_numpy(places)
+
+

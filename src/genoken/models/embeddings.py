@@ -29,6 +29,13 @@ NO_SPREAD = 1e-12
 
 VALUE_LIMIT = 4.0
 """Standardized values are limited to this many standard deviations."""
+SEGMENT_START = 0.1
+"""Standard deviation of the vectors of segments at the start.
+
+Beside feature vectors of standard deviation 1 it tells a successor's tokens from the sample's own. It is not larger because a
+learned position starts with 0.02, as the vector of hidden tokens does: position is all that tells these apart, and the first norm
+lets through shares of the sum.
+"""
 SLOPE_START = 0.3
 """Standard deviation of the slopes at the start, beside 1 for the feature vectors."""
 
@@ -136,8 +143,10 @@ class TokenEmbedding(nn.Module):
     ``e + W x``. ``concatenate``: half the width identity, half value, then a linear fusion. The value of specials is 0. A
     value that is NaN is hidden: it counts as the middle of its range, and a learned vector is added that says so.
 
-    Values and phenotypes that are categories have a table each, whose vectors are added. Bins and ranks are ordered, so their
-    vectors start from sinusoids, in which neighbors are alike.
+    Values, phenotypes and segments that are categories have a table each, whose vectors are added. Bins and ranks are ordered, so
+    their vectors start from sinusoids, in which neighbors are alike. Batches without successors lack the segments; then nothing is
+    added, nor is it in a sample that a successor follows. Positions start again at the separator: a next token has the position
+    that it has in its own cell.
 
     The scale of the parts is balanced at the start: feature vectors, and ``W`` over a typical value, have standard deviation
     1, and CLS 0.02, so that the pooled state consists of what the token attends to.
@@ -189,6 +198,8 @@ class TokenEmbedding(nn.Module):
                 if channel.kind == "category" and channel.role != "identity"
             }
         )
+        segment = layout.channel("segment")
+        self.segment_name = segment.name if segment is not None else ""
         self.position = settings.position
         if settings.position == "learned":
             self.positions = nn.Embedding(layout.max_tokens, width)
@@ -223,7 +234,7 @@ class TokenEmbedding(nn.Module):
                 if channel.name not in self.tables:
                     continue
                 table = cast("nn.Embedding", self.tables[channel.name]).weight
-                nn.init.normal_(table, std=1.0 if channel.role == "phenotype" else 0.02)
+                nn.init.normal_(table, std={"phenotype": 1.0, "segment": SEGMENT_START}.get(channel.role, 0.02))
                 if channel.role == "value":
                     ordered = torch.arange(channel.size - FIRST_CATEGORY)
                     table[FIRST_CATEGORY:] += sinusoidal(ordered, table.shape[1])
@@ -237,7 +248,8 @@ class TokenEmbedding(nn.Module):
             seen_hints = hints if hints is None or batch.visible is None else hints.index_select(0, batch.visible)
             vectors = self._with_values(vectors, identities, _visible(batch, self.value_name), seen_hints)
         for name, table in self.tables.items():
-            vectors = vectors + table(_visible(batch, name))
+            if name in batch.channels or name != self.segment_name:
+                vectors = vectors + table(_visible(batch, name))
         return self._placed(vectors, batch, packing)
 
     def _with_values(self, vectors: Tensor, identities: Tensor, values: Tensor, hints: Tensor | None) -> Tensor:
@@ -263,7 +275,7 @@ class TokenEmbedding(nn.Module):
         return self.fusion(torch.cat([vectors, self.value(values)], dim=1))
 
     def _placed(self, combined: Tensor, batch: Batch, packing: Packing) -> Tensor:
-        """Add the positions of the tokens within their whole samples, where there are any.
+        """Add the positions of the tokens within their whole samples, where there are any; they start again at a separator.
 
         Tokens that are hidden in a training step count too: a token has the place that it has when predicting.
         """
@@ -271,6 +283,9 @@ class TokenEmbedding(nn.Module):
             return combined
         tokens = torch.arange(len(combined), device=combined.device) if batch.visible is None else batch.visible
         places = tokens - batch.offsets[:-1].long()[packing.sample_of_token]
+        if packing.context:
+            context = packing.context_of_sample[packing.sample_of_token]
+            places = torch.where(places < context, places, places - context)
         return combined + (self.positions(places) if self.position == "learned" else sinusoidal(places, combined.shape[1]))
 
     @property

@@ -18,7 +18,7 @@ from genoken.core.layout import HeadSpec, Layout
 from genoken.models.embeddings import EmbeddingStart, FeatureBag, TokenEmbedding
 from genoken.models.heads import build_head
 from genoken.models.layers.attention import SelfAttention
-from genoken.models.layers.packing import Packing, mean_over_tokens
+from genoken.models.layers.packing import Packing, mean_over_tokens, offsets_of, without_successors
 from genoken.models.layers.stack import TransformerStack
 
 
@@ -46,13 +46,25 @@ class EncoderNetwork(nn.Module):
 
     embedding: TokenEmbedding | FeatureBag
     encoder: nn.Module
+    pooling: str
 
     @staticmethod
     def packing(batch: Batch) -> Packing:
-        """Return how the tokens that the encoder sees are divided into samples."""
-        if batch.visible is None:
-            return Packing(lengths=batch.lengths, offsets=batch.offsets)
-        return Packing.from_lengths(batch.visible_lengths, batch.offsets.device)
+        """Return how the tokens that the encoder sees are divided into samples, and who sees whom."""
+        whole = batch.visible is None
+        lengths = batch.lengths if whole else batch.visible_lengths
+        offsets = batch.offsets if whole else offsets_of(lengths, batch.offsets.device)
+        return Packing(lengths, offsets, batch.context_lengths, batch.pattern)
+
+    def _pooled(self, embedded: Tensor, packing: Packing) -> Tensor:
+        """Return states (samples, width) from vectors (visible tokens, width): of the CLS tokens, or means over all tokens.
+
+        Where the samples see nothing of their successors, these are left out, so that the states are those of the samples alone.
+        """
+        embedded, packing = without_successors(embedded, packing)
+        if self.pooling == "cls":
+            return self.encoder(embedded, packing, first_token_only=True)
+        return mean_over_tokens(self.encoder(embedded, packing), packing)
 
     def attention_layers(self) -> list[SelfAttention]:
         """Return the self-attention layers in order; empty for encoders without tokens."""
@@ -147,10 +159,7 @@ class Network(EncoderNetwork):
         if isinstance(self.embedding, FeatureBag):
             return self.encoder(self.embedding(batch))
         packing = self.packing(batch)
-        embedded = self.embedding(batch, packing) if embedded is None else embedded
-        if self.pooling == "cls":
-            return self.encoder(embedded, packing, first_token_only=True)
-        return mean_over_tokens(self.encoder(embedded, packing), packing)
+        return self._pooled(self.embedding(batch, packing) if embedded is None else embedded, packing)
 
     def embedded_tokens(self, batch: Batch) -> Tensor:
         """Return what the encoder gets, one vector per token that it sees, shape (tokens, width).
@@ -178,8 +187,7 @@ class Network(EncoderNetwork):
         """Return the operations that the encoder's matrix products take for a training step on this batch; 0 without tokens."""
         if not isinstance(self.encoder, TransformerStack):
             return 0
-        lengths = batch.lengths if batch.visible is None else batch.visible_lengths
-        return self.encoder.training_flops(lengths, first_token_only=self.pooling == "cls")
+        return self.encoder.training_flops(self.packing(batch), first_token_only=self.pooling == "cls")
 
     @contextmanager
     def reading_attention(self, read: Callable[[int, int, Tensor], None]) -> Iterator[None]:

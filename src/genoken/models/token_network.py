@@ -13,7 +13,6 @@ from genoken.core.config import ModelSettings
 from genoken.core.errors import ConfigError
 from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS, HeadSpec, Layout
 from genoken.models.embeddings import EmbeddingStart, TokenEmbedding
-from genoken.models.layers.packing import mean_over_tokens
 from genoken.models.layers.stack import TransformerStack
 from genoken.models.network import EncoderNetwork, seeded_weights
 from genoken.models.panel_path import Guess, PanelPath, has_panel_path
@@ -147,12 +146,11 @@ class TokenNetwork(EncoderNetwork):
         return self._states(batch, self._guess(batch))
 
     def pooled_states(self, batch: Batch) -> Tensor:
-        """Return states of shape (samples, width): of the CLS tokens, or means over all tokens."""
-        packing = self.packing(batch)
-        embedded = self._embedded(batch, self._guess(batch))
-        if self.pooling == "cls":
-            return self.encoder(embedded, packing, first_token_only=True)
-        return mean_over_tokens(self.encoder(embedded, packing), packing)
+        """Return states of shape (samples, width): of the CLS tokens, or means over all tokens.
+
+        Unless the pattern is ``full``, they are those of the samples alone, whatever stands behind these.
+        """
+        return self._pooled(self._embedded(batch, self._guess(batch)), self.packing(batch))
 
     def _states(self, batch: Batch, guess: Guess | None) -> Tensor:
         return self.encoder(self._embedded(batch, guess), self.packing(batch))
@@ -181,7 +179,7 @@ class TokenNetwork(EncoderNetwork):
         """Return the operations that the encoder's matrix products take for a training step on this batch."""
         if not isinstance(self.encoder, TransformerStack):
             return 0
-        return self.encoder.training_flops(batch.lengths if batch.visible is None else batch.visible_lengths)
+        return self.encoder.training_flops(self.packing(batch))
 
 
 def seeded_token_network(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -224,6 +225,47 @@ def test_categories_have_tables_whose_vectors_are_added():
     assert embedding.table.shape == (4, 4)
     ordered = tables["bin"].weight[FIRST_CATEGORY:].detach()
     assert (ordered - sinusoidal(torch.arange(3), 4)).abs().max() < 0.1
+
+
+SEGMENTED = layout_with(
+    Channel(name="feature", kind="category", role="identity", size=7),
+    Channel(name="segment", kind="category", role="segment", size=FIRST_CATEGORY + 1),
+)
+
+
+def test_a_successor_has_a_segment_of_its_own_and_starts_its_positions_again():
+    embedding = TokenEmbedding(SEGMENTED, EmbeddingSettings(position="learned"), 4, EmbeddingStart())
+    # CLS a b SEP c d | CLS SEP a
+    channels = {"feature": np.array([0, 3, 4, 2, 5, 6, 0, 2, 3]), "segment": np.array([0, 0, 0, 2, 2, 2, 0, 2, 2])}
+    batch = Batch.from_tokens(Tokens(channels=channels, offsets=np.array([0, 6, 9])), np.arange(2))
+    packing = Packing(batch.lengths, batch.offsets, (3, 1), "full")
+    expected = embedding.identity.weight[channels["feature"]] + embedding.positions.weight[[0, 1, 2, 0, 1, 2, 0, 0, 1]]
+    expected = expected + embedding.tables["segment"].weight[2] * torch.tensor([0, 0, 0, 1, 1, 1, 0, 1, 1]).unsqueeze(1)
+    torch.testing.assert_close(embedding(batch, packing), expected)
+    assert embedding.tables["segment"].weight[2].all()
+
+    visible = replace(batch, visible=torch.tensor([0, 1, 2, 3, 5, 6, 7, 8]), visible_lengths=(5, 3))
+    some = Packing((5, 3), torch.tensor([0, 5, 8], dtype=torch.int32), (3, 1), "next_cell_strict")
+    torch.testing.assert_close(embedding(visible, some), expected[visible.visible])
+
+
+def test_samples_without_successors_need_no_segments():
+    embedding = TokenEmbedding(SEGMENTED, EmbeddingSettings(position="sinusoidal"), 4, EmbeddingStart())
+    channels = {"feature": np.array([0, 3, 4]), "segment": np.zeros(3, dtype=np.int64)}
+    offsets = np.array([0, 3])
+    with_segments = Batch.from_tokens(Tokens(channels=channels, offsets=offsets), np.arange(1))
+    without = Batch.from_tokens(Tokens(channels={"feature": channels["feature"]}, offsets=offsets), np.arange(1))
+    assert torch.equal(embedding(with_segments, packing_of(with_segments)), embedding(without, packing_of(without)))
+
+
+def test_at_the_start_segments_are_told_apart_and_drown_no_position():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        embedding = TokenEmbedding(SEGMENTED, EmbeddingSettings(position="learned"), 400, EmbeddingStart())
+    segment, position = embedding.tables["segment"].weight, embedding.positions.weight
+    assert not segment[0].any()
+    assert segment[FIRST_CATEGORY].std().item() == pytest.approx(0.1, rel=0.15)
+    assert segment[FIRST_CATEGORY].std() < 6 * position.std()
 
 
 @pytest.mark.parametrize("combine", COMBINATIONS)

@@ -16,6 +16,7 @@ from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS, Channel, HeadSpec,
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.encoders.mlp import MlpEncoder
 from genoken.models.encoders.transformer import TransformerEncoder
+from genoken.models.layers.packing import Packing
 from genoken.models.network import Network
 from genoken.models.token_network import TokenHead, TokenNetwork
 
@@ -109,6 +110,6 @@ def test_an_encoder_without_tokens_is_refused():
 
 
 def test_operations_are_those_of_the_encoder_over_what_it_sees(network, batch):
-    assert network.training_flops(batch) == network.encoder.training_flops((4, 3))
+    assert network.training_flops(batch) == network.encoder.training_flops(Packing.from_lengths((4, 3), torch.device("cpu")))
     seen = replace(batch, visible=torch.tensor([0, 1, 4]), visible_lengths=(2, 1))
-    assert network.training_flops(seen) == network.encoder.training_flops((2, 1))
+    assert network.training_flops(seen) == network.encoder.training_flops(Packing.from_lengths((2, 1), torch.device("cpu")))

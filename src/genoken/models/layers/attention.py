@@ -1,14 +1,14 @@
 """Self-attention over packed tokens: one set of weights, several backends that agree.
 
-A token attends to the tokens of its own sample and to no others. No backend makes a padded copy. With attention dropout on the CPU
-``sdpa`` goes block by block, see :mod:`genoken.models.layers.dropout_attention`.
+A token attends to the tokens of its own sample that the packing's pattern lets it see, and to no others. No backend makes a padded
+copy. With attention dropout on the CPU ``sdpa`` goes block by block, see :mod:`genoken.models.layers.dropout_attention`.
 
 =========  ======================================================================================================
 backend    where
 =========  ======================================================================================================
 varlen     CUDA from compute capability 8.0 on, bf16 or fp16: one kernel over all samples (``torch.nn.attention.varlen``)
 flex       CUDA: a compiled kernel with a block mask; it has no backward pass on CPU and is refused there
-sdpa       any device: one fused call per run of samples of equal length, on views of the packed tokens
+sdpa       any device: one fused call per run of samples that are alike, on views of the packed tokens
 eager      any device: explicit softmax; the reference, and the only one that can hand out the weights
 =========  ======================================================================================================
 """
@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genoken.core.errors import ConfigError
-from genoken.models.layers.dropout_attention import attend_with_dropout
-from genoken.models.layers.packing import Packing
+from genoken.models.layers.next_cell_attention import attend_alike, attend_parts, may_see
+from genoken.models.layers.packing import Packing, without_successors
 
 WeightsReader = Callable[[int, Tensor], None]
 """Called with a sample's index and its weights of shape (heads, queries, keys)."""
@@ -94,7 +94,7 @@ def _name(dtype: torch.dtype) -> str:
 class SelfAttention(nn.Module):
     """Multi-head self-attention over packed tokens.
 
-    ``softmax(Q Kᵀ / sqrt(width / heads)) V`` within each sample, then a linear map.
+    ``softmax(Q Kᵀ / sqrt(width / heads)) V`` within each sample, over the keys that a query sees, then a linear map.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class SelfAttention(nn.Module):
         states
             Shape (tokens, width).
         packing
-            How the tokens are divided into samples.
+            How the tokens are divided into samples, and who sees whom.
         first_token_only
             Compute the result for each sample's first token alone.
 
@@ -143,6 +143,7 @@ class SelfAttention(nn.Module):
         width = states.shape[1]
         head_width = width // self.heads
         if first_token_only:
+            states, packing = without_successors(states, packing)  # the first token sees its context alone
             weight, bias = self.query_key_value.weight, self.query_key_value.bias
             query = functional.linear(states.index_select(0, packing.first_tokens), weight[:width], bias[:width])
             query = query.view(-1, self.heads, head_width)
@@ -157,6 +158,8 @@ class SelfAttention(nn.Module):
         if self.weights_reader is not None or self.backend == "eager":
             return attend_eager(query, key, value, packing, first_token_only, dropout, self.weights_reader)
         if self.backend == "varlen" and query.dtype in (torch.bfloat16, torch.float16):
+            if packing.pattern != "full":
+                return attend_parts(query, key, value, packing)
             return attend_varlen(query, key, value, packing, first_token_only)
         if self.backend == "flex":
             return attend_flex(query, key, value, packing, first_token_only)
@@ -171,31 +174,23 @@ def _query_packing(packing: Packing, first_token_only: bool) -> Packing:
 
 @torch.compiler.disable
 def attend_sdpa(query: Tensor, key: Tensor, value: Tensor, packing: Packing, first_token_only: bool, dropout: float) -> Tensor:
-    """Attend with one fused call per run of samples of equal length; shapes (tokens, heads, head width) in and out."""
-    runs = packing.equal_length_runs
-    queries = query.split([samples * (1 if first_token_only else length) for samples, length in runs])
-    keys = key.split([samples * length for samples, length in runs])
-    values = value.split([samples * length for samples, length in runs])
+    """Attend with fused calls per run of samples that are alike; shapes (tokens, heads, head width) in and out."""
+    runs, own = packing.equal_runs, packing.pattern == "next_cell_self"
+    queries = query.split([samples * (1 if first_token_only else length) for samples, length, _ in runs])
+    keys = key.split([samples * length for samples, length, _ in runs])
+    values = value.split([samples * length for samples, length, _ in runs])
     mixed = [
-        _attend_together(
-            part_query.unflatten(0, (samples, -1)).transpose(1, 2),
-            part_key.unflatten(0, (samples, length)).transpose(1, 2),
-            part_value.unflatten(0, (samples, length)).transpose(1, 2),
+        attend_alike(
+            part_query.unflatten(0, (samples, -1)),
+            part_key.unflatten(0, (samples, length)),
+            part_value.unflatten(0, (samples, length)),
+            mutual,
+            own,
             dropout,
-        )
-        .transpose(1, 2)
-        .flatten(0, 1)
-        for (samples, length), part_query, part_key, part_value in zip(runs, queries, keys, values, strict=True)
+        ).flatten(0, 1)
+        for (samples, length, mutual), part_query, part_key, part_value in zip(runs, queries, keys, values, strict=True)
     ]
     return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
-
-
-def _attend_together(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
-    """Attend within samples of equal length; shapes (samples, heads, tokens, head width)."""
-    if dropout > 0 and query.device.type == "cpu":
-        # PyTorch's fused kernel for the CPU has no dropout; its other one keeps all weights of all layers for the backward pass.
-        return attend_with_dropout(query, key, value, dropout)
-    return functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
 
 
 def attend_eager(
@@ -207,15 +202,22 @@ def attend_eager(
     dropout: float = 0.0,
     weights_reader: WeightsReader | None = None,
 ) -> Tensor:
-    """Attend sample by sample with an explicit softmax in float32; ``weights_reader`` sees each sample's weights."""
+    """Attend sample by sample with an explicit softmax in float32; ``weights_reader`` sees each sample's weights.
+
+    The weight of a key that a query does not see is 0.
+    """
     scale = 1.0 / math.sqrt(query.shape[-1])
     lengths = list(packing.lengths)
     queries = query.split([1] * len(lengths) if first_token_only else lengths)
+    parts = packing.part_of_token.split(lengths)
     mixed = []
-    for sample, (part_query, part_key, part_value) in enumerate(
-        zip(queries, key.split(lengths), value.split(lengths), strict=True)
+    for sample, (part_query, part_key, part_value, part) in enumerate(
+        zip(queries, key.split(lengths), value.split(lengths), parts, strict=True)
     ):
         scores = torch.einsum("qhd,khd->hqk", part_query, part_key).float() * scale
+        if packing.pattern != "full":
+            is_same = torch.eye(len(part), dtype=torch.bool, device=part.device)
+            scores = scores.masked_fill(~may_see(packing.pattern, part.unsqueeze(1), part, is_same), float("-inf"))
         weights = scores.softmax(dim=-1)
         if weights_reader is not None:
             weights_reader(sample, weights)
@@ -251,7 +253,15 @@ def attend_flex(query: Tensor, key: Tensor, value: Tensor, packing: Packing, fir
     def same_sample(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
         return query_sample[query_index] == key_sample[key_index]
 
-    mask = create_block_mask(same_sample, None, None, len(query), len(key), device=str(key.device))
+    mask_of = same_sample
+    if packing.pattern != "full":
+        part, pattern = packing.part_of_token, packing.pattern
+
+        def mask_of(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
+            seen = may_see(pattern, part[query_index], part[key_index], query_index == key_index)
+            return seen & same_sample(batch, head, query_index, key_index)
+
+    mask = create_block_mask(mask_of, None, None, len(query), len(key), device=str(key.device))
     mixed = _compiled_flex()(
         query.transpose(0, 1).unsqueeze(0), key.transpose(0, 1).unsqueeze(0), value.transpose(0, 1).unsqueeze(0), block_mask=mask
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
 from genoken.models.layers.attention import SelfAttention
@@ -43,29 +41,29 @@ class TransformerBlock(nn.Module):
         self.dropout = Dropout(dropout)
         self.width, self.hidden = width, feed_forward
 
-    def training_flops(self, lengths: Sequence[int], first_token_only: bool = False) -> int:
+    def training_flops(self, packing: Packing, first_token_only: bool = False) -> int:
         """Return the floating-point operations of the matrix products in a forward and a backward pass.
 
         With width ``w`` and hidden width ``f``, a sample of ``n`` tokens takes ``6 n (4 w^2 + 2 w f) + 12 n^2 w``: six per weight
-        and token, and twelve per pair of tokens and coordinate. Of the first tokens alone, queries, outputs and feed-forward
-        layers are computed once per sample: ``6 n 2 w^2 + 6 (2 w^2 + 2 w f) + 12 n w``. Norms, GELU and softmax are left out.
+        and token, and twelve per pair of tokens and coordinate. Where a context of ``c`` tokens sees nothing behind it, and what
+        stands behind sees little else, the pairs are those of a token and one that it sees, about ``c^2 + (n - c) c``. Of the first
+        tokens alone, queries, outputs and feed-forward layers are computed once per sample: ``6 n 2 w^2 + 6 (2 w^2 + 2 w f) + 12 n
+        w`` with the ``n`` tokens that a first token sees. Norms, GELU and softmax are left out.
 
         Parameters
         ----------
-        lengths
-            Tokens of each sample.
-        first_token_only
+        packing, first_token_only
             As for ``forward``.
 
         References
         ----------
         Chowdhery et al., "PaLM" (2022), arXiv:2204.02311, appendix B.
         """
-        width, hidden, tokens = self.width, self.hidden, sum(lengths)
+        width, hidden = self.width, self.hidden
         if first_token_only:
-            per_sample = 6 * (2 * width**2 + 2 * width * hidden)
-            return 12 * tokens * width**2 + per_sample * len(lengths) + 12 * tokens * width
-        return 6 * tokens * (4 * width**2 + 2 * width * hidden) + 12 * sum(length**2 for length in lengths) * width
+            tokens, per_sample = sum(packing.mutual_lengths), 6 * (2 * width**2 + 2 * width * hidden)
+            return 12 * tokens * width**2 + per_sample * packing.num_samples + 12 * tokens * width
+        return 6 * sum(packing.lengths) * (4 * width**2 + 2 * width * hidden) + 12 * packing.num_seen * width
 
     def forward(self, states: Tensor, packing: Packing, first_token_only: bool = False) -> Tensor:
         """Return states (tokens, width), or (samples, width) of the first tokens alone."""

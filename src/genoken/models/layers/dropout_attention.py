@@ -1,4 +1,4 @@
-"""Attention with dropout of its weights on the CPU, where PyTorch's fused kernel has none: block by block, no weight is kept."""
+"""Fused attention; with dropout of its weights on the CPU, where PyTorch's kernel has none, block by block: no weight is kept."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.amp import custom_bwd, custom_fwd
+from torch.nn import functional
 
 from genoken.core.random import generator
 from genoken.models.layers.dropout import draw_seed, dropped_places
@@ -29,8 +30,34 @@ class _Block:
     dropped: Tensor
 
 
-def attend_with_dropout(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
-    r"""Return :math:`(M \circ \mathrm{softmax}(Q K^T / \sqrt{w})) V / (1 - p)`, each entry of ``M`` 0 with probability p, else 1.
+def attend_fused(query: Tensor, key: Tensor, value: Tensor, dropout: float, scale: float | None = None) -> Tensor:
+    """Attend within samples of equal length; all queries of a sample see all its keys.
+
+    Parameters
+    ----------
+    query
+        Shape (samples, queries, heads, head width).
+    key, value
+        Shape (samples, keys, heads, head width).
+    dropout
+        Dropout of the weights.
+    scale
+        Factor of the scores; ``None`` for one over the square root of the head width.
+
+    Returns
+    -------
+    Tensor
+        Shape (samples, queries, heads, head width).
+    """
+    query, key, value = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+    if dropout > 0 and query.device.type == "cpu":
+        # PyTorch's fused kernel for the CPU has no dropout; its other one keeps all weights of all layers for the backward pass.
+        return attend_with_dropout(query, key, value, dropout, scale).transpose(1, 2)
+    return functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout, scale=scale).transpose(1, 2)
+
+
+def attend_with_dropout(query: Tensor, key: Tensor, value: Tensor, dropout: float, scale: float | None = None) -> Tensor:
+    r"""Return :math:`(M \circ \mathrm{softmax}(s Q K^T)) V / (1 - p)`, each entry of ``M`` 0 with probability p, else 1.
 
     Memory does not grow with the square of the tokens: the backward pass computes the weights again, and draws the same ones to
     drop. The draws follow from PyTorch's global generator, of which they take one number.
@@ -43,13 +70,16 @@ def attend_with_dropout(query: Tensor, key: Tensor, value: Tensor, dropout: floa
         Shape (..., keys, head width).
     dropout
         ``p``, above 0 and below 1.
+    scale
+        ``s``; ``None`` for one over the square root of the head width.
 
     References
     ----------
     Dao et al., "FlashAttention" (2022), arXiv:2205.14135, for computing the weights again.
     """
     flat = (part.reshape(-1, *part.shape[-2:]) for part in (query, key, value))
-    mixed: Tensor = _DropoutAttention.apply(*flat, dropout, draw_seed())
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    mixed: Tensor = _DropoutAttention.apply(*flat, dropout, scale, draw_seed())
     return mixed.view(*query.shape)
 
 
@@ -58,9 +88,9 @@ class _DropoutAttention(torch.autograd.Function):
 
     @staticmethod
     @custom_fwd(device_type="cpu", cast_inputs=torch.float32)
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, dropout: float, seed: int) -> Tensor:
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, dropout: float, scale: float, seed: int) -> Tensor:
         """Return the mixed values."""
-        scaled, mixed = query * query.shape[2] ** -0.5, torch.empty_like(query)
+        scaled, mixed = query * scale, torch.empty_like(query)
 
         def attend(heads: slice) -> None:
             for block in _blocks(heads, query, key, dropout, seed):
@@ -71,12 +101,12 @@ class _DropoutAttention(torch.autograd.Function):
 
         _for_all_heads(attend, query, key)
         ctx.save_for_backward(scaled, key, value)
-        ctx.dropout, ctx.seed = dropout, seed
+        ctx.dropout, ctx.scale, ctx.seed = dropout, scale, seed
         return mixed.div_(1 - dropout)
 
     @staticmethod
     @custom_bwd(device_type="cpu")
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
         """Return the gradients of query, key and value."""
         scaled, key, value = ctx.saved_tensors
         gradient = gradient / (1 - ctx.dropout)
@@ -95,7 +125,7 @@ class _DropoutAttention(torch.autograd.Function):
                 of_query[part] = torch.bmm(of_scores, key[heads])
 
         _for_all_heads(differentiate, scaled, key)
-        return of_query.mul_(scaled.shape[2] ** -0.5), of_key, of_value, None, None
+        return of_query.mul_(ctx.scale), of_key, of_value, None, None, None
 
 
 def _for_all_heads(work: Callable[[slice], None], query: Tensor, key: Tensor) -> None:

@@ -2,17 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor
 
+from genoken.core.layout import AttentionPattern
+
+CONTEXT, SEPARATOR, NEXT = 0, 1, 2
+"""Parts of a sample: itself, the separator behind it, and its successor."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some queries of each sample and the keys that all of them see; samples without such queries are left out.
+
+    Parameters
+    ----------
+    queries, keys
+        Indices of the tokens, int64, sample by sample. With ``own`` each sample's keys end with one more index, the number of all
+        tokens, which stands for a query's own key.
+    query_offsets, key_offsets
+        Where each sample's begin, int32 of shape (samples + 1,).
+    most_queries, most_keys
+        Those of the sample that has the most.
+    own
+        Whether each query sees itself, too, and is not among the keys.
+    """
+
+    queries: Tensor
+    keys: Tensor
+    query_offsets: Tensor
+    key_offsets: Tensor
+    most_queries: int
+    most_keys: int
+    own: bool
+
 
 @dataclass(frozen=True)
 class Packing:
-    """Division of flat tokens into samples.
+    """Division of flat tokens into samples, and which tokens of a sample see which.
+
+    A sample may be followed by its successor: ``[CLS] current [SEP] next``, where ``[CLS] current`` is the context.
+
+    ====================  =================================================================================================
+    pattern               who sees whom
+    ====================  =================================================================================================
+    ``full``              every token of the sample sees every token of the sample
+    ``next_cell_strict``  the context sees itself; the separator and the next tokens see the context and the separator
+    ``next_cell_self``    the same, and each next token also sees itself
+    ====================  =================================================================================================
+
+    In the latter two no token of the successor changes the state of any other token, so that what stands at one place of it is told
+    from the sample alone.
 
     Parameters
     ----------
@@ -20,17 +65,25 @@ class Packing:
         Tokens of each sample, on the host.
     offsets
         int32 tensor of shape (samples + 1,), on the tokens' device.
+    context
+        Tokens of each sample's context, on the host; the separator comes next. Empty where no sample has a successor.
+    pattern
+        Who sees whom.
     """
 
     lengths: tuple[int, ...]
     offsets: Tensor = field(repr=False)
+    context: tuple[int, ...] = ()
+    pattern: AttentionPattern = "full"
+
+    def __post_init__(self) -> None:
+        if (self.context or self.pattern != "full") and len(self.context) != len(self.lengths):
+            raise ValueError(f"{len(self.context)} contexts of {len(self.lengths)} samples")
 
     @classmethod
     def from_lengths(cls, lengths: tuple[int, ...], device: torch.device) -> Packing:
-        """Build the offsets from the lengths."""
-        offsets = torch.zeros(len(lengths) + 1, dtype=torch.int32)
-        offsets[1:] = torch.tensor(lengths, dtype=torch.int32).cumsum(0)
-        return cls(lengths=lengths, offsets=offsets.to(device, non_blocking=True))
+        """Build the offsets of samples without successors from their lengths."""
+        return cls(lengths=lengths, offsets=offsets_of(lengths, device))
 
     @property
     def num_samples(self) -> int:
@@ -54,10 +107,117 @@ class Packing:
         samples = torch.arange(self.num_samples, device=self.offsets.device)
         return torch.repeat_interleave(samples, lengths, output_size=sum(self.lengths))
 
+    @property
+    def mutual_lengths(self) -> tuple[int, ...]:
+        """Tokens of each sample, from the first on, that see each other: its context, or with the pattern ``full`` all."""
+        return self.lengths if self.pattern == "full" else self.context
+
+    @property
+    def num_seen(self) -> int:
+        """Number of pairs of a token and one that it sees, over all samples."""
+        own = self.pattern == "next_cell_self"
+        return sum(
+            mutual**2 + (length - mutual) * (mutual + 1) + own * max(length - mutual - 1, 0)
+            for length, mutual in zip(self.lengths, self.mutual_lengths, strict=True)
+        )
+
     @cached_property
-    def equal_length_runs(self) -> tuple[tuple[int, int], ...]:
-        """Consecutive samples of one length as (samples, length), in order; each run is a view of shape (samples, length, …)."""
-        return tuple((len(list(run)), length) for length, run in groupby(self.lengths))
+    def equal_runs(self) -> tuple[tuple[int, int, int], ...]:
+        """Consecutive samples that are alike as (samples, length, mutual length), in order.
+
+        Each run is a view of shape (samples, length, …).
+        """
+        alike = groupby(zip(self.lengths, self.mutual_lengths, strict=True))
+        return tuple((len(list(run)), length, mutual) for (length, mutual), run in alike)
+
+    @cached_property
+    def places(self) -> Tensor:
+        """Place of each token within its sample, int64 of shape (tokens,)."""
+        return torch.arange(sum(self.lengths), device=self.offsets.device) - self.first_tokens[self.sample_of_token]
+
+    @cached_property
+    def context_of_sample(self) -> Tensor:
+        """Tokens of each sample's context, int64 of shape (samples,), on the tokens' device."""
+        return torch.tensor(self.context, dtype=torch.int64).to(self.offsets.device, non_blocking=True)
+
+    @cached_property
+    def part_of_token(self) -> Tensor:
+        """``CONTEXT``, ``SEPARATOR`` or ``NEXT`` for each token, int64 of shape (tokens,)."""
+        if not self.context:
+            return torch.full((sum(self.lengths),), CONTEXT, device=self.offsets.device)
+        behind = self.places - self.context_of_sample[self.sample_of_token]
+        return (behind + 1).clamp(CONTEXT, NEXT)
+
+    @cached_property
+    def contexts(self) -> Packing:
+        """The contexts alone, as samples without successors."""
+        return Packing.from_lengths(self.context, self.offsets.device)
+
+    @cached_property
+    def context_tokens(self) -> Tensor:
+        """Indices of the contexts' tokens, int64, ascending."""
+        return _tokens_of(self._starts, self.context).to(self.offsets.device, non_blocking=True)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """Who sees whom, where the pattern is not ``full``: each token is a query of one part."""
+        device, context = self.offsets.device, self.context
+        behind = [length - own for length, own in zip(self.lengths, context, strict=True)]
+        separators = [min(rest, 1) for rest in behind]
+        following = [rest - separator for rest, separator in zip(behind, separators, strict=True)]
+        shared = [own + separator for own, separator in zip(context, separators, strict=True)]
+        none = [0] * len(context)
+        if self.pattern == "next_cell_self":
+            parts = [(none, context, context, False), (context, separators, shared, False), (shared, following, shared, True)]
+        else:
+            parts = [(none, context, context, False), (context, behind, shared, False)]
+        return tuple(self._part(*part, device) for part in parts if any(part[1]))
+
+    @property
+    def _starts(self) -> list[int]:
+        return list(accumulate(self.lengths, initial=0))[:-1]
+
+    def _part(
+        self, skipped: Sequence[int], num_queries: Sequence[int], num_keys: Sequence[int], own: bool, device: torch.device
+    ) -> Part:
+        chosen = [sample for sample, number in enumerate(num_queries) if number]
+        all_starts = self._starts
+        starts = [all_starts[sample] for sample in chosen]
+        queries, keys = [num_queries[sample] for sample in chosen], [num_keys[sample] for sample in chosen]
+        key_tokens = _tokens_of(starts, keys)
+        if own:
+            end = torch.tensor([sum(self.lengths)])
+            key_tokens = torch.cat([tokens for part in key_tokens.split(keys) for tokens in (part, end)])
+            keys = [number + 1 for number in keys]
+        return Part(
+            queries=_tokens_of([start + skipped[sample] for start, sample in zip(starts, chosen, strict=True)], queries).to(device),
+            keys=key_tokens.to(device),
+            query_offsets=offsets_of(queries, device),
+            key_offsets=offsets_of(keys, device),
+            most_queries=max(queries),
+            most_keys=max(keys),
+            own=own,
+        )
+
+
+def offsets_of(lengths: Sequence[int], device: torch.device) -> Tensor:
+    """Return where each of some lengths begins and the last one ends, int32 of shape (lengths + 1,)."""
+    offsets = torch.zeros(len(lengths) + 1, dtype=torch.int32)
+    offsets[1:] = torch.tensor(list(lengths), dtype=torch.int32).cumsum(0)
+    return offsets.to(device, non_blocking=True)
+
+
+def without_successors(states: Tensor, packing: Packing) -> tuple[Tensor, Packing]:
+    """Return the states and the packing of the contexts alone, where they see nothing else; otherwise both as they are."""
+    if packing.pattern == "full":
+        return states, packing
+    return states.index_select(0, packing.context_tokens), packing.contexts
+
+
+def _tokens_of(starts: Sequence[int], lengths: Sequence[int]) -> Tensor:
+    """Return the indices of ``lengths[i]`` tokens from ``starts[i]`` on, int64, one stretch behind the other."""
+    stretches = Packing.from_lengths(tuple(lengths), torch.device("cpu"))
+    return stretches.places + torch.tensor(starts, dtype=torch.int64)[stretches.sample_of_token]
 
 
 def mean_over_tokens(states: Tensor, packing: Packing) -> Tensor:

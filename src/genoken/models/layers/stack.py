@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 from torch import Tensor, nn
@@ -26,11 +25,11 @@ class TransformerStack(nn.Module):
         self.blocks = nn.ModuleList(TransformerBlock(width, heads, feed_forward, dropout, attention_dropout) for _ in range(layers))
         self.gradient_checkpointing = False
 
-    def training_flops(self, lengths: Sequence[int], first_token_only: bool = False) -> int:
+    def training_flops(self, packing: Packing, first_token_only: bool = False) -> int:
         """Return the sum of the blocks' operations, see :meth:`TransformerBlock.training_flops`; parameters as for ``forward``."""
         last = len(self.blocks) - 1
         blocks = cast("list[TransformerBlock]", list(self.blocks))
-        return sum(block.training_flops(lengths, first_token_only and index == last) for index, block in enumerate(blocks))
+        return sum(block.training_flops(packing, first_token_only and index == last) for index, block in enumerate(blocks))
 
     def forward(self, states: Tensor, packing: Packing, first_token_only: bool = False) -> Tensor:
         """Run all blocks.
@@ -40,7 +39,7 @@ class TransformerStack(nn.Module):
         states
             Shape (tokens, width).
         packing
-            How the tokens are divided into samples.
+            How the tokens are divided into samples, and who sees whom.
         first_token_only
             Return the final states of the first tokens alone: the last block then computes nothing for the others.
 

@@ -73,6 +73,18 @@ def test_dropout_acts_on_both_branches_in_training_alone(states):
     assert (block(states, packing) - states).abs().max() > 0.01
 
 
+def test_of_pairs_the_products_of_what_is_seen_are_counted():
+    block = TransformerBlock(2, 1, 3, 0.0, 0.0)
+    lengths, context = (9, 4), (4, 4)
+    offsets = Packing.from_lengths(lengths, torch.device("cpu")).offsets
+    strict, own = (Packing(lengths, offsets, context, pattern) for pattern in ("next_cell_strict", "next_cell_self"))
+    # 6 x 13 tokens x (16 + 12) weights, and 12 x 2 coordinates for each pair: 4 x 4 twice, and 5 behind see 4 + 1
+    assert block.training_flops(strict) == 2184 + 24 * (16 + 16 + 25)
+    assert block.training_flops(own) == 2184 + 24 * (16 + 16 + 25 + 4)
+    # keys and values of 8 tokens, 384; queries, outputs and feed-forward of 2 samples, 240; 8 pairs, 192
+    assert block.training_flops(strict, first_token_only=True) == 384 + 240 + 192
+
+
 @pytest.mark.parametrize("first_token_only", [False, True])
 def test_the_operations_of_a_training_step_are_those_that_torch_counts(first_token_only):
     block = TransformerBlock(WIDTH, HEADS, FEED_FORWARD, 0.0, 0.0)
@@ -82,12 +94,12 @@ def test_the_operations_of_a_training_step_are_those_that_torch_counts(first_tok
     states = torch.randn(sum(lengths), WIDTH, requires_grad=True)
     with FlopCounterMode(display=False) as counter:
         block(states, packing, first_token_only).sum().backward()
-    assert block.training_flops(lengths, first_token_only) == counter.get_total_flops()
+    assert block.training_flops(packing, first_token_only) == counter.get_total_flops()
 
 
 def test_the_operations_of_a_hand_counted_block():
     block = TransformerBlock(2, 1, 3, 0.0, 0.0)
     # 6 x 4 tokens x (16 + 12) weights, and 12 x (9 + 1) pairs x 2 coordinates
-    assert block.training_flops([3, 1]) == 672 + 240
+    assert block.training_flops(Packing.from_lengths((3, 1), torch.device("cpu"))) == 672 + 240
     # keys and values of 4 tokens, 192; queries, outputs and feed-forward of 2 samples, 240; 4 pairs, 96
-    assert block.training_flops([3, 1], first_token_only=True) == 192 + 240 + 96
+    assert block.training_flops(Packing.from_lengths((3, 1), torch.device("cpu")), first_token_only=True) == 192 + 240 + 96

@@ -6,18 +6,49 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch.utils.data import Dataset
 
-from genoken.core.batch import Batch
+from genoken.core.batch import Batch, Tokens
 from genoken.core.contracts import Tokenizer, TokenizerState
 from genoken.core.layout import Layout
 from genoken.data.phenotype_tokens import add_phenotypes, extend_layout
 from genoken.data.token_dropout import visible_tokens
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
+
+AnyPart = TypeVar("AnyPart", bound="Part")
+"""Single samples or pairs of them: the train and the validation part of a run are of one kind."""
+
+
+class Part(Protocol):
+    """What training takes: single samples, or pairs of a cell and the one that comes next."""
+
+    @property
+    def layout(self) -> Layout:
+        """What the tokens consist of."""
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Class codes or real targets, shape (samples,), if there are any."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+
+    def lengths(self) -> np.ndarray:
+        """Return the most tokens that each sample has in any epoch, int64."""
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return the samples of these rows."""
+
+    def drawn(self, epoch: int) -> Self:
+        """Return what is drawn for one epoch of training, or for evaluation (``epoch`` -1)."""
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """Return the packed tokens of these rows as a batch without targets."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +106,20 @@ class TokenDataset(Dataset[Batch]):
             phenotype_codes=None if self.phenotype_codes is None else self.phenotype_codes[rows],
         )
 
-    def batch(self, rows: np.ndarray) -> Batch:
-        """Return the packed tokens of these rows as a batch without targets."""
+    def drawn(self, epoch: int) -> TokenDataset:
+        """Return the samples as they are: nothing is drawn among them."""
+        return self
+
+    def tokens(self, rows: np.ndarray) -> Tokens:
+        """Return the packed tokens of these rows."""
         tokens = self.tokenizer.encode(self.prepared, rows, self.state)
         if self.phenotype_codes is not None:
             tokens = add_phenotypes(tokens, self.phenotype_codes[rows], self.layout)
-        return Batch.from_tokens(tokens, rows)
+        return tokens
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """Return the packed tokens of these rows as a batch without targets."""
+        return Batch.from_tokens(self.tokens(rows), rows)
 
     def training_batch(self, rows: np.ndarray, *, token_dropout: float, seed: int, epoch: int) -> Batch:
         """Return the batch of a training step, with some tokens hidden from the encoder when ``token_dropout`` is above 0."""
@@ -94,9 +133,9 @@ class TokenDataset(Dataset[Batch]):
 
 
 def collate(items: Sequence[Batch]) -> Batch:
-    """Put samples, items of a :class:`TokenDataset`, into one batch: the ``collate_fn`` of a torch ``DataLoader``.
+    """Put samples, items of one data set of samples or of pairs, into one batch: the ``collate_fn`` of a torch ``DataLoader``.
 
-    The batch is the one that :meth:`TokenDataset.batch` makes of the same rows. Items are as the data set gives them, nothing is
+    The batch is the one that the data set's ``batch`` makes of the same rows. Items are as the data set gives them, nothing is
     hidden in them yet: objectives hide in batches.
 
     Parameters
@@ -110,4 +149,6 @@ def collate(items: Sequence[Batch]) -> Batch:
         lengths=lengths,
         offsets=torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32),
         rows=torch.cat([item.rows for item in items]),
+        context_lengths=tuple(length for item in items for length in item.context_lengths),
+        pattern=items[0].pattern,
     )

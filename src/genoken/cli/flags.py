@@ -34,7 +34,7 @@ MONITORS = ("objective", "loss", "macro_f1", "accuracy", "balanced_accuracy", "r
 """Validation metrics that can choose the weights."""
 LOGGERS = ("tensorboard", "csv", "wandb", "none")
 """Where training curves can go."""
-TOKEN_OBJECTIVES = ("masked_feature", "masked_value", "phenotype")
+TOKEN_OBJECTIVES = ("masked_feature", "masked_value", "next_cell", "next_value", "phenotype")
 """What can be hidden and asked for."""
 LEVELS = ("debug", "info", "warning", "error")
 """How much libraries can tell."""

@@ -245,11 +245,29 @@ class PretrainDataSettings:
 
 
 @settings
+class SuccessorSettings:
+    """Which cell comes next, and which of its tokens are seen."""
+
+    key: str = ""
+    """Key of ``obsp`` that holds the successors, or a path to a ``neighbors.json`` or an SCDL folder; empty: there are none."""
+    draw: Literal["random", "weighted", "first", "all"] = "random"
+    """Of several successors one is drawn in each epoch, evenly or by weight, or the first one stays, or all make pairs."""
+    without: Literal["skip", "identity", "refuse"] = "skip"
+    """Cells without a successor are left out and counted, are their own successor, or are an error."""
+    attention: Literal["strict", "self", "full"] = "strict"
+    """``strict``: next tokens see the current cell; ``self``: and themselves; ``full``: all of the next cell, which leaks it."""
+    time: str = ""
+    """Column of ``obs``; edges that lead backward in it are counted and warned about."""
+
+
+@settings
 class PretrainConfig:
     """Everything that decides a pretraining run."""
 
     data: PretrainDataSettings = dataclasses.field(default_factory=PretrainDataSettings)
     """Which values and columns, and what is held out."""
+    successors: SuccessorSettings = dataclasses.field(default_factory=SuccessorSettings)
+    """Which cell comes next; without a key, cells stand alone."""
     tokenizer: Annotated[Tokenizer, _Family("tokenizers")] = None  # type: ignore[assignment]
     """How a sample becomes tokens."""
     model: ModelSettings = dataclasses.field(default_factory=ModelSettings)

@@ -171,8 +171,8 @@ class Objective(abc.ABC):
 class TokenObjective(abc.ABC):
     """Hides tokens, asks what was hidden, scores. Members are combined with weights; never owns a layer."""
 
-    segment: ClassVar[Literal["features", "phenotypes"]]
-    """Which tokens it hides."""
+    segment: ClassVar[Literal["features", "phenotypes", "next"]]
+    """Which tokens it hides: features or phenotypes of a sample, or the features of the one that comes next."""
     weight: float
     """Weight of its mean loss beside those of other objectives."""
 

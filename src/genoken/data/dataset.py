@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,6 +20,36 @@ from genoken.core.stored_rows import StoredRows
 from genoken.data.phenotype_tokens import add_phenotypes, extend_layout
 from genoken.data.token_dropout import visible_tokens
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
+
+AnyPart = TypeVar("AnyPart", bound="Part")
+"""Single samples or pairs of them: the train and the validation part of a run are of one kind."""
+
+
+class Part(Protocol):
+    """What training takes: single samples, or pairs of a cell and the one that comes next."""
+
+    @property
+    def layout(self) -> Layout:
+        """What the tokens consist of."""
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Class codes or real targets, shape (samples,), if there are any."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+
+    def lengths(self) -> np.ndarray:
+        """Return the most tokens that each sample has in any epoch, int64."""
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return the samples of these rows."""
+
+    def drawn(self, epoch: int) -> Self:
+        """Return what is drawn for one epoch of training, or for evaluation (``epoch`` -1)."""
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """Return the packed tokens of these rows as a batch without targets."""
 
 
 @dataclass(frozen=True)
@@ -85,18 +116,23 @@ class TokenDataset(Dataset[Batch]):
             counts=None if self.counts is None else self.counts[rows],
         )
 
+    def drawn(self, epoch: int) -> TokenDataset:
+        """Return the samples as they are: nothing is drawn among them."""
+        return self
+
     def tokens(self, rows: np.ndarray) -> Tokens:
-        """Return the packed tokens of these rows, without phenotypes."""
+        """Return the packed tokens of these rows."""
         if isinstance(self.prepared, StoredRows):
-            return self.tokenizer.encode(self.prepared[rows].read(), np.arange(len(rows)), self.state)
-        return self.tokenizer.encode(self.prepared, rows, self.state)
+            tokens = self.tokenizer.encode(self.prepared[rows].read(), np.arange(len(rows)), self.state)
+        else:
+            tokens = self.tokenizer.encode(self.prepared, rows, self.state)
+        if self.phenotype_codes is not None:
+            tokens = add_phenotypes(tokens, self.phenotype_codes[rows], self.layout)
+        return tokens
 
     def batch(self, rows: np.ndarray) -> Batch:
         """Return the packed tokens of these rows as a batch without targets."""
-        tokens = self.tokens(rows)
-        if self.phenotype_codes is not None:
-            tokens = add_phenotypes(tokens, self.phenotype_codes[rows], self.layout)
-        return Batch.from_tokens(tokens, rows)
+        return Batch.from_tokens(self.tokens(rows), rows)
 
     def training_batch(self, rows: np.ndarray, *, token_dropout: float, seed: int, epoch: int) -> Batch:
         """Return the batch of a training step, with some tokens hidden from the encoder when ``token_dropout`` is above 0."""
@@ -121,9 +157,9 @@ def _rows_of(prepared: sp.csr_matrix | StoredRows, rows: np.ndarray) -> sp.csr_m
 
 
 def collate(items: Sequence[Batch]) -> Batch:
-    """Put samples, items of a :class:`TokenDataset`, into one batch: the ``collate_fn`` of a torch ``DataLoader``.
+    """Put samples, items of one data set of samples or of pairs, into one batch: the ``collate_fn`` of a torch ``DataLoader``.
 
-    The batch is the one that :meth:`TokenDataset.batch` makes of the same rows. Items are as the data set gives them, nothing is
+    The batch is the one that the data set's ``batch`` makes of the same rows. Items are as the data set gives them, nothing is
     hidden in them yet: objectives hide in batches.
 
     Parameters
@@ -137,4 +173,6 @@ def collate(items: Sequence[Batch]) -> Batch:
         lengths=lengths,
         offsets=torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32),
         rows=torch.cat([item.rows for item in items]),
+        context_lengths=tuple(length for item in items for length in item.context_lengths),
+        pattern=items[0].pattern,
     )

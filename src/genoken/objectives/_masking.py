@@ -14,7 +14,7 @@ from pydantic import Field
 from genoken.core.components import kind_of, settings
 from genoken.core.contracts import MaskDraw, TokenObjective
 from genoken.core.errors import ConfigError
-from genoken.core.layout import NUM_SPECIALS, Channel, ChannelRole, Layout
+from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS, Channel, ChannelRole, Layout
 from genoken.core.random import hash_step, seed_for, unit_interval
 
 if TYPE_CHECKING:
@@ -150,9 +150,8 @@ def required_channel(layout: Layout, role: ChannelRole, kind: str) -> Channel:
     """
     channel = layout.channel(role)
     if channel is None:
-        remedy = (
-            "choose other --phenotypes or another objective" if role == "phenotype" else "choose another tokenizer or objective"
-        )
+        remedies = {"phenotype": "choose other --phenotypes or another objective", "segment": "say which cells come next"}
+        remedy = remedies.get(role, "choose another tokenizer or objective")
         raise ConfigError(f"the objective '{kind}' needs tokens with a {role} channel, and there is none", remedy=remedy)
     return channel
 
@@ -171,10 +170,20 @@ def true_identities(batch: Batch, layout: Layout) -> np.ndarray:
     return identities
 
 
+def tokens_of(segment: str, batch: Batch, layout: Layout, identities: np.ndarray) -> np.ndarray:
+    """Return which tokens are the sample's features or phenotypes, or the features of the one that comes next (``next``)."""
+    if segment == "phenotypes":
+        return identities >= layout.first_phenotype
+    channel = layout.channel("segment")
+    is_next = np.zeros(len(identities), dtype=bool)
+    if channel is not None and channel.name in batch.channels:
+        is_next = batch.channels[channel.name].numpy() == FIRST_CATEGORY
+    return (feature_indices(identities, layout) >= 0) & (is_next == (segment == "next"))
+
+
 def eligible_tokens(batch: Batch, layout: Layout, identities: np.ndarray, segment: str) -> np.ndarray:
     """Return which tokens of a segment may be hidden: the encoder sees them, and no other objective asks for them."""
-    is_phenotype = identities >= layout.first_phenotype
-    eligible = is_phenotype if segment == "phenotypes" else feature_indices(identities, layout) >= 0
+    eligible = tokens_of(segment, batch, layout, identities)
     if batch.visible is not None:
         seen = np.zeros(len(eligible), dtype=bool)
         seen[batch.visible.numpy()] = True
@@ -203,6 +212,15 @@ def samples_of_targets(batch: Batch, kind: str) -> Tensor:
     return torch.searchsorted(batch.offsets[1:].long(), batch.targets[f"{kind}.places"], right=True)
 
 
-def places_in_samples(batch: Batch, kind: str) -> Tensor:
-    """Return the place of each target of an objective within its sample, int64 of shape (targets,)."""
-    return batch.targets[f"{kind}.places"] - batch.offsets.long()[samples_of_targets(batch, kind)]
+def places_in_samples(batch: Batch, kind: str, segment: str) -> Tensor:
+    """Return the place of each target of an objective, int64 of shape (targets,).
+
+    Tokens of a sample are counted from its CLS token, those of the next one (``segment`` is ``next``) from the separator, both 0.
+    """
+    import torch
+
+    samples = samples_of_targets(batch, kind)
+    places = batch.targets[f"{kind}.places"] - batch.offsets.long()[samples]
+    if segment != "next":
+        return places
+    return places - torch.tensor(batch.context_lengths, dtype=torch.int64, device=places.device)[samples]

@@ -28,7 +28,7 @@ class PhenotypeObjective(_masking.MaskedObjective):
     Unknown and missing values are never asked for. A random replacement is a value of the same phenotype.
     """
 
-    segment: ClassVar[Literal["features", "phenotypes"]] = "phenotypes"
+    segment: ClassVar[Literal["features", "phenotypes", "next"]] = "phenotypes"
 
     probability: _masking.Share = 0.5
     """Share of a sample's known phenotypes that is hidden, in the first epoch if there is a schedule."""
@@ -92,7 +92,7 @@ class PhenotypeObjective(_masking.MaskedObjective):
 
         measures = _classes.class_measures(self._possible(outputs, batch, layout), batch.targets[f"{KIND}.labels"])
         columns = batch.targets[f"{KIND}.columns"]
-        return measures | {"place": _masking.places_in_samples(batch, KIND), "column": columns}
+        return measures | {"place": _masking.places_in_samples(batch, KIND, self.segment), "column": columns}
 
     def _possible(self, outputs: Tensor, batch: Batch, layout: Layout) -> Tensor:
         """Return the logits, those of other phenotypes' values minus infinity when restricted."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Generic
+
 import lightning
 import numpy as np
 
 from genoken.core.batch import Batch
 from genoken.core.config import TrainingSettings
-from genoken.data.dataset import TokenDataset
+from genoken.data.dataset import AnyPart
 from genoken.data.order import balanced_order, cut_batches, epoch_order, share_of_rank, split_batches
 from genoken.training.loader import BatchLoader
 from genoken.training.task import Task
 
 
-class TokenDataModule(lightning.LightningDataModule):
+class TokenDataModule(lightning.LightningDataModule, Generic[AnyPart]):
     """Train and validation parts.
 
     Every optimizer step sees the same samples however many processes share it: a global batch of ``batch_size * processes`` samples
@@ -31,9 +33,9 @@ class TokenDataModule(lightning.LightningDataModule):
 
     def __init__(
         self,
-        train: TokenDataset,
-        val: TokenDataset,
-        task: Task,
+        train: AnyPart,
+        val: AnyPart,
+        task: Task[AnyPart],
         settings: TrainingSettings,
     ) -> None:
         super().__init__()

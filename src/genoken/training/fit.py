@@ -17,7 +17,7 @@ from lightning.pytorch.profilers import Profiler, SimpleProfiler
 from genoken.core.config import TrainingSettings
 from genoken.core.contracts import Objective, TargetState
 from genoken.core.errors import MissingExtraError, TrainingError
-from genoken.data.dataset import TokenDataset
+from genoken.data.dataset import AnyPart, Part, TokenDataset
 from genoken.data.order import cut_batches
 from genoken.models.layers.attention import BackendChoice, choose_backend
 from genoken.models.network import Network, set_gradient_checkpointing
@@ -89,9 +89,9 @@ def choose_compute(network: AnyNetwork, settings: TrainingSettings) -> tuple[tor
 
 def fit(
     network: AnyNetwork,
-    train: TokenDataset,
-    val: TokenDataset,
-    task: Task,
+    train: AnyPart,
+    val: AnyPart,
+    task: Task[AnyPart],
     settings: TrainingSettings,
     *,
     folder: Path,
@@ -158,7 +158,7 @@ def fit(
     return Fit(network, history.rows, selection.best_epoch, selection.best_step, precision, backend, settings.epochs, failure)
 
 
-def planned(settings: TrainingSettings, train: TokenDataset) -> TrainingSettings:
+def planned(settings: TrainingSettings, train: Part) -> TrainingSettings:
     """Return the settings with the number of epochs that ``epochs: 0`` stands for on these samples."""
     batches = cut_batches(
         np.arange(len(train)), train.lengths(), batch_size=settings.batch_size, tokens_per_batch=settings.tokens_per_batch
@@ -167,7 +167,7 @@ def planned(settings: TrainingSettings, train: TokenDataset) -> TrainingSettings
     return replace(settings, epochs=num_epochs(settings, num_batches))
 
 
-def batches_between_validations(settings: TrainingSettings, data: TokenDataModule) -> int:
+def batches_between_validations(settings: TrainingSettings, data: TokenDataModule[AnyPart]) -> int:
     """Return after how many batches validation follows, at least once in a run; 0: after each epoch."""
     if not settings.evaluate_every:
         return 0
@@ -176,7 +176,7 @@ def batches_between_validations(settings: TrainingSettings, data: TokenDataModul
 
 
 def _run(
-    trainer: lightning.Trainer, module: TrainingModule, data: TokenDataModule, checkpoint: Path | None
+    trainer: lightning.Trainer, module: TrainingModule, data: TokenDataModule[AnyPart], checkpoint: Path | None
 ) -> TrainingError | None:
     try:
         with warnings.catch_warnings():

@@ -15,15 +15,14 @@ from genoken.core.contracts import FeatureStatistics, TokenObjective
 from genoken.core.errors import DataError
 from genoken.core.layout import Layout
 from genoken.core.random import generator
-from genoken.data.dataset import TokenDataset
+from genoken.data.dataset import Part
+from genoken.data.pairs import EVALUATION, leave_out_unasked
 from genoken.training.computing import computing
 from genoken.training.task import StepLoss, consecutive
 
 if TYPE_CHECKING:
     from genoken.models.token_network import TokenNetwork
 
-EVALUATION = -1
-"""Epoch whose masks evaluation uses."""
 SHOWN = ("cross_entropy", "correct", "top5", "squared_error", "negative_log_likelihood")
 """Measures of each target whose mean the history holds."""
 _SAMPLES_COUNTED = 512
@@ -70,7 +69,7 @@ class MaskedTask:
         self,
         objectives: Mapping[str, TokenObjective],
         layout: Layout,
-        train: TokenDataset,
+        train: Part,
         *,
         num_held_out: int,
         num_epochs: int,
@@ -82,7 +81,7 @@ class MaskedTask:
         self.expected = self._count_targets(train)
         self.start_validation()
 
-    def _count_targets(self, train: TokenDataset) -> dict[str, float]:
+    def _count_targets(self, train: Part) -> dict[str, float]:
         """Return the mean number of targets per sample of each objective in the first epoch.
 
         Files are often sorted, so samples are counted in a drawn order, and on until the rarest targets are common enough.
@@ -95,7 +94,7 @@ class MaskedTask:
         order = generator(self.seed, "targets counted").permutation(len(train))
         counts, seen = dict.fromkeys(self.objectives, 0), 0
         for places in consecutive(0, len(order), _SAMPLES_COUNTED):
-            batch = self._hidden(train.batch(order[places]), 0)
+            batch = self._hidden(train, order[places], 0)
             seen += len(places)
             counts = {name: count + len(batch.targets[f"{name}.places"]) for name, count in counts.items()}
             if min(counts.values()) >= _TARGETS_COUNTED:
@@ -108,33 +107,34 @@ class MaskedTask:
                 )
         return {name: count / seen for name, count in counts.items()}
 
-    def without_targets(self, part: TokenDataset) -> set[str]:
+    def without_targets(self, part: Part) -> set[str]:
         """Return the objectives that ask for nothing in a whole part, with the fixed masks of evaluation."""
         lacking = set(self.objectives)
         for rows in consecutive(0, len(part), _SAMPLES_COUNTED):
-            batch = self._hidden(part.batch(rows), EVALUATION)
+            batch = self._hidden(part, rows, EVALUATION)
             lacking -= {name for name in lacking if len(batch.targets[f"{name}.places"])}
             if not lacking:
                 break
         return lacking
 
-    def training_batch(self, part: TokenDataset, rows: np.ndarray, epoch: int) -> Batch:
+    def training_batch(self, part: Part, rows: np.ndarray, epoch: int) -> Batch:
         """Return the batch of a training step, hidden by the epoch's draw."""
-        return self._hidden(part.batch(rows), epoch)
+        return self._hidden(part, rows, epoch)
 
-    def validation_batch(self, part: TokenDataset, rows: np.ndarray) -> Batch:
+    def validation_batch(self, part: Part, rows: np.ndarray) -> Batch:
         """Return a batch hidden by the fixed draw of evaluation."""
-        return self._hidden(part.batch(rows), EVALUATION)
+        return self._hidden(part, rows, EVALUATION)
 
     def validation_plan(self, num_samples: int, size: int) -> list[np.ndarray]:
         """Return batches of ``size``, none of which holds both held-out and train samples."""
         return consecutive(0, self.num_held_out, size) + consecutive(self.num_held_out, num_samples, size)
 
-    def _hidden(self, batch: Batch, epoch: int) -> Batch:
+    def _hidden(self, part: Part, rows: np.ndarray, epoch: int) -> Batch:
+        batch = part.drawn(epoch).batch(rows)
         for objective in self.objectives.values():
             draw = objective.draw(self.seed, epoch, self.num_epochs)
             batch = objective.hide(batch, self.layout, draw, self.statistics)
-        return batch
+        return leave_out_unasked(batch)
 
     def training_loss(self, network: nn.Module, batch: Batch) -> StepLoss:
         """Return the weighed loss of a training step."""
@@ -181,7 +181,7 @@ class MaskedTask:
 def measured(
     network: TokenNetwork,
     task: MaskedTask,
-    part: TokenDataset,
+    part: Part,
     *,
     batch_size: int,
     precision: str = "auto",

@@ -63,7 +63,7 @@ class TrainingModule(lightning.LightningModule):
         How.
     """
 
-    def __init__(self, network: Trained, task: Task, settings: TrainingSettings) -> None:
+    def __init__(self, network: Trained, task: Task[Any], settings: TrainingSettings) -> None:
         super().__init__()
         self.network = network
         self.task = task

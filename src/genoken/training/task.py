@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from genoken.core.batch import Batch
 from genoken.core.config import TrainingSettings
 from genoken.core.contracts import Objective, TargetState
-from genoken.data.dataset import TokenDataset
+from genoken.data.dataset import Part, TokenDataset
 from genoken.models.network import Network, Outputs
 
+AnyPart_contra = TypeVar("AnyPart_contra", bound=Part, contravariant=True)
+"""What a task makes batches of."""
 Scorer = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 """From labels and predictions (as :meth:`Objective.predict` returns them) to metrics."""
 
@@ -46,13 +48,13 @@ def consecutive(first: int, last: int, size: int) -> list[np.ndarray]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-class Task(Protocol):
+class Task(Protocol[AnyPart_contra]):
     """What a network is trained for."""
 
-    def training_batch(self, part: TokenDataset, rows: np.ndarray, epoch: int) -> Batch:
+    def training_batch(self, part: AnyPart_contra, rows: np.ndarray, epoch: int) -> Batch:
         """Return the batch of a training step with its targets."""
 
-    def validation_batch(self, part: TokenDataset, rows: np.ndarray) -> Batch:
+    def validation_batch(self, part: AnyPart_contra, rows: np.ndarray) -> Batch:
         """Return a batch of validation with its targets, the same in every epoch."""
 
     def validation_plan(self, num_samples: int, size: int) -> list[np.ndarray]:

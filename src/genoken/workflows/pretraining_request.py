@@ -115,11 +115,14 @@ def with_objectives(config: PretrainConfig, mask_probability: float | None = Non
     if not objectives:
         tokenizer: Any = config.tokenizer
         has_no_value = kind_of(tokenizer) == "rank" and tokenizer.order == "rank_order"
-        kind = "masked_feature" if has_no_value else "masked_value"
+        if config.successors.key:
+            kind = "next_value" if kind_of(tokenizer) == "continuous" else "next_cell"
+        else:
+            kind = "masked_feature" if has_no_value else "masked_value"
         chosen = [kind, *(["phenotype"] if config.data.phenotypes else [])]
         objectives = tuple(component_from_dict("objectives", name) for name in chosen)
     if mask_probability is not None:
-        if not any(objective.segment == "features" for objective in objectives):
+        if not any(objective.segment != "phenotypes" for objective in objectives):
             raise ConfigError(
                 "a share of the features to hide needs an objective that hides features",
                 where="--mask-probability",
@@ -128,7 +131,7 @@ def with_objectives(config: PretrainConfig, mask_probability: float | None = Non
         change = {"probability": mask_probability}
         objectives = tuple(
             component_from_dict("objectives", component_to_dict(objective) | change, where="--mask-probability", path="objectives")
-            if objective.segment == "features"
+            if objective.segment != "phenotypes"
             else objective
             for objective in objectives
         )

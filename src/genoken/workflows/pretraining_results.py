@@ -67,7 +67,8 @@ def share_truncated(dataset: TokenDataset, seed: int) -> float:
     tokens = dataset.tokens(rows)
     identity = dataset.layout.channel("identity")
     assert identity is not None  # noqa: S101
-    num_kept = int((tokens.channels[identity.name] >= NUM_SPECIALS).sum())
+    identities = tokens.channels[identity.name]
+    num_kept = int(((identities >= NUM_SPECIALS) & (identities < dataset.layout.first_phenotype)).sum())
     return tokens.num_truncated / max(tokens.num_truncated + num_kept, 1)
 
 

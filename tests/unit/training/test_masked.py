@@ -106,7 +106,7 @@ def test_the_loss_does_not_depend_on_how_samples_are_put_into_batches(cells, tas
 
 def test_masks_change_with_the_epoch_and_not_in_evaluation(cells, task):
     def places(epoch):
-        return task._hidden(cells.batch(np.arange(20)), epoch).targets["masked_feature.places"].tolist()
+        return task._hidden(cells, np.arange(20), epoch).targets["masked_feature.places"].tolist()
 
     assert places(0) != places(1)
     assert places(EVALUATION) == places(EVALUATION)

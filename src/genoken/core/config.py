@@ -257,7 +257,12 @@ class SuccessorSettings:
     attention: Literal["strict", "self", "full"] = "strict"
     """``strict``: next tokens see the current cell; ``self``: and themselves; ``full``: all of the next cell, which leaks it."""
     time: str = ""
-    """Column of ``obs``; edges that lead backward in it are counted and warned about."""
+    """Column of ``obs`` with time or pseudotime; edges that lead backward in it are counted and warned about."""
+    types: str = ""
+    """Column of ``obs`` with cell types, for trivial rules, controls and tables; empty: ``cell_type``, where there is one."""
+    controls: tuple[Literal["reversed", "shuffled"], ...] = ("reversed", "shuffled")
+    """Successors on which the same network is trained again, to see whether it learns time: turned around, and shuffled within
+    types. Each takes as long as the training itself."""
 
 
 @settings

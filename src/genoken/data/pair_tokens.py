@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from genoken.core.batch import Tokens
 from genoken.core.errors import ConfigError
-from genoken.core.layout import CLS_ID, FIRST_CATEGORY, NO_CATEGORY, NUM_SPECIALS, SEPARATOR_ID, Channel, Layout
+from genoken.core.layout import CLS_ID, FIRST_CATEGORY, MASK_ID, NO_CATEGORY, NUM_SPECIALS, SEPARATOR_ID, Channel, Layout
 
 SEGMENT_CHANNEL = "segment"
 """Name of the channel that tells the next cell, its separator included, from the current one."""
@@ -115,25 +115,46 @@ def _ordering(tokens: Tokens, layout: Layout) -> np.ndarray:
     return np.zeros(0, dtype=np.float32) if value is None else tokens.channels[value.name].astype(np.float32)
 
 
-def every_feature_tokens(prepared: sp.csr_matrix, rows: np.ndarray, layout: Layout) -> Tokens:
-    """Return the tokens of these rows with every feature in vocabulary order, whose value is 0 where it is not expressed.
+def asking_tokens(layout: Layout, num_cells: int, num_asked: int) -> Tokens:
+    """Return cells of which everything is hidden, as what is asked for behind current cells.
+
+    Where values are numbers, they have every feature with its value hidden; else each has ``num_asked`` tokens of hidden identity.
+
+    Parameters
+    ----------
+    layout
+        What :func:`extend_layout` returned.
+    num_cells
+        How many.
+    num_asked
+        Tokens of each; the number of features where values are numbers.
+    """
+    asked = NUM_SPECIALS + np.arange(num_asked) if layout.has_numbers else np.full(num_asked, MASK_ID)
+    by_role = {
+        "identity": np.tile(np.concatenate([[CLS_ID], asked]), num_cells),
+        "value": np.full(num_cells * (1 + num_asked), np.nan, dtype=np.float32),
+    }
+    channels = {channel.name: by_role[channel.role] for channel in layout.channels if channel.role in by_role}
+    return Tokens(channels, (1 + num_asked) * np.arange(num_cells + 1, dtype=np.int64))
+
+
+def every_feature_tokens(prepared: sp.csr_matrix, layout: Layout) -> Tokens:
+    """Return the tokens of samples with every feature in vocabulary order, whose value is 0 where it is not expressed.
 
     Parameters
     ----------
     prepared
         CSR matrix (samples, vocabulary) of values as the tokens hold them.
-    rows
-        Which samples.
     layout
         One whose values are numbers.
     """
     num_tokens = 1 + layout.num_features
-    values = np.zeros((len(rows), num_tokens), dtype=np.float32)
-    values[:, 1:] = prepared[rows].toarray()
+    values = np.zeros((prepared.shape[0], num_tokens), dtype=np.float32)
+    values[:, 1:] = prepared.toarray()
     identities = np.concatenate([[CLS_ID], NUM_SPECIALS + np.arange(layout.num_features)])
-    by_role = {"identity": np.tile(identities, len(rows)), "value": values.ravel()}
+    by_role = {"identity": np.tile(identities, len(values)), "value": values.ravel()}
     channels = {channel.name: by_role[channel.role] for channel in layout.channels if channel.role in by_role}
-    return Tokens(channels, num_tokens * np.arange(len(rows) + 1, dtype=np.int64))
+    return Tokens(channels, num_tokens * np.arange(len(values) + 1, dtype=np.int64))
 
 
 @numba.njit(nogil=True, cache=True)

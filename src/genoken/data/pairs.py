@@ -130,15 +130,22 @@ class CellPairs(Dataset[Batch]):
         """Return the items whose current cell is in one of these rows of ``cells``, in the order of items."""
         return self.take(np.flatnonzero(np.isin(self.current, rows)))
 
+    def tokens(self, rows: np.ndarray) -> Tokens:
+        """Return the packed tokens of these items."""
+        return self._paired(rows)[0]
+
     def batch(self, rows: np.ndarray) -> Batch:
         """Return the packed tokens of these items as a batch without targets."""
-        tokens, context = pair_tokens(self.cells.tokens(self.current[rows]), self._next_tokens(self.next_cells(rows)), self.layout)
+        tokens, context = self._paired(rows)
         pattern = PATTERNS[self.settings.attention]
         return replace(Batch.from_tokens(tokens, rows), context_lengths=tuple(context.tolist()), pattern=pattern)
 
+    def _paired(self, rows: np.ndarray) -> tuple[Tokens, np.ndarray]:
+        return pair_tokens(self.cells.tokens(self.current[rows]), self._next_tokens(self.next_cells(rows)), self.layout)
+
     def _next_tokens(self, rows: np.ndarray) -> Tokens:
         if self.every_feature:
-            return every_feature_tokens(self.cells.prepared, rows, self.layout)
+            return every_feature_tokens(self.cells.take(rows).values, self.layout)
         return self.cells.tokens(rows)
 
 

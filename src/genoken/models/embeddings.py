@@ -202,7 +202,9 @@ class TokenEmbedding(nn.Module):
         self.segment_name = segment.name if segment is not None else ""
         self.position = settings.position
         if settings.position == "learned":
-            self.positions = nn.Embedding(layout.max_tokens, width)
+            # a successor's tokens are counted from its separator, so that neither cell has more than its own genes
+            num_places = min(layout.max_tokens, layout.num_features + 1) if segment is not None else layout.max_tokens
+            self.positions = nn.Embedding(num_places, width)
             nn.init.normal_(self.positions.weight, std=0.02)
         self._start(start, own_width)
         self._start_tables(layout)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from genoken.core.components import settings
 from genoken.core.layout import HeadSpec, Layout
 from genoken.objectives import _hidden_value, _masking
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from genoken.core.contracts import FeatureStatistics
 
 KIND = "next_value"
 
@@ -33,3 +38,20 @@ class NextValueObjective(_hidden_value.HiddenValueObjective):
         """Return one output per category; for numbers one, or two for counts."""
         _masking.required_channel(layout, "segment", KIND)
         return dataclasses.replace(super().head(layout), linear="")
+
+    def expected(self, outputs: Tensor, statistics: FeatureStatistics) -> Tensor:
+        """Return the expected values of all features, (cells, features), in the units of the value channel.
+
+        Parameters
+        ----------
+        outputs
+            (cells x features, 1): what the head gives for every feature of each cell, in the vocabulary's order.
+        statistics
+            Moments of all features, by which values are standardized.
+        """
+        if not self.standardize:
+            return outputs.float().view(-1, len(statistics.mean))
+        import torch
+
+        scale, center = (torch.from_numpy(moment).float() for moment in (statistics.deviation, statistics.mean))
+        return outputs.float().view(-1, len(scale)) * scale + center

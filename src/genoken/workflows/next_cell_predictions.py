@@ -17,8 +17,8 @@ from genoken.core.components import kind_of
 from genoken.core.layout import FIRST_CATEGORY, SEPARATOR_ID
 from genoken.core.tables import write_parquet
 from genoken.data.dataset import TokenDataset
-from genoken.data.pairs import PATTERNS
 from genoken.data.pair_tokens import asking_tokens, pair_tokens
+from genoken.data.pairs import PATTERNS
 from genoken.evaluation.next_cell_ranks import RankScale, fit_rank_scale
 from genoken.training.computing import computing
 from genoken.workflows.pretrained import PretrainedModel, layout_of, objectives_of, statistics_of
@@ -162,8 +162,8 @@ class NextCells:
         """Yield some of the rows, and the expected value of each gene, float32 (rows, features)."""
         objective = objectives_of(self.model.config)["next_value"]
         for own, outputs in self._answers(rows, "next_value", len(self.model.state.feature_ids)):
-            values = objective.expected(outputs, statistics_of(self.model.state))  # type: ignore[attr-defined]
-            yield own, values.reshape(len(own), -1)
+            values = objective.expected(outputs, statistics_of(self.model.state, every_sample=True))  # type: ignore[attr-defined]
+            yield own, values.numpy()
 
     def _answers(self, rows: np.ndarray, kind: str, num_asked: int) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
         """Yield some of the rows, and the head's outputs (rows x asked, outputs) at all tokens of their next cells."""
@@ -189,5 +189,3 @@ class NextCells:
         pattern = PATTERNS[self.model.config.successors.attention]
         batch = replace(Batch.from_tokens(tokens, rows), context_lengths=tuple(context.tolist()), pattern=pattern)
         return batch, torch.from_numpy(places)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,28 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genoken.core.config import PretrainConfig, build, dump_yaml, read_yaml
-from genoken.core.errors import ConfigError, DataError, GenokenError, RunError, TrainingError
-from genoken.core.random import generator
+from genoken.core.errors import ConfigError, GenokenError, RunError, TrainingError
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
+from genoken.data.pairs import CellPairs
+from genoken.evaluation.next_cell_verdict import leak_sentence
 from genoken.models.embeddings import EmbeddingStart, svd_start
-from genoken.models.token_network import TokenNetwork
-from genoken.training.fit import Fit, fit, planned
-from genoken.training.masked import MaskedTask
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows import pretraining_results
 from genoken.workflows.continued import continued_model, with_earlier_phenotypes, with_known_parts
 from genoken.workflows.encoder import Encoder, room_for_phenotypes
 from genoken.workflows.gaussian_start import gaussian_start
-from genoken.workflows.pretrained import (
-    PretrainedModel,
-    new_network,
-    objectives_of,
-    statistics_of,
-    write_pretrained,
-)
+from genoken.workflows.next_cell import Controls, pairs_for, trained_on_controls, with_successors
+from genoken.workflows.prepared import Prepared
+from genoken.workflows.pretrained import PretrainedModel, new_network, write_pretrained
 from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
 from genoken.workflows.pretraining_data import Files, Reading, cache_of, files_of, read_pretraining
+from genoken.workflows.pretraining_fit import task_of, train_prepared
 from genoken.workflows.pretraining_parts import Division, divide, drawn_to_learn_from
 from genoken.workflows.pretraining_request import check_phenotypes, resolve_pretraining, with_mapped_phenotypes, with_objectives
 from genoken.workflows.seen import write_known_samples
@@ -67,19 +63,6 @@ class _Job:
     def samples(self) -> Samples:
         """All samples of the run."""
         return self.division.source.samples
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """What is learned before the weights, and the samples as tokens."""
-
-    model: PretrainedModel
-    dataset: TokenDataset
-    rows: dict[str, np.ndarray]
-
-    def part(self, name: str) -> TokenDataset:
-        """Return the samples of one part."""
-        return self.dataset.take(self.rows[name])
 
 
 def pretrain(  # noqa: PLR0913 - the one call that a user makes
@@ -164,7 +147,7 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
         keep_replaced=True,
     )
     try:
-        return _work(resolved, reading, start, folder=folder, show=show)
+        return _work(resolved, reading, data, start, folder=folder, show=show)
     except GenokenError:
         discard_unless_trained(folder)
         raise
@@ -187,10 +170,12 @@ def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
     reading = read_pretraining(data, paths, config.data)
     check_data(reading.source.files, state["data"])
     show.line(f"Going on with the run in {folder}.")
-    return _work(config, reading, start, folder=folder, show=show)
+    return _work(config, reading, data, start, folder=folder, show=show)
 
 
-def _work(config: PretrainConfig, reading: Reading, start: PretrainedStart | None, *, folder: Path, show: Show) -> PretrainedRun:
+def _work(
+    config: PretrainConfig, reading: Reading, data: Any, start: PretrainedStart | None, *, folder: Path, show: Show
+) -> PretrainedRun:
     """Divide the samples, train, then write everything that follows from it."""
     with disk_errors(folder):
         with cache_of(folder) as cache:
@@ -199,6 +184,8 @@ def _work(config: PretrainConfig, reading: Reading, start: PretrainedStart | Non
             division = divide(reading.complete(cache), reading.paths, config)
             if start is not None:
                 division = with_known_parts(division, config, start, show)
+            if config.successors.key:
+                division = with_successors(division, config, [*reading.paths["data"], *reading.paths["eval"]] or data)
             run, failure = _pretrained(_Job(config, division, folder, start, show))
         finish(folder)
     show.line()
@@ -216,29 +203,29 @@ def _pretrained(job: _Job) -> tuple[PretrainedRun, TrainingError | None]:
     pretraining_results.write_split(job.folder, job.samples, job.division.words, job.config.data.group)
     earlier = None if job.start is None else job.start.folder
     write_known_samples(job.folder, job.samples, prepared.model, job.division.words, earlier=earlier)
-    fitted, task = _fit(job, prepared)
+    start = copy.deepcopy(prepared.model.network)
+    task, train = task_of(prepared, where=job.samples.origin)
+    forget_replaced(job.folder)
+    fitted = train_prepared(prepared, task, train, folder=job.folder, show=job.show)
+    del train
     write_pretrained(job.folder, prepared.model)
+    controls = Controls(start, {})
+    if not fitted.failure:
+        controls = trained_on_controls(prepared, start, job.division, task, folder=job.folder, show=job.show)
     run = pretraining_results.write_results(
-        job.folder,
-        prepared.model,
-        prepared.dataset,
-        prepared.rows,
-        job.division.source,
-        fitted,
-        task=task,
-        show=job.show,
+        job.folder, prepared, job.division.source, fitted, task=task, controls=controls, show=job.show
     )
     return run, fitted.failure
 
 
-def _prepare(job: _Job) -> _Prepared:
+def _prepare(job: _Job) -> Prepared:
     """Fit tokenizer and phenotypes on the train part, and start the network, or take both from an earlier run."""
     samples, config = job.samples, job.config
     rows = {part: np.flatnonzero(job.division.words == part) for part in ("train", "val", "test")}
     units = None if not config.data.group else samples.table[config.data.group].astype(str).to_numpy()[rows["train"]]
     if job.start is not None:
         model, dataset = continued_model(config, job.start, samples, rows["train"], units, job.show)
-        return _Prepared(model, dataset, rows)
+        return _paired(job, Prepared(model, dataset, rows))
     phenotypes = None
     if config.data.phenotype_map:
         phenotypes = PhenotypeVocabulary.read(Path(config.data.phenotype_map))
@@ -256,7 +243,17 @@ def _prepare(job: _Job) -> _Prepared:
         job.show.line(f"  {found.line}.")
     dataset = encoder.dataset(samples, found.columns)
     network = new_network(config, dataset, _start(config, dataset, rows["train"], learned_from, units))
-    return _Prepared(PretrainedModel(config, encoder.state, encoder.symbols, phenotypes, network), dataset, rows)
+    return _paired(job, Prepared(PretrainedModel(config, encoder.state, encoder.symbols, phenotypes, network), dataset, rows))
+
+
+def _paired(job: _Job, prepared: Prepared) -> Prepared:
+    """Return what is trained on with pairs, where it is said which samples come next."""
+    if job.division.successors is None:
+        return prepared
+    successors = job.division.successors
+    within = successors.within(job.division.words)
+    pairs = pairs_for(prepared.model, prepared.dataset, within, where=job.samples.origin)
+    return replace(prepared, pairs=pairs, edges_across_parts=successors.num_edges - within.num_edges)
 
 
 def _start(
@@ -271,56 +268,7 @@ def _start(
     return replace(start, gaussian=gaussian_start(config, dataset, train, units) if config.model.linear_path else None)
 
 
-def _task(job: _Job, prepared: _Prepared, train: TokenDataset) -> MaskedTask:
-    return MaskedTask(
-        objectives_of(job.config),
-        prepared.dataset.layout,
-        train,
-        num_held_out=len(prepared.rows["val"]),
-        num_epochs=planned(job.config.training, train).epochs,
-        seed=job.config.training.seed,
-        statistics=statistics_of(prepared.model.state),
-    )
-
-
-def _fit(job: _Job, prepared: _Prepared) -> tuple[Fit[TokenNetwork], MaskedTask]:
-    """Train; return what that gave, and the objectives with their masks. The copy of the train part ends here."""
-    train = prepared.part("train")
-    task = _task(job, prepared, train)
-    for name in ("train", "val", "test"):
-        _refuse_without_targets(task, train if name == "train" else prepared.part(name), name, job.samples.origin)
-    probe = prepared.rows["train"][_probe(len(prepared.rows["train"]), len(prepared.rows["val"]), job.config.training.seed)]
-    val = prepared.dataset.take(np.concatenate([prepared.rows["val"], probe]))
-    forget_replaced(job.folder)
-    with job.show.bar("Pretraining", total=task.num_epochs) as bar:
-        fitted = fit(
-            prepared.model.network,
-            train,
-            val,
-            task,
-            job.config.training,
-            folder=job.folder,
-            on_epoch=lambda row: bar.to(row["epoch"] + 1, pretraining_results.epoch_note(row)),
-        )
-    return fitted, task
-
-
-def _refuse_without_targets(task: MaskedTask, part: TokenDataset, name: str, where: str) -> None:
-    """Refuse a part in which one of the objectives asks for nothing: there would be no loss to learn from, or to judge by."""
-    for kind in sorted(task.without_targets(part)):
-        raise DataError(
-            f"nothing is hidden: the objective '{kind}' finds no token to ask for in the {len(part):,} {name} samples",
-            where=where,
-            remedy="hide a larger share (objective's probability), or hold out more samples (data.test, data.val)",
-        )
-
-
-def _probe(num_train: int, count: int, seed: int) -> np.ndarray:
-    """Return train samples on which the loss is taken just as on those held out."""
-    return np.sort(generator(seed, "train_part").choice(num_train, min(count, num_train), replace=False))
-
-
-def _announce(job: _Job, prepared: _Prepared) -> None:
+def _announce(job: _Job, prepared: Prepared) -> None:
     samples, show = job.samples, job.show
     shape = f"{samples.num_samples:,} samples x {samples.num_features:,} features"
     show.line(f"{samples.origin}: {shape}, {samples.value_kind} values.")
@@ -338,7 +286,9 @@ def _announce(job: _Job, prepared: _Prepared) -> None:
     bare = int((lengths <= num_special).sum())
     if bare:
         show.line(f"  {bare:,} samples have no token of a feature, so that none can be hidden in them.")
-    truncated = pretraining_results.share_truncated(prepared.dataset, job.config.training.seed)
+    if prepared.pairs is not None:
+        _announce_pairs(prepared, prepared.pairs, show)
+    truncated = pretraining_results.share_truncated(prepared.whole, job.config.training.seed)
     if truncated:
         show.line(f"  {truncated:.1%} of the tokens of features are beyond max_tokens and cut off.")
     if prepared.model.phenotypes is not None:
@@ -347,3 +297,18 @@ def _announce(job: _Job, prepared: _Prepared) -> None:
                 count = sum(values.values())
                 show.line(f"  {count:,} samples have a '{column}' that the train samples lack; it counts as unknown.")
     show.line(f"Run folder: {job.folder}.")
+
+
+def _announce_pairs(prepared: Prepared, pairs: CellPairs, show: Show) -> None:
+    parts = " / ".join(f"{len(items):,} {part}" for part, items in prepared.items.items())
+    noun = (
+        "pairs of a cell and a successor" if pairs.following is not None else "cells with successors, of which each epoch draws one"
+    )
+    show.line(f"{parts} {noun}; {pairs.successors.num_edges:,} edges.")
+    if prepared.edges_across_parts:
+        show.line(f"  {prepared.edges_across_parts:,} edges lead from one part of the split to another and are left out.")
+    without = prepared.dataset.prepared.shape[0] - len(np.unique(pairs.current))
+    if without:
+        show.line(f"  {without:,} cells have no successor within their part and are left out.")
+    if pairs.settings.attention == "full":
+        show.warning(leak_sentence("full"))

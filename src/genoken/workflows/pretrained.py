@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,10 @@ from genoken.core.config import PretrainConfig, build, dump_yaml, read_yaml
 from genoken.core.contracts import FeatureStatistics, Tokenizer, TokenizerState, TokenObjective
 from genoken.core.errors import RunError
 from genoken.core.files import read_json, write_json, write_text
+from genoken.core.layout import Layout
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
+from genoken.data.pair_tokens import extend_layout
 from genoken.models.embeddings import EmbeddingStart, floored
 from genoken.models.pretrained_weights import freeze_layers
 from genoken.models.token_network import TokenNetwork, seeded_token_network
@@ -56,6 +58,10 @@ class PretrainedModel:
         """The tokenizer's settings, with room for phenotypes."""
         return room_for_phenotypes(self.config.tokenizer, self.phenotypes)
 
+    def with_network(self, network: TokenNetwork) -> PretrainedModel:
+        """Return the model with other weights."""
+        return replace(self, network=network)
+
     def dataset(self, samples: Samples, columns: np.ndarray) -> TokenDataset:
         """Return samples as the network takes them; ``columns[j]`` is the column of feature ``j``, or -1."""
         return self.encoder.dataset(samples, columns)
@@ -71,19 +77,34 @@ def objectives_of(config: PretrainConfig) -> dict[str, TokenObjective]:
     return {kind_of(objective): objective for objective in config.objectives}
 
 
+def layout_of(config: PretrainConfig, cells: Layout) -> Layout:
+    """Return what the network's tokens consist of: those of single samples, or of pairs where successors are given."""
+    return extend_layout(cells, getattr(config.tokenizer, "max_tokens", 0)) if config.successors.key else cells
+
+
 def new_network(config: PretrainConfig, dataset: TokenDataset, start: EmbeddingStart) -> TokenNetwork:
-    """Return a network at its start for the tokens of a data set, with what shall not be learned frozen."""
-    heads = {name: objective.head(dataset.layout) for name, objective in objectives_of(config).items()}
-    network = seeded_token_network(config.model, dataset.layout, heads, start, config.training.seed)
+    """Return a network at its start for the tokens of a data set, or of its pairs, with what shall not be learned frozen."""
+    layout = layout_of(config, dataset.layout)
+    heads = {name: objective.head(layout) for name, objective in objectives_of(config).items()}
+    network = seeded_token_network(config.model, layout, heads, start, config.training.seed)
     freeze_layers(network, config.training.freeze_layers)
     return network
 
 
-def statistics_of(state: TokenizerState) -> FeatureStatistics | None:
-    """Return the moments of the train values, as far as the tokenizer noted them."""
-    if "expressed_mean" not in state.per_feature:
+def statistics_of(state: TokenizerState, *, every_sample: bool = False) -> FeatureStatistics | None:
+    """Return the moments of the train values, as far as the tokenizer noted them.
+
+    Parameters
+    ----------
+    state
+        What it learned.
+    every_sample
+        Over all samples, in place of those that express the feature: where all features are asked for.
+    """
+    over = "train" if every_sample else "expressed"
+    if f"{over}_mean" not in state.per_feature:
         return None
-    return FeatureStatistics(state.per_feature["expressed_mean"], floored(state.per_feature["expressed_deviation"]))
+    return FeatureStatistics(state.per_feature[f"{over}_mean"], floored(state.per_feature[f"{over}_deviation"]))
 
 
 def write_pretrained(folder: Path, model: PretrainedModel) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from genoken.core.components import kind_of
 from genoken.core.contracts import TokenObjective
 from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS
-from genoken.data.dataset import TokenDataset
+from genoken.data.dataset import Part, TokenDataset
 from genoken.data.holdout import draw_within
 from genoken.evaluation import floors
 from genoken.evaluation.floors import Floors, PackedTokens, Questions, Targets, linear_floor_note
@@ -127,7 +127,8 @@ class _Parts:
         assert channel is not None  # noqa: S101
         num_categories = channel.size - FIRST_CATEGORY if channel.kind == "category" else 0
         if getattr(objective, "absent_swap", 0):
-            known, asked = self._asked_of_train(), Questions(found["feature"], found["value"], found["row"])
+            known = asked_in_training(self.task, self.train, "masked_value")
+            asked = Questions(found["feature"], found["value"], found["row"])
             if not num_categories:
                 return floors.swapped_value_floors(known, asked, self.num_features)
             return floors.swapped_category_floors(known, asked, self.num_features, num_categories, units_train=units)
@@ -135,20 +136,6 @@ class _Parts:
         if not num_categories:
             return floors.value_floors(train, test, targets, self.num_features, units_train=units)
         return floors.category_floors(train, test, targets, self.num_features, num_categories, units_train=units)
-
-    def _asked_of_train(self) -> Questions:
-        """Return what the first epochs ask about train samples: it holds answers that do not stand in any token."""
-        asked = []
-        for epoch in range(_DRAWS):
-            for start in range(0, len(self.train), _SAMPLES_PER_PASS):
-                rows = np.arange(start, min(start + _SAMPLES_PER_PASS, len(self.train)))
-                batch = self.task.training_batch(self.train, rows, epoch)
-                features, answers, places = (
-                    batch.targets[f"masked_value.{name}"].numpy() for name in ("features", "labels", "places")
-                )
-                samples = rows[np.searchsorted(batch.offsets.numpy(), places, side="right") - 1]
-                asked.append(Questions(features, answers, samples))
-        return Questions(*(np.concatenate([getattr(part, name) for part in asked]) for name in ("features", "answers", "samples")))
 
     def of_phenotypes(self, found: Measures) -> Floors:
         """Return the floors of masked phenotypes."""
@@ -163,6 +150,19 @@ class _Parts:
             self.train.values,
             self.test.values,
         )
+
+
+def asked_in_training(task: MaskedTask, train: Part, kind: str) -> Questions:
+    """Return what the first epochs ask of train items by an objective: it holds answers that do not stand in any token."""
+    asked = []
+    for epoch in range(_DRAWS):
+        for start in range(0, len(train), _SAMPLES_PER_PASS):
+            rows = np.arange(start, min(start + _SAMPLES_PER_PASS, len(train)))
+            batch = task.training_batch(train, rows, epoch)
+            features, answers, places = (batch.targets[f"{kind}.{name}"].numpy() for name in ("features", "labels", "places"))
+            samples = rows[np.searchsorted(batch.offsets.numpy(), places, side="right") - 1]
+            asked.append(Questions(features, answers, samples))
+    return Questions(*(np.concatenate([getattr(part, name) for part in asked]) for name in ("features", "answers", "samples")))
 
 
 def _column(table: pd.DataFrame, name: str) -> np.ndarray | None:

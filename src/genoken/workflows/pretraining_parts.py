@@ -14,6 +14,7 @@ from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data.holdout import draw_within, hold_out
 from genoken.data.row_hashes import first_copies
+from genoken.data.successors import Successors
 from genoken.workflows.files import FILE_COLUMN, distinct_names
 from genoken.workflows.inputs import Source, without_empty
 from genoken.workflows.seen import hashes_of
@@ -33,12 +34,15 @@ class Division:
         bool (samples,): those of files to report on.
     copies
         int64 (samples,): the first sample that each one is a copy of, see :func:`genoken.data.row_hashes.first_copies`.
+    successors
+        Who comes next among the samples, in whatever part; ``None`` where samples stand alone.
     """
 
     source: Source
     words: np.ndarray
     of_eval: np.ndarray
     copies: np.ndarray
+    successors: Successors | None = None
 
     def own_copies(self) -> np.ndarray:
         """Return ``copies`` of the samples to pretrain on, by their numbers among these; none is one of a sample to report on."""

@@ -18,8 +18,7 @@ from genoken.core.layout import NUM_SPECIALS
 from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.core.tables import write_csv, write_parquet
-from genoken.data.dataset import TokenDataset
-from genoken.data.holdout import draw_within
+from genoken.data.dataset import Part, TokenDataset
 from genoken.evaluation.floors import Floors
 from genoken.evaluation.masked_verdict import memorization_in_training, summarize, verdict
 from genoken.models.token_network import TokenNetwork
@@ -30,9 +29,12 @@ from genoken.training.precision import choose_device, matmul_flops_per_second
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows.encoder import UNKNOWN
 from genoken.workflows.inputs import Source
+from genoken.workflows.next_cell import Controls, type_column
+from genoken.workflows.next_cell_results import NextCellScoring
+from genoken.workflows.prepared import Prepared
 from genoken.workflows.pretrained import PRETRAINED_FILES, PretrainedModel
 from genoken.workflows.pretrained_run import Pass, PretrainedRun, sample_states
-from genoken.workflows.pretraining_floors import drawn_to_fit, floors_of
+from genoken.workflows.pretraining_floors import floors_of
 from genoken.workflows.results import speed_of
 from genoken.workflows.seen import KNOWN_SAMPLES
 from genoken.workflows.show import Show
@@ -56,12 +58,7 @@ def write_split(folder: Path, samples: Samples, words: np.ndarray, group: str) -
     write_parquet(folder / "split.parquet", table)
 
 
-def epoch_note(row: Mapping[str, Any]) -> str:
-    """Return an epoch's losses in a few words."""
-    return f"held-out loss {row['val_loss']:.3f}, same masks on train {row['train_part_loss']:.3f}"
-
-
-def share_truncated(dataset: TokenDataset, seed: int) -> float:
+def share_truncated(dataset: Part, seed: int) -> float:
     """Return the share of the features' tokens that ``max_tokens`` cuts off, over a draw of samples."""
     rows = np.sort(generator(seed, "share_truncated").permutation(len(dataset))[:_MOST_COUNTED])
     tokens = dataset.tokens(rows)
@@ -74,13 +71,12 @@ def share_truncated(dataset: TokenDataset, seed: int) -> float:
 
 def write_results(
     folder: Path,
-    model: PretrainedModel,
-    dataset: TokenDataset,
-    rows: Mapping[str, np.ndarray],
+    prepared: Prepared,
     source: Source,
     fitted: Fit[TokenNetwork],
     *,
     task: MaskedTask,
+    controls: Controls,
     show: Show,
 ) -> PretrainedRun:
     """Score the part that was held out beside trivial floors, and write everything but the network; return the run, read back.
@@ -89,33 +85,40 @@ def write_results(
     ----------
     folder
         The run folder, which holds the network's files.
-    model, dataset
-        The network, and all samples as its tokens.
-    rows
-        Rows of ``train``, ``val`` and ``test``.
+    prepared
+        The trained network, and the samples or pairs in parts.
     source
         What was read.
     fitted
         What training gave.
     task
         The objectives with their fixed masks.
+    controls
+        The network before training, and what it measures when trained on other successors.
     show
         Where progress goes.
     """
+    model, rows, scored = prepared.model, prepared.rows, prepared.scored
     table, training = source.samples.table, model.config.training
-    scored = _scored(model, dataset, rows)
+    samples = prepared.samples_of(scored["test"])
     history = pd.DataFrame(fitted.history)
     write_csv(folder / "history.csv", history)
-    with show.bar("Scoring", total=3) as bar:
-        found, of_linear_path = _measured(model, task, dataset.take(scored["test"]))
+    next_cells = None if prepared.pairs is None else NextCellScoring(prepared, table, task)
+    with show.bar("Scoring", total=3 if next_cells is None else 4) as bar:
+        found, of_linear_path = _measured(model, task, prepared.whole.take(scored["test"]))
         bar.to(1, "trivial floors")
-        of_floors, notes = floors_of(model, task, dataset, scored, found, table)
+        if next_cells is None:
+            of_floors, notes = floors_of(model, task, prepared.dataset, scored, found, table)
+        else:
+            of_floors, notes = next_cells.of_objectives(found, scored["test"])
         bar.to(2, "states")
-        write_parquet(folder / "targets.parquet", _target_table(model, found, of_floors, table.index[scored["test"]]))
-        _write_states(folder, model, dataset, scored["test"], source.samples)
-        bar.to(3)
+        write_parquet(folder / "targets.parquet", _target_table(model, found, of_floors, table.index[samples]))
+        _write_states(folder, model, prepared.dataset, samples if next_cells is None else rows["test"], table)
+        bar.to(3, "" if next_cells is None else "next cells")
+        of_next_cells = None if next_cells is None else next_cells.summary(folder, found, controls)
+        bar.to(3 if next_cells is None else 4)
     group = model.config.data.group
-    groups = table[group].astype(str).to_numpy()[scored["test"]] if group else None
+    groups = table[group].astype(str).to_numpy()[samples] if group else None
     best = history[history["step"] == fitted.best_step].iloc[0]
     summaries = {
         name: summarize(
@@ -143,50 +146,42 @@ def write_results(
         same_masks=all(getattr(objective, "static", False) for objective in model.config.objectives),
     )
     files = [Path(name).name for name in read_state(folder, pretraining=True)["inputs"]["eval"].split("\n") if name]
-    split = _split_facts(table, group, rows, files, _drawn_notes(rows, scored))
+    split = _split_facts(table, group, rows, files, _drawn_notes(prepared))
     if split["shared_groups"]:
         show.warning(_shared_words(split["shared_groups"], group))
     metrics = {
         "task": "pretraining",
-        "verdict": verdict(summaries, memorization),
+        "verdict": " ".join([*([of_next_cells["verdict"]] if of_next_cells else []), verdict(summaries, memorization)]),
         "memorization": memorization,
         "objectives": summaries,
         "best_epoch": fitted.best_epoch,
         "best_step": fitted.best_step,
         "train_part_loss": float(best["train_part_loss"]),
         "held_out_loss": float(best["val_loss"]),
-        "share_truncated": share_truncated(dataset, training.seed),
+        "share_truncated": share_truncated(prepared.whole, training.seed),
         "split": split,
         "speed": speed,
-    }
+    } | ({"next_cell": of_next_cells} if of_next_cells else {})
     write_json(folder / "metrics.json", metrics)
     write_json(folder / "manifest.json", _manifest(folder, model, source.files, fitted, history, speed))
     write_report(folder)
     return PretrainedRun(folder, model)
 
 
-def _scored(model: PretrainedModel, dataset: TokenDataset, rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the rows of ``train`` that floors are fitted on, and those of ``test`` that are scored."""
-    most, seed, lengths = model.config.data.report_tokens, model.config.training.seed, dataset.lengths()
-    rows = {"train": drawn_to_fit(rows["train"], seed), "test": rows["test"]}
-    return {
-        part: draw_within(found, most, sizes=lengths[found], seed=seed, purpose=f"report_tokens {part}")
-        for part, found in rows.items()
-    }
-
-
-def _drawn_notes(rows: Mapping[str, np.ndarray], scored: Mapping[str, np.ndarray]) -> list[str]:
-    """Return of how many samples of a part a draw alone is scored, or has floors fitted on it; nothing where all are used."""
+def _drawn_notes(prepared: Prepared) -> list[str]:
+    """Return of how many items of a part a draw alone is scored, or has floors fitted on it; nothing where all are used."""
+    noun = "samples" if prepared.pairs is None else "pairs"
     words = {
-        "train": "floors are fitted on {} of {} train samples",
-        "test": "{} of {} test samples are scored, as many as data.report_tokens allows",
+        "train": f"floors are fitted on {{}} of {{}} train {noun}",
+        "test": f"{{}} of {{}} test {noun} are scored, as many as data.report_tokens allows",
     }
+    rows, scored = prepared.items, prepared.scored
     drawn = [part for part in words if len(scored[part]) < len(rows[part])]
     return [words[part].format(f"{len(scored[part]):,}", f"{len(rows[part]):,}") for part in drawn]
 
 
 def _measured(
-    model: PretrainedModel, task: MaskedTask, part: TokenDataset
+    model: PretrainedModel, task: MaskedTask, part: Part
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, dict[str, np.ndarray]]]:
     """Return what each objective measures at its targets, and what the linear path alone would, where there is one."""
     network, training = model.network, model.config.training
@@ -277,15 +272,17 @@ def _phenotype_words(phenotypes: PhenotypeVocabulary, measures: Mapping[str, np.
     }
 
 
-def _write_states(folder: Path, model: PretrainedModel, dataset: TokenDataset, rows: np.ndarray, samples: Samples) -> None:
+def _write_states(folder: Path, model: PretrainedModel, dataset: TokenDataset, rows: np.ndarray, table: pd.DataFrame) -> None:
     """Write ``embeddings.parquet`` (states of the test part) and ``gene_embeddings.parquet`` (the learned table)."""
     rows = rows[:_MOST_STATES]
     states = sample_states(model, dataset.take(rows), Pass(precision=model.config.training.precision))
-    table = samples.table.iloc[rows]
+    table = table.iloc[rows]
     columns = {"sample_id": table.index.astype(str)}
     data = model.config.data
     known = () if model.phenotypes is None else model.phenotypes.columns
-    for name in (*known, data.floor_by, data.group):
+    successors = model.config.successors
+    of_next = (type_column(model.config, table), successors.time) if successors.key else ()
+    for name in (*known, data.floor_by, data.group, *of_next):
         if name and name in table:
             columns[name] = table[name].astype(str).to_numpy()
     numbered = pd.DataFrame(states, columns=[f"model_{index}" for index in range(states.shape[1])])

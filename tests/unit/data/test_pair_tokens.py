@@ -121,7 +121,7 @@ def test_the_highest_values_stay_in_their_order(value, name):
 
 def test_every_feature_has_a_token():
     prepared = sp.csr_matrix(np.array([[0, 2.5, 0], [1, 0, 0], [0, 0, 3]], dtype=np.float32))
-    found = every_feature_tokens(prepared, np.array([2, 0]), extend_layout(layout_of("scalar", 3), 0))
+    found = every_feature_tokens(prepared[[2, 0]], extend_layout(layout_of("scalar", 3), 0))
     assert found.channels["feature"].tolist() == [0, 3, 4, 5, 0, 3, 4, 5]
     assert found.channels["value"].tolist() == [0, 0, 0, 3, 0, 0, 2.5, 0]
     assert found.offsets.tolist() == [0, 4, 8]

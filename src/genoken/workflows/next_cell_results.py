@@ -1,0 +1,373 @@
+"""Scores of a network that predicts next cells: beside what is known without one, and whether it learned the direction of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genoken.core.files import atomic_path
+from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS
+from genoken.core.random import generator
+from genoken.core.tables import write_parquet
+from genoken.data.holdout import draw_within
+from genoken.data.pairs import EVALUATION, CellPairs
+from genoken.evaluation import floors as masked_floors
+from genoken.evaluation.embedding_comparison import compare_embeddings, embedding_sentence
+from genoken.evaluation.floors import Floors
+from genoken.evaluation.masked_verdict import MODEL
+from genoken.evaluation.next_cell_floors import DENOISED, CellPart, ProfileFloors, Profiles, fit_profile_floors
+from genoken.evaluation.next_cell_ranks import RankTargets, fit_rank_floors
+from genoken.evaluation.next_cell_scores import cell_blocks, merged, score_part, skill_by
+from genoken.evaluation.next_cell_verdict import (
+    TimeControls,
+    leak_sentence,
+    summarize_direction,
+    summarize_profiles,
+)
+from genoken.evaluation.transitions import transition_changes, transition_table
+from genoken.models.token_network import TokenNetwork
+from genoken.reporting.projection import umap
+from genoken.training.masked import MaskedTask
+from genoken.workflows.next_cell import Controls, Measured, type_column
+from genoken.workflows.next_cell_predictions import NextCells, expects, learn_rank_scale, log_values, write_rank_scale
+from genoken.workflows.prepared import Prepared
+from genoken.workflows.pretrained_run import Pass, sample_states
+from genoken.workflows.pretraining_floors import asked_in_training
+
+_MOST_CELLS = 50_000
+"""Cells of a part on which floors are fitted, or which are scored."""
+_MOST_PAIRS = 5_000
+"""Pairs of a part whose ranks floors learn from."""
+_MOST_ON_MAP = 4_000
+_NEAREST_ON_MAP = 10
+_OWN, _BASE, _COMPONENTS = "model", "before training", "principal components"
+
+
+@dataclass(frozen=True)
+class NextCellScoring:
+    """All that is needed to score a network of next cells on the test part.
+
+    Parameters
+    ----------
+    prepared
+        The trained network, the cells and the pairs.
+    table
+        Sample table of all cells.
+    task
+        The objectives with their masks.
+    """
+
+    prepared: Prepared
+    table: pd.DataFrame
+    task: MaskedTask
+
+    @property
+    def pairs(self) -> CellPairs:
+        """All pairs."""
+        assert self.prepared.pairs is not None  # noqa: S101
+        return self.prepared.pairs
+
+    @cached_property
+    def rows(self) -> dict[str, np.ndarray]:
+        """Rows of the cells of each part, ascending; at most so many, drawn."""
+        seed = self.prepared.model.config.training.seed
+        return {
+            part: draw_within(rows, _MOST_CELLS, seed=seed, purpose=f"next cells {part}")
+            for part, rows in self.prepared.rows.items()
+        }
+
+    @cached_property
+    def types(self) -> np.ndarray | None:
+        """Type of each cell."""
+        column = type_column(self.prepared.model.config, self.table)
+        return self.table[column].astype(str).to_numpy() if column else None
+
+    @cached_property
+    def times(self) -> np.ndarray | None:
+        """Time of each cell, where the settings name a column of numbers."""
+        column = self.prepared.model.config.successors.time
+        return pd.to_numeric(self.table[column], errors="coerce").to_numpy(np.float64) if column else None
+
+    @cached_property
+    def parts(self) -> dict[str, CellPart]:
+        """Cells and successors of each part, as floors take them."""
+        model, weighted = self.prepared.model, self.pairs.settings.draw == "weighted"
+        return {
+            part: CellPart(
+                values=log_values(model, self.prepared.dataset, rows),
+                successors=self.pairs.successors.take(rows).graph,
+                types=None if self.types is None else self.types[rows],
+                weighted=weighted,
+            )
+            for part, rows in self.rows.items()
+        }
+
+    @cached_property
+    def floors(self) -> ProfileFloors:
+        """Profiles that are predicted without a network."""
+        return fit_profile_floors(self.parts["train"], self.parts["val"], self.prepared.model.config.training.seed)
+
+    @cached_property
+    def units(self) -> tuple[str, np.ndarray]:
+        """Say what is resampled, groups or blocks, and the name of the one that each test cell is in."""
+        rows, group = self.rows["test"], self.prepared.model.config.data.group
+        if group:
+            return "groups", self.table[group].astype(str).to_numpy()[rows]
+        types = None if self.types is None else self.types[rows]
+        return "blocks", cell_blocks(types, None if self.times is None else self.times[rows])
+
+    def places(self, part: str, items: np.ndarray) -> np.ndarray:
+        """Return where the current cell of each of these items stands among the cells of a part, -1 where it was not drawn."""
+        rows, current = self.rows[part], self.pairs.current[items]
+        found = np.minimum(np.searchsorted(rows, current), len(rows) - 1)
+        return np.where(rows[found] == current, found, -1)
+
+    def of_objectives(self, found: Measured, items: np.ndarray) -> tuple[dict[str, Floors], dict[str, list[str]]]:
+        """Return floor to its scores at the targets of each objective, and sentences on those that were left out.
+
+        Parameters
+        ----------
+        found
+            What the network measured on the test part.
+        items
+            Its items, in order.
+        """
+        result: dict[str, Floors] = {}
+        for name, measures in found.items():
+            cells = self.places("test", items[measures["row"]])
+            if (cells < 0).any():
+                result[name] = {}
+            elif name == "next_cell" and self.prepared.whole.layout.channel("value") is None:
+                result[name] = self._of_ranks(measures, cells)
+            elif name == "next_value" and "squared_error" in measures:
+                result[name] = self._of_values(measures, cells)
+            elif name == "next_value":
+                result[name] = self._of_bins(measures)
+            else:
+                result[name] = {}
+        notes = {name: [] if scores else ["Floors were left out for these tokens."] for name, scores in result.items()}
+        return result, {name: [*own, *self.floors.notes] for name, own in notes.items()}
+
+    def _of_ranks(self, measures: Mapping[str, np.ndarray], cells: np.ndarray) -> Floors:
+        model = self.prepared.model
+        ranks = (self.prepared.whole.layout.max_tokens - 2) // 2 + 1
+        fitted = fit_rank_floors(
+            self._rank_targets("train"),
+            self._rank_targets("val"),
+            self.floors.of(self.parts["val"]),
+            usual=self.floors.usual,
+            medians=model.state.per_feature.get("median"),
+            num_ranks=max(ranks, int(measures["place"].max(initial=1))),
+        )
+        # the separator has place 0, the first gene place 1
+        asked = RankTargets(cells, measures["place"] - 1, measures["label"])
+        return fitted.score(asked, self.floors.of(self.parts["test"]))
+
+    def _rank_targets(self, part: str) -> RankTargets:
+        """Return the tokens of the next cells of some pairs of a part."""
+        items, seed = self.prepared.items[part], self.prepared.model.config.training.seed
+        items = draw_within(items, _MOST_PAIRS, seed=seed, purpose=f"ranks {part}")
+        cells = self.places(part, items)
+        items, cells = items[cells >= 0], cells[cells >= 0]
+        tokens = self.pairs.cells.tokens(self.pairs.drawn(EVALUATION).next_cells(items))
+        lengths = np.diff(tokens.offsets)
+        places = np.arange(tokens.num_tokens) - np.repeat(tokens.offsets[:-1], lengths)
+        identity = self.prepared.whole.layout.channel("identity")
+        assert identity is not None  # noqa: S101
+        is_gene = places > 0
+        genes = tokens.channels[identity.name][is_gene] - NUM_SPECIALS
+        return RankTargets(np.repeat(cells, lengths)[is_gene], places[is_gene] - 1, genes)
+
+    def _of_values(self, measures: Mapping[str, np.ndarray], cells: np.ndarray) -> Floors:
+        profiles, order = self.floors.of(self.parts["test"]), np.argsort(cells, kind="stable")
+        pieces: dict[str, list[np.ndarray]] = {}
+        for block in self.parts["test"].blocks(np.unique(cells)):
+            first, last = np.searchsorted(cells[order], [block[0], block[-1] + 1])
+            own = order[first:last]
+            for name, predicted in profiles(block).items():
+                values = predicted[np.searchsorted(block, cells[own]), measures["feature"][own]]
+                pieces.setdefault(name, []).append(values)
+        back = np.argsort(order, kind="stable")
+        found = {name: np.concatenate(parts)[back] for name, parts in pieces.items()}
+        truth = measures["value"]
+        return {name: {"prediction": values, "squared_error": np.square(values - truth)} for name, values in found.items()}
+
+    def _of_bins(self, measures: Mapping[str, np.ndarray]) -> Floors:
+        channel = self.prepared.whole.layout.channel("value")
+        assert channel is not None  # noqa: S101
+        known = asked_in_training(self.task, self.prepared.part("train"), "next_value")
+        asked = masked_floors.Questions(measures["feature"], measures["value"], measures["row"])
+        num_features = len(self.prepared.model.state.feature_ids)
+        return masked_floors.swapped_category_floors(known, asked, num_features, channel.size - FIRST_CATEGORY)
+
+    def summary(self, folder: Path, found: Measured, controls: Controls) -> dict[str, Any]:
+        """Score whole profiles, compare with the controls, write the tables of next cells, and return what ``metrics.json`` holds.
+
+        Parameters
+        ----------
+        folder
+            The run folder.
+        found
+            What the network measured at the targets of the test part.
+        controls
+            What it is held against.
+        """
+        settings = self.prepared.model.config.successors
+        direction = self._direction(found, controls.measured)
+        embeddings = self._embeddings(controls.start)
+        profiles, by_type, by_time = self._profiles(folder)
+        leak = leak_sentence(settings.attention)
+        verdicts = [
+            leak,
+            profiles["verdict"] if profiles else "",
+            direction["verdict"] if direction else "Whether the direction of time was learned was not checked.",
+        ]
+        return {
+            "key": settings.key,
+            "draw": settings.draw,
+            "attention": settings.attention,
+            "types": type_column(self.prepared.model.config, self.table),
+            "time": settings.time,
+            "pairs": {part: len(own) for part, own in self.prepared.items.items()},
+            "cells_without": {part: self._num_without(part) for part in self.prepared.rows},
+            "edges": self.pairs.successors.num_edges,
+            "edges_across_parts": self.prepared.edges_across_parts,
+            "edges_backward": None if self.times is None else int((self.pairs.successors.steps(self.times) < 0).sum()),
+            "leak": leak,
+            "profiles": profiles,
+            "direction": direction,
+            "controls": list(controls.measured),
+            "embeddings": embeddings,
+            "skill_by_type": by_type,
+            "skill_by_time": by_time,
+            "verdict": " ".join(sentence for sentence in verdicts if sentence),
+        }
+
+    def _num_without(self, part: str) -> int:
+        rows = self.prepared.rows[part]
+        return int((~np.isin(rows, self.pairs.current)).sum())
+
+    def _direction(self, found: Measured, controls: Mapping[str, Measured]) -> dict[str, Any] | None:
+        name = next((kind for kind in ("next_value", "next_cell") if kind in found), "")
+        if not name or "reversed" not in controls:
+            return None
+        metric = "squared_error" if "squared_error" in found[name] else "cross_entropy"
+        unit, units = self.units
+        cells = self.places("test", self.prepared.scored["test"][found[name]["row"]])
+        known = cells >= 0
+        compared = TimeControls(
+            metric=metric,  # type: ignore[arg-type]
+            true=found[name][metric][known],
+            reversed_=controls["reversed"][name][metric][known],
+            shuffled=controls["shuffled"][name][metric][known] if "shuffled" in controls else None,
+            units=units[cells[known]],
+            unit=unit,  # type: ignore[arg-type]
+        )
+        return summarize_direction(compared, seed=self.prepared.model.config.training.seed)
+
+    def _embeddings(self, start: TokenNetwork) -> dict[str, Any] | None:
+        """Return how well the network's states keep cell types, beside those before training and principal components."""
+        if self.types is None:
+            return None
+        model, rows = self.prepared.model, self.rows["test"]
+        cells, how = self.prepared.dataset.take(rows), Pass(precision=model.config.training.precision)
+        places = {
+            _OWN: sample_states(model, cells, how),
+            _BASE: sample_states(model.with_network(start), cells, how),
+            _COMPONENTS: self.floors.components.scores(self.parts["test"].values),
+        }
+        compared = compare_embeddings(places, self.types[rows], model.config.training.seed)
+        return {"compared": compared, "sentence": embedding_sentence(compared, _OWN, _BASE)}
+
+    def _profiles(self, folder: Path) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, Any]]:
+        """Score predicted profiles; return their summary, and the skill by type and by time."""
+        model, part = self.prepared.model, self.parts["test"]
+        kind = expects(model)
+        if not kind or not len(part.starts):
+            return None, {}, {}
+        scale = None
+        if kind == "ranks":
+            scale = learn_rank_scale(model, self.prepared.dataset.take(self.rows["train"]))
+            write_rank_scale(folder, scale)
+        asked = NextCells(model, self.prepared.dataset.take(self.rows["test"]), scale)
+        predicted = asked.profiles(part.starts)
+        profiles = merged(self.floors.of(part), _looked_up(part.starts, predicted))
+        scores = score_part(part, part.starts, profiles, self.floors.usual)
+        unit, units = self.units
+        summary = summarize_profiles(
+            scores,
+            units[part.starts],
+            unit=unit,  # type: ignore[arg-type]
+            seed=model.config.training.seed,
+            notes=self.floors.notes,
+        )
+        self._write_tables(folder, scores, profiles, predicted)
+        errors = scores[MODEL]["squared_error"], scores[DENOISED]["squared_error"]
+        rows = self.rows["test"][part.starts]
+        by_type = {} if self.types is None else skill_by(*errors, self.types[rows])
+        by_time = {} if self.times is None else skill_by(*errors, cell_blocks(None, self.times[rows]))
+        return summary, by_type, by_time
+
+    def _write_tables(
+        self, folder: Path, scores: Mapping[str, Mapping[str, np.ndarray]], profiles: Profiles, predicted: np.ndarray
+    ) -> None:
+        """Write ``next_cells.parquet``, ``map.parquet`` and ``transitions.tsv``."""
+        part = self.parts["test"]
+        rows = self.rows["test"][part.starts]
+        columns: dict[str, Any] = {"sample_id": self.table.index[rows].astype(str), "unit": self.units[1][part.starts]}
+        if self.types is not None:
+            columns["type"] = self.types[rows]
+        if self.times is not None:
+            columns["time"] = self.times[rows]
+        columns |= self._map(folder, predicted)
+        columns |= {f"squared_error_{name}": found["squared_error"] for name, found in scores.items()}
+        write_parquet(folder / "next_cells.parquet", pd.DataFrame(columns))
+        if self.types is not None:
+            genes = np.asarray(self.prepared.model.symbols, dtype=object)
+            table = transition_table(transition_changes(part, profiles, MODEL), genes)
+            with atomic_path(folder / "transitions.tsv") as temporary:
+                table.to_csv(temporary, sep="\t", index=False)
+
+    def _map(self, folder: Path, predicted: np.ndarray) -> dict[str, np.ndarray]:
+        """Place cells on a map, write it, and return the places of test cells, of their predicted and of their true successors.
+
+        The map is a UMAP of principal components of train and test cells; a profile has the mean place of the cells that are
+        nearest to it in these components.
+        """
+        from sklearn.neighbors import NearestNeighbors
+
+        part, components = self.parts["test"], self.floors.components
+        seed = self.prepared.model.config.training.seed
+        train = np.sort(generator(seed, "map").permutation(len(self.rows["train"]))[: max(_MOST_ON_MAP - len(part.starts), 0)])
+        rows = np.concatenate([self.rows["train"][train], self.rows["test"]])
+        scores = np.vstack([components.scores(self.parts["train"].values[train]), components.scores(part.values)])
+        placed = umap(scores)
+        background = {"x": placed[:, 0], "y": placed[:, 1]} | ({} if self.types is None else {"type": self.types[rows]})
+        write_parquet(folder / "map.parquet", pd.DataFrame(background))
+        search = NearestNeighbors(n_neighbors=min(_NEAREST_ON_MAP, len(scores))).fit(scores)
+
+        def place(values: np.ndarray) -> np.ndarray:
+            near = search.kneighbors(components.scores(_sparse(values)), return_distance=False)
+            return np.asarray(placed[near].mean(axis=1))
+
+        own = placed[len(train) + part.starts]
+        expected, true = place(predicted), np.concatenate([place(part.targets(block)) for block in part.blocks(part.starts)])
+        found = {"": own, "_predicted": expected, "_true": true}
+        return {f"{axis}{name}": places[:, index] for name, places in found.items() for index, axis in enumerate("xy")}
+
+
+def _sparse(values: np.ndarray) -> Any:
+    import scipy.sparse as sp
+
+    return sp.csr_matrix(values)
+
+
+def _looked_up(rows: np.ndarray, predicted: np.ndarray) -> Profiles:
+    """Return predicted profiles as a source of those of any of the rows, which are ascending."""
+    return lambda asked: {MODEL: predicted[np.searchsorted(rows, asked)]}

@@ -7,10 +7,11 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genoken.core.errors import DataError
 from genoken.readers._opening import open_hdf5, reason
+from genoken.readers._reader import StoredGraph
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -45,6 +46,33 @@ def load_anndata(path: Path) -> AnnData:
 
     with reading(path, "copy the file again, or write it again with adata.write_h5ad()"):
         return read_h5ad(path)
+
+
+def load_graph(path: Path, key: str) -> StoredGraph:
+    """Read a matrix of ``obsp`` from an ``.h5ad`` file, and nothing else but the names of its cells.
+
+    Raises
+    ------
+    DataError
+        As :func:`load_anndata` does.
+    """
+    with open_hdf5(path, ".h5ad", _WRITE_H5AD) as file:
+        _refuse_by_content(set(file), path)
+        with reading(path, "copy the file again, or write it again with adata.write_h5ad()"):
+            return stored_graph(file, key)
+
+
+def stored_graph(root: Any, key: str) -> StoredGraph:
+    """Return a matrix of ``obsp`` from the opened root of an HDF5 file or a zarr store."""
+    import pandas as pd
+    from anndata.io import read_elem
+
+    obs = root["obs"]
+    # Early versions of anndata wrote the table as one dataset.
+    names = read_elem(obs[obs.attrs["_index"]]) if "_index" in obs.attrs else read_elem(obs).index
+    keys = sorted(root["obsp"]) if "obsp" in root else []
+    matrix = read_elem(root["obsp"][key]) if key in keys else None
+    return StoredGraph(pd.Index(names).astype(str), tuple(keys), matrix)
 
 
 @contextlib.contextmanager

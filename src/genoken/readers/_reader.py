@@ -35,6 +35,30 @@ class Content:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class StoredGraph:
+    """A matrix of cells by cells, as ``obsp`` holds it.
+
+    Parameters
+    ----------
+    names
+        The cells, in order.
+    keys
+        What ``obsp`` holds.
+    matrix
+        The one that was asked for, not looked at; ``None`` where there is none.
+    """
+
+    names: pd.Index
+    keys: tuple[str, ...]
+    matrix: Any
+
+
+def graph_of(adata: AnnData, key: str) -> StoredGraph:
+    """Return a matrix of an object's ``obsp``."""
+    return StoredGraph(adata.obs_names.astype(str), tuple(sorted(adata.obsp)), adata.obsp.get(key))
+
+
 @settings
 class AnnDataReader(Reader):
     """Loads a file as an AnnData object, and chooses the matrix that holds usable values."""
@@ -50,6 +74,10 @@ class AnnDataReader(Reader):
     @abc.abstractmethod
     def load(self, path: Path) -> Content:
         """Return what the file holds; raise :class:`genoken.core.errors.DataError` when it cannot be read."""
+
+    def graph(self, path: Path, key: str) -> StoredGraph:
+        """Return a matrix of the file's ``obsp``; raise :class:`genoken.core.errors.DataError` when the file cannot be read."""
+        return graph_of(self.load(path).adata, key)
 
     def inspect(self, path: Path) -> Inspection:
         """Read the file, and collect what would stop a training on its values.

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from genoken.core.components import settings
-from genoken.readers._anndata_file import load_anndata
-from genoken.readers._reader import AnnDataReader, Content
+from genoken.readers._anndata_file import load_anndata, load_graph
+from genoken.readers._reader import AnnDataReader, Content, StoredGraph
 
 
 @settings
@@ -20,3 +20,7 @@ class H5adReader(AnnDataReader):
     def load(self, path: Path) -> Content:
         """Return the whole object."""
         return Content(load_anndata(path))
+
+    def graph(self, path: Path, key: str) -> StoredGraph:
+        """Return a matrix of the file's ``obsp``, without reading the rest of it."""
+        return load_graph(Path(path), key)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from genoken.core.components import settings
 from genoken.core.errors import DataError
-from genoken.readers._anndata_file import reading
+from genoken.readers._anndata_file import reading, stored_graph
 from genoken.readers._opening import missing_file_error, refuse_by_first_bytes
-from genoken.readers._reader import AnnDataReader, Content
+from genoken.readers._reader import AnnDataReader, Content, StoredGraph
 
 if TYPE_CHECKING:
     import zarr
@@ -46,6 +46,21 @@ class ZarrReader(AnnDataReader):
             _refuse_by_content(_group(store, path), path)
             return Content(read_zarr(store))
 
+    def graph(self, path: Path, key: str) -> StoredGraph:
+        """Return a matrix of the store's ``obsp``, without reading the rest of it.
+
+        Raises
+        ------
+        DataError
+            As :meth:`load` does.
+        """
+        path = Path(path)
+        with _store(path) as store, reading(path, _COPY_AGAIN):
+            group = _group(store, path)
+            _refuse_foreign(group, path)
+            _refuse_incomplete(group, f"obsp/{key}", path)
+            return stored_graph(group, key)
+
 
 @contextlib.contextmanager
 def _store(path: Path) -> Iterator[Any]:
@@ -76,11 +91,15 @@ def _group(store: Any, path: Path) -> zarr.Group:
         raise DataError("there is no zarr store in it", where=str(path), remedy=_WRITE_ZARR) from error
 
 
-def _refuse_by_content(group: zarr.Group, path: Path) -> None:
+def _refuse_foreign(group: zarr.Group, path: Path) -> None:
     names = sorted(group.keys())
     if not {"obs", "var"} <= set(names):
         held = f"it holds {', '.join(names[:6])}" if names else "it is empty"
         raise DataError(f"this zarr store is not of AnnData: {held}, not obs and var", where=str(path), remedy=_WRITE_ZARR)
+
+
+def _refuse_by_content(group: zarr.Group, path: Path) -> None:
+    _refuse_foreign(group, path)
     layers = group.get("layers")
     named = [f"layers/{name}" for name in getattr(layers, "keys", tuple)()]
     for place in ("X", "raw/X", *named):

@@ -46,7 +46,8 @@ class GeneTable:
 def read_vocabulary(path: str) -> GeneTable:
     """Read a token dictionary: JSON ``{gene: token id}``, or a table with a column ``token_id``.
 
-    Genes come in the order of their token ids; special tokens are left out.
+    The JSON of a ``geneformer.vocab``, ``{"vocab": {gene: token id}, "gene_to_ens": {symbol: gene}}``, is one too. Genes come in the
+    order of their token ids; special tokens are left out.
 
     Raises
     ------
@@ -138,7 +139,7 @@ def _read(path: str) -> dict[str, Any] | pd.DataFrame:
             remedy="this turns it into JSON and runs nothing: " + _CONVERT % (path, target),
         )
     try:
-        if name.endswith(".json"):
+        if name.endswith((".json", ".vocab")):
             return _json_object(path)
         if name.endswith(".parquet"):
             return pd.read_parquet(path)
@@ -168,7 +169,9 @@ def _numbers_of_genes(path: str, word: str) -> GeneTable:
     """Read one number per gene, from JSON or from the one column whose name holds a word; rows without one are left out."""
     content = _read(path)
     if isinstance(content, dict):
-        rows = [(gene, value, "") for gene, value in content.items()]
+        symbols_of = _inverted(content.get("gene_to_ens"))
+        numbers = content["vocab"] if isinstance(content.get("vocab"), dict) else content
+        rows = [(gene, value, symbols_of.get(gene, "")) for gene, value in numbers.items()]
     else:
         names = [str(name) for name in content.columns if word in str(name).lower()]
         if len(names) != 1:
@@ -186,6 +189,13 @@ def _numbers_of_genes(path: str, word: str) -> GeneTable:
         raise DataError("the file names no gene", where=path)
     ids, values, named = zip(*rows, strict=True)
     return GeneTable(ids, values, named if any(named) else ())
+
+
+def _inverted(ids_of_symbols: Any) -> dict[str, str]:
+    """Return the symbol of each id, the first one of several; none where it is no mapping."""
+    if not isinstance(ids_of_symbols, dict):
+        return {}
+    return {str(gene): symbol for symbol, gene in reversed(ids_of_symbols.items())}
 
 
 def _number(value: Any, gene: str, path: str) -> float:

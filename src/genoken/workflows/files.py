@@ -14,7 +14,7 @@ from genoken.core.errors import DataError
 from genoken.core.samples import Samples
 from genoken.readers._anndata import Inspection
 from genoken.readers._opening import missing_file_error
-from genoken.readers._reader import AnnDataReader
+from genoken.readers._reader import AnnDataReader, StoredGraph
 from genoken.workflows.join import Shared, join_samples
 
 if TYPE_CHECKING:
@@ -66,6 +66,17 @@ def load_file(path: Path) -> AnnData:
         When it cannot be read.
     """
     return _reader(path, "auto", strict=False).load(path).adata
+
+
+def read_graph(path: Path, key: str) -> StoredGraph:
+    """Return a matrix of ``obsp`` from a file of any known kind, and the names of its cells; of AnnData files nothing else is read.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read; that it has no such matrix is no error here.
+    """
+    return _reader(path, "auto", strict=False).graph(path, key)
 
 
 def read_files(

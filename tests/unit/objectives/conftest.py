@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from genoken.core.batch import Batch, Tokens
 from genoken.core.layout import CLS_ID, FIRST_CATEGORY, NO_CATEGORY, NUM_SPECIALS, SEPARATOR_ID, Channel, Layout
+from genoken.data.pair_tokens import extend_layout, pair_tokens
 
 
 def layout_of(
@@ -55,6 +59,39 @@ def batch_of(
     channels = {name: np.array(entries, dtype=kinds[name]) for name, entries in columns.items()}
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return Batch.from_tokens(Tokens(channels, offsets), np.arange(len(samples)) if rows is None else np.asarray(rows))
+
+
+def layout_of_pairs(num_features: int, value: str = "", *, bins: int = 0) -> Layout:
+    """Return the layout of pairs of cells."""
+    return extend_layout(layout_of(num_features, value, bins=bins), 0)
+
+
+def batch_of_pairs(
+    layout: Layout, pairs: Sequence[tuple[list[int], list[int]]], values: Sequence[tuple[list[float], list[float]]] = ()
+) -> Batch:
+    """Return a batch: each sample is CLS, the features of the current cell, a separator, and the features of the next one."""
+    single = dataclasses.replace(layout, channels=layout.channels[:-1])
+    halves = [batch_of(single, [pair[half] for pair in pairs], [pair[half] for pair in values]).channels for half in range(2)]
+    lengths = [[1 + len(pair[half]) for pair in pairs] for half in range(2)]
+    cells = [
+        Tokens({name: tensor.numpy() for name, tensor in channels.items()}, np.concatenate([[0], np.cumsum(own)]))
+        for channels, own in zip(halves, lengths, strict=True)
+    ]
+    tokens, context = pair_tokens(*cells, layout)
+    batch = Batch.from_tokens(tokens, np.arange(len(pairs)))
+    return dataclasses.replace(batch, context_lengths=tuple(context.tolist()), pattern="next_cell_strict")
+
+
+@pytest.fixture(scope="session")
+def pair_layout():
+    """Build a layout of pairs."""
+    return layout_of_pairs
+
+
+@pytest.fixture(scope="session")
+def make_pairs():
+    """Build a batch of pairs."""
+    return batch_of_pairs
 
 
 @pytest.fixture(scope="session")

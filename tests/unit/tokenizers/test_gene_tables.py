@@ -40,6 +40,14 @@ def test_dictionaries_come_from_json(tmp_path):
     assert _gene_tables.read_medians(medians) == _gene_tables.GeneTable(("E2", "E1"), (5.0, 0.5))
 
 
+def test_a_geneformer_vocabulary_is_read_as_it_is(tmp_path):
+    content = {"vocab": {"[CLS]": 0, "[MASK]": 1, "E2": 6, "E1": 5, "E3": 7}, "gene_to_ens": {"A": "E1", "B": "E2", "OLD_B": "E2"}}
+    path = written(tmp_path, "geneformer.vocab", content)
+    assert _gene_tables.read_vocabulary(path) == _gene_tables.GeneTable(("E1", "E2", "E3"), (5.0, 6.0, 7.0), ("A", "B", ""))
+    only = written(tmp_path, "only.vocab", {"vocab": {"E2": 6}})
+    assert _gene_tables.read_vocabulary(only) == _gene_tables.GeneTable(("E2",), (6.0,))
+
+
 def test_edges_come_from_json_tables_and_parquet(tmp_path):
     expected = {"E1": (0.1, 2.0), "E2": (1.0,)}
     assert _gene_tables.read_edges(written(tmp_path, "edges.json", {"E1": [0.1, 2], "E2": [1.0]})) == expected

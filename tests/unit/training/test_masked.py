@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from genoken.core.config import EmbeddingSettings, ModelSettings, TrainingSettings
+from genoken.core.config import EmbeddingSettings, ModelSettings, SuccessorSettings, TrainingSettings
 from genoken.core.errors import DataError
 from genoken.data.dataset import TokenDataset
+from genoken.data.pairs import CellPairs, pair_cells
+from genoken.data.successors import Successors
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.encoders.transformer import TransformerEncoder
 from genoken.models.token_network import seeded_token_network
 from genoken.objectives.masked_feature import MaskedFeatureObjective
 from genoken.objectives.masked_value import MaskedValueObjective
+from genoken.objectives.next_cell import NextCellObjective
 from genoken.objectives.phenotype import PhenotypeObjective
 from genoken.readers._anndata import samples_from_anndata
 from genoken.synthetic import planted_markers
@@ -172,3 +175,43 @@ def test_workers_and_a_resume_change_nothing(cells, task, new_network, tmp_path)
     resumed = trained("resumed")
     for name, weight in plain.network.state_dict().items():
         assert torch.equal(resumed.network.state_dict()[name], weight), name
+
+
+@pytest.fixture(scope="module")
+def pairs(cells) -> CellPairs:
+    """The same cells, each with five that may come next."""
+    graph = np.zeros((60, 60))
+    graph[np.arange(60)[:, None], (np.arange(60)[:, None] + np.arange(1, 6)) % 60] = 1
+    return pair_cells(cells, Successors.of_matrix(graph, 60, "test"), SuccessorSettings(draw="random"), seed=5)
+
+
+def test_next_cells_are_drawn_for_each_epoch_and_fixed_in_evaluation(pairs):
+    task = MaskedTask({"next_cell": NextCellObjective()}, pairs.layout, pairs, num_held_out=10, num_epochs=3, seed=5)
+    rows = np.arange(20)
+    for epoch in (0, 1):
+        batch, expected = task.training_batch(pairs, rows, epoch), pairs.drawn(epoch).batch(rows)
+        assert batch.lengths == expected.lengths
+        labels, places = batch.targets["next_cell.labels"], batch.targets["next_cell.places"]
+        assert torch.equal(expected.channels["feature"][places] - 3, labels)
+    first, second = (task.training_batch(pairs, rows, epoch).channels["feature"].tolist() for epoch in (0, 1))
+    assert first != second
+    evaluated = [task.validation_batch(pairs.drawn(epoch), rows).channels["feature"].tolist() for epoch in (0, 1)]
+    assert evaluated[0] == evaluated[1]
+    assert task.expected["next_cell"] == len(task.training_batch(pairs, np.arange(60), 0).targets["next_cell.places"]) / 60
+    assert task.without_targets(pairs) == set()
+
+
+@pytest.mark.parametrize(("attention", "leaves_out"), [("strict", True), ("self", True), ("full", False)])
+def test_next_tokens_that_nobody_asks_for_are_left_out(pairs, attention, leaves_out):
+    pairs = dataclasses.replace(pairs, settings=SuccessorSettings(attention=attention))
+    task = MaskedTask({"next_cell": NextCellObjective()}, pairs.layout, pairs, num_held_out=10, num_epochs=1, seed=5)
+    batch = task.training_batch(pairs, np.arange(20), 0)
+    assert (batch.visible is not None) == leaves_out
+    if leaves_out:
+        segment = batch.channels["segment"]
+        hidden_or_separator = torch.cat(
+            [batch.targets["next_cell.places"], batch.offsets[:-1] + torch.tensor(batch.context_lengths)]
+        )
+        expected = torch.cat([torch.where(segment == 0)[0], hidden_or_separator]).sort().values
+        assert torch.equal(batch.visible, expected)
+        assert sum(batch.visible_lengths) == len(expected) < batch.num_tokens

@@ -11,6 +11,7 @@ from genoken.core.errors import DataError
 from genoken.core.random import generator
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
 
 SCORE_WEIGHTS = (1.0, -1.0, 0.8, -0.8, 0.6)
@@ -197,6 +198,26 @@ def planted_trajectory(
         adata.var[name] = values
     adata.obsp["next_cell_ids"] = _next_cells(time, lineage, donor, seed)
     return adata
+
+
+def planted_changes(features: pd.DataFrame, time: int, lineage: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return which features rise and which fall from one time step of a planted trajectory to the next, bool (features,) each.
+
+    Parameters
+    ----------
+    features
+        ``var`` of :func:`planted_trajectory`.
+    time
+        The earlier of the two steps.
+    lineage
+        Lineage of the cells.
+    """
+    switch_time, direction = features["switch_time"].to_numpy(), features["direction"].to_numpy()
+    applies = np.isin(features["lineage"].to_numpy(), ["all", lineage])
+    is_trigger, is_next = direction == "trigger", switch_time == time + 1
+    rising = ((direction == "up") | is_trigger) & is_next
+    falling = ((direction == "down") & is_next) | (is_trigger & (switch_time == time))
+    return rising & applies, falling & applies
 
 
 def _parting(steps: int) -> int:

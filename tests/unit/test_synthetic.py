@@ -11,7 +11,17 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.preprocessing import StandardScaler
 
 from genoken.core.errors import DataError
-from genoken.synthetic import DISPERSION, PROGRAM_FEATURES, SCORE_WEIGHTS, planted_markers
+from genoken.synthetic import (
+    DISPERSION,
+    MOST_SUCCESSORS,
+    PROGRAM_FEATURES,
+    SCORE_WEIGHTS,
+    SWITCHES_PER_STEP,
+    TRIGGERS_PER_STEP,
+    planted_changes,
+    planted_markers,
+    planted_trajectory,
+)
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +135,86 @@ def test_refuses_more_planted_features_than_there_are():
     with pytest.raises(DataError, match="32 planted features do not fit into 31 — ask for at least 32"):
         planted_markers(features=31)
     assert planted_markers(samples=20, features=32).shape == (20, 32)
+
+
+@pytest.fixture(scope="module")
+def branches():
+    return planted_trajectory(1600, 200, lineages=2)
+
+
+def test_successors_are_of_the_next_step_the_same_lineage_and_the_same_donor(branches):
+    edges = branches.obsp["next_cell_ids"].tocoo()
+    assert edges.data.tolist() == [1.0] * edges.nnz
+    starts, ends = branches.obs.iloc[edges.row], branches.obs.iloc[edges.col]
+    assert (ends["time"].to_numpy() == starts["time"].to_numpy() + 1).all()
+    for column in ("lineage", "donor_id"):
+        assert (ends[column].to_numpy() == starts[column].to_numpy()).all()
+    counts = np.bincount(edges.row, minlength=1600)
+    assert (counts[branches.obs["time"] == 7] == 0).all()
+    assert (counts[branches.obs["time"] < 7] == MOST_SUCCESSORS).all()
+    assert (np.floor(branches.obs["pseudotime"] * 8) == branches.obs["time"]).all()
+
+
+def test_each_step_has_its_switches_and_one_step_before_its_triggers(branches):
+    table = branches.var.groupby(["direction", "switch_time", "lineage"]).size()
+    for time in range(1, 8):
+        for lineage in ["all"] if time < 4 else ["lineage_0", "lineage_1"]:
+            assert table["up", time, lineage] == table["down", time, lineage] == SWITCHES_PER_STEP // 2
+            assert table["trigger", time - 1, lineage] == TRIGGERS_PER_STEP
+    planted = branches.var["direction"] != ""
+    assert planted.sum() == 88
+    assert branches.var["switch_time"].isna().to_numpy().tolist() == (~planted).to_numpy().tolist()
+    assert set(branches.obs["cell_type"][branches.obs["time"] >= 4]) == {
+        f"stage_{stage}_lineage_{code}" for stage in (1, 2) for code in (0, 1)
+    }
+    assert set(branches.obs["cell_type"][branches.obs["time"] < 4]) == {"stage_0", "stage_1"}
+
+
+def test_features_are_switched_when_and_where_it_is_said():
+    cells = planted_trajectory(1600, 200, lineages=2, donor_effect=0.0, signal=2.0)
+    counts, time, lineage = cells.X.toarray(), cells.obs["time"].to_numpy(), cells.obs["lineage"].to_numpy()
+    for column in np.flatnonzero(cells.var["direction"] != ""):
+        switch, direction, own = cells.var.iloc[column][["switch_time", "direction", "lineage"]]
+        applies = (lineage == own) | (own == "all")
+        since = {"up": time >= switch, "down": time < switch, "trigger": time == switch}[direction]
+        is_high = (since & applies) | ((direction == "down") & ~applies)
+        assert counts[is_high, column].mean() > 3 * counts[~is_high, column].mean()
+
+
+def test_planted_changes_are_those_of_the_next_step(branches):
+    counts = branches.X.toarray() / branches.X.sum(axis=1)
+    time, lineage = branches.obs["time"].to_numpy(), branches.obs["lineage"].to_numpy()
+    for step in (1, 3, 5):
+        rising, falling = planted_changes(branches.var, step, "lineage_1")
+        before, after = (counts[(time == step + more) & (lineage == "lineage_1")].mean(axis=0) for more in (0, 1))
+        change = np.log(np.asarray(after)) - np.log(np.asarray(before))
+        assert np.array_equal(rising, change.ravel() > 0.75)
+        assert np.array_equal(falling, change.ravel() < -0.75)
+        assert (rising.sum(), falling.sum()) == (SWITCHES_PER_STEP // 2 + TRIGGERS_PER_STEP,) * 2
+
+
+def test_trajectories_are_a_function_of_the_seed():
+    first, again, other = (planted_trajectory(80, 60, seed=seed) for seed in (3, 3, 4))
+    assert np.array_equal(first.X.toarray(), again.X.toarray())
+    assert first.obs.equals(again.obs)
+    assert first.var.equals(again.var)
+    assert np.array_equal(first.obsp["next_cell_ids"].toarray(), again.obsp["next_cell_ids"].toarray())
+    assert not np.array_equal(first.X.toarray(), other.X.toarray())
+
+
+def test_a_trajectory_without_signal_has_no_switches():
+    cells = planted_trajectory(1600, 100, signal=0.0, donor_effect=0.0)
+    counts, time = cells.X.toarray(), cells.obs["time"].to_numpy()
+    ratios = [
+        counts[time >= switch, column].mean() / counts[time < switch, column].mean()
+        for column, switch in enumerate(cells.var["switch_time"])
+        if switch >= 1
+    ]
+    assert np.abs(np.log(ratios)).max() < 0.3
+
+
+def test_refuses_trajectories_that_do_not_fit():
+    with pytest.raises(DataError, match="56 planted features do not fit into 55 — ask for at least 56"):
+        planted_trajectory(features=55)
+    with pytest.raises(DataError, match="a trajectory of 1 steps has no next step"):
+        planted_trajectory(steps=1)

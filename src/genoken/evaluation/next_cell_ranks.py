@@ -1,17 +1,18 @@
 r"""From predicted profiles to probabilities of the gene at a rank of the next cell, and back.
 
-Genes of a rank encoding stand by descending :math:`x_g / m_g`, with :math:`x` the normalized value and :math:`m_g` the gene's median.
-A predicted profile of log values orders the genes too; :math:`\rho_g` is the place of gene g in that order (ties share their mean
-place), and :math:`e_g` its value before the logarithm. The probability of gene g at rank r of the next cell is
+Genes of a rank encoding stand by descending :math:`x_g / m_g`, with :math:`x` the normalized value and :math:`m_g` the gene's
+median. A predicted profile of log values orders the genes too; :math:`\rho_g` is the place of gene g in that order (ties share
+their mean place), and :math:`e_g` its value before the logarithm. The probability of gene g at rank r of the next cell is
 
 .. math:: P(g | r) = a \frac{K_h(\rho_g - r)}{\sum_k K_h(\rho_k - r)}
           + (1 - a) \frac{f(g | r)\, t_g^b}{\sum_k f(k | r)\, t_k^b}, \qquad t_g = \frac{e_g + c}{u_g + c}
 
 with a Gaussian kernel :math:`K_h`, the smoothed train frequencies :math:`f(g | r)` of genes at the ranks of successors, the train
-mean :math:`u` of successors, before the logarithm, and its median c over genes. The first part says that a gene stands about where the profile has it; the second tilts
-what is usual at this rank toward the genes that the profile has above their train mean. For each floor, width h, tilt b and
-mixture a are those with the least cross-entropy at validation targets. ``position_frequency``, with :math:`a = b = 0`, is among
-the floors. *Limit*: these probabilities do not use the tokens of the next cell that a model with full attention sees.
+mean :math:`u` of successors, before the logarithm, and its median c over genes. The first part says that a gene stands about
+where the profile has it; the second tilts what is usual at this rank toward the genes that the profile has above their train mean.
+For each floor, width h, tilt b and mixture a are those with the least cross-entropy at validation targets.
+``position_frequency``, with :math:`a = b = 0`, is among the floors. *Limit*: these probabilities do not use the tokens of the next
+cell that a model with full attention sees.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class RankFloors:
         return floors
 
     def probabilities(self, profiles: np.ndarray, cells: np.ndarray, ranks: np.ndarray, rule: RankRule) -> np.ndarray:
-        """Return the probability of each feature at each target, float64 (targets, features).
+        """Return the probability of each feature at each target, float32 (targets, features).
 
         Parameters
         ----------
@@ -148,18 +149,19 @@ class RankFloors:
         """Return the place of each feature in the order of a profile (cells, features), from 0; ties share their mean place."""
         from scipy.stats import rankdata
 
-        return rankdata(-np.expm1(profiles.astype(np.float64)) / self.medians, method="average", axis=1) - 1
+        found = rankdata(-np.expm1(profiles.astype(np.float64)) / self.medians, method="average", axis=1) - 1
+        return found.astype(np.float32)
 
     def log_ratios(self, profiles: np.ndarray) -> np.ndarray:
         """Return the logarithms of :math:`t_g` of each profile, (cells, features)."""
         usual, values = (np.maximum(np.expm1(logs.astype(np.float64)), 0.0) for logs in (self.usual, profiles))
         floor = max(float(np.median(usual)), np.finfo(np.float32).tiny)
-        return np.log((values + floor) / (usual + floor))
+        return np.log((values + floor) / (usual + floor)).astype(np.float32)
 
     def tilted(self, log_ratios: np.ndarray, cells: np.ndarray, ranks: np.ndarray, tilt: float) -> np.ndarray:
         """Return the frequencies' part, tilted toward what profiles have above the train mean, (targets, features)."""
-        weights = self.frequencies.log_probabilities.T[self.frequencies.bins(ranks)].astype(np.float64)
-        return _normalized(weights + tilt * log_ratios[cells] if tilt else weights)
+        weights = self.frequencies.log_probabilities.T[self.frequencies.bins(ranks)]
+        return _normalized(weights + np.float32(tilt) * log_ratios[cells] if tilt else weights)
 
 
 def near_places(places: np.ndarray, cells: np.ndarray, ranks: np.ndarray, width: float) -> np.ndarray:
@@ -174,7 +176,8 @@ def near_places(places: np.ndarray, cells: np.ndarray, ranks: np.ndarray, width:
     width
         Standard deviation of the kernel, as a share of all features.
     """
-    return _normalized(-0.5 * ((places[cells] - ranks[:, None]) / (width * places.shape[1])) ** 2)
+    distances = (places[cells] - ranks[:, None].astype(np.float32)) / np.float32(width * places.shape[1])
+    return _normalized(np.float32(-0.5) * distances**2)
 
 
 def fit_rank_floors(
@@ -185,7 +188,8 @@ def fit_rank_floors(
     Parameters
     ----------
     train
-        The tokens of train successors.
+        All tokens of the train cells that follow others, each cell once; ``cells`` are these cells themselves. (The same cell
+        under several names would be held out and learned from at once when the frequencies are smoothed.)
     val
         What is asked about successors of validation cells; without any, ``position_frequency`` is the only floor.
     profiles
@@ -198,6 +202,8 @@ def fit_rank_floors(
         Ranks that a cell can have.
     """
     num_features = len(usual)
+    if len(np.unique(train.cells * num_ranks + train.ranks)) < len(train.cells):
+        raise ValueError("a train cell has two features at the same rank; give each cell once")
     points = Points(train.features, train.ranks, train.cells)
     frequencies = fit_profile(points, num_features, num_ranks, over="features")
     untuned = RankFloors(frequencies, usual, np.ones(num_features) if medians is None else medians, {})
@@ -257,9 +263,10 @@ class RankScale:
 
     .. math:: \sum_r s_r P(g | r) \ln(1 + v_r m_g) \,/\, \max\left(1, \sum_r s_r P(g | r)\right).
 
-    The logarithm is inside the sum, because profiles are compared as means of log values: with it outside, a gene that is expressed
-    in one cell of ten would be expected far too high. The denominator undoes that ranks, predicted each on its own, may place a
-    gene more than once. *Limit*: each rank has one value, so that values within a rank do not vary, nor between deep and shallow cells.
+    The logarithm is inside the sum, because profiles are compared as means of log values: with it outside, a gene that is
+    expressed in one cell of ten would be expected far too high. The denominator undoes that ranks, predicted each on its own, may
+    place a gene more than once. *Limit*: each rank has one value, so that values within a rank do not vary, nor between deep and
+    shallow cells.
 
     Parameters
     ----------

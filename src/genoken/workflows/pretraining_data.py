@@ -33,14 +33,14 @@ _BYTES_PER_VALUE = 8
 _VALUES, _SPARE_BYTES = "values", 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reading:
     """What a first look at all files gave.
 
     Parameters
     ----------
     source
-        Their samples; all values are left out where there is a ``joint``.
+        Their samples; all values are left out where there is a ``joint``, and after :meth:`complete`.
     paths, settings
         The files under ``data`` and ``eval``, see :func:`files_of`, and how they are read.
     joint
@@ -63,6 +63,8 @@ class Reading:
     def complete(self, cache: Path) -> Source:
         """Return samples with their values: those in memory, or else those that a second look at the files puts on disk.
 
+        Values in memory are handed over, so that they can be freed when only some samples are used.
+
         Parameters
         ----------
         cache
@@ -76,7 +78,8 @@ class Reading:
             When a file is not as it was.
         """
         if self.joint is None:
-            return self.source
+            source, self.source = self.source, replace(self.source, samples=without_values(self.source.samples))
+            return source
         num_columns = self.joint.samples.num_features
         _refuse_small_disk(cache, 2 * bytes_on_disk(self.num_values, num_columns))
         values = store_rows(self._gathered(self.joint), cache / _VALUES, num_columns)

@@ -40,6 +40,7 @@ def test_several_files_are_one_source_with_an_entry_for_each(store, two_files, t
         assert reading.source.samples.values.nnz == 0
         assert (reading.num_values, reading.gigabytes) == (8, 64e-9)
     found = reading.complete(tmp_path)
+    assert reading.source.samples.values.nnz == 0
     assert isinstance(found.samples.values, StoredRows) == (store == "disk")
     np.testing.assert_array_equal(found.samples.in_memory().values.toarray(), JOINED)
     assert list(found.samples.table["file"]) == ["one.h5ad", "one.h5ad", "two.h5ad", "two.h5ad"]

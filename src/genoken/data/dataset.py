@@ -48,6 +48,9 @@ class Part(Protocol):
     def drawn(self, epoch: int) -> Self:
         """Return what is drawn for one epoch of training, or for evaluation (``epoch`` -1)."""
 
+    def tokens(self, rows: np.ndarray) -> Tokens:
+        """Return the packed tokens of these rows."""
+
     def batch(self, rows: np.ndarray) -> Batch:
         """Return the packed tokens of these rows as a batch without targets."""
 

@@ -141,7 +141,7 @@ def trained_on_controls(
         return Controls(start, {})
     config, samples = prepared.model.config, division.source.samples
     within = division.successors.within(division.words)
-    test, found = prepared.whole.take(prepared.scored["test"]), {}
+    test, found = prepared.whole.take(prepared.scored["test"]), dict[str, Measured]()
     for name in config.successors.controls:
         others = within.reversed() if name == "reversed" else within.shuffled(_strata(config, division), config.training.seed)
         model = replace(prepared.model, network=copy.deepcopy(start))

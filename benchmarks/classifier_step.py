@@ -14,7 +14,6 @@ import multiprocessing
 import statistics
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import scanpy
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from _results import data_folder, options, table, write
+from _steps import peak_memory_mb
 from genoken.core.config import EmbeddingSettings, ModelSettings
 from genoken.data.dataset import TokenDataset
 from genoken.data.order import epoch_order
@@ -182,7 +182,7 @@ def batches_of(problem: Problem, epochs: int) -> list[np.ndarray]:
     return [order[begin : begin + BATCH] for order in orders for begin in range(0, len(order) - BATCH + 1, BATCH)]
 
 
-def peak_memory_mb(kind: str, name: str, quick: bool) -> float:
+def memory_in_fresh_process(kind: str, name: str, quick: bool) -> float:
     """Return how much memory a few steps take at most in a fresh process, beyond the data that were there before, in MiB."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
@@ -193,17 +193,7 @@ def _memory_of(kind: str, name: str, quick: bool) -> float:
     problem = load(name, quick)
     assert problem is not None
     side = Side(kind, problem)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew, lest that of reading the file hides the steps'
-    before = _status_mb("VmRSS")
-    for rows in batches_of(problem, 1)[:4]:
-        side.step(rows)
-    return _status_mb("VmHWM") - before
-
-
-def _status_mb(name: str) -> float:
-    """Return a line of the kernel's account of this process (Linux only), in MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
+    return peak_memory_mb(lambda: [side.step(rows) for rows in batches_of(problem, 1)[:4]], torch.device("cpu"))
 
 
 def main() -> None:
@@ -228,7 +218,7 @@ def main() -> None:
                     seconds[kind].append(time.perf_counter() - began)
         speed = {kind: BATCH / statistics.median(values) for kind, values in seconds.items()}
         for kind, side in sides.items():
-            ratio, memory = speed[kind] / speed["plain"], peak_memory_mb(kind, name, chosen.quick)
+            ratio, memory = speed[kind] / speed["plain"], memory_in_fresh_process(kind, name, chosen.quick)
             accuracy = side.accuracy()
             fill = problem.fill if kind == "expressed" else 1.0
             rows_of_table.append(

@@ -23,10 +23,8 @@ from __future__ import annotations
 import importlib.util
 import math
 import multiprocessing
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -35,6 +33,7 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertForMaskedLM
 
 from _results import options, table, write
+from _steps import Side, peak_memory_mb, run_steps
 from genoken.core.batch import Batch
 from genoken.core.config import EmbeddingSettings, ModelSettings
 from genoken.core.contracts import TokenizerState
@@ -147,30 +146,7 @@ def make_problem(scale: Scale, device: torch.device) -> Problem:
     return Problem(scale, device, dataset, task)
 
 
-class Side:
-    """A network with its optimizer."""
-
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
-        self.network = network.to(device).train()
-        self.precision = choose_precision("auto", device)
-        self.device = device
-        self.optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, fused=True)
-
-    def loss(self, step: Step) -> Tensor:
-        """Return the mean cross-entropy of the hidden genes."""
-        raise NotImplementedError
-
-    def train(self, step: Step) -> float:
-        """Take one optimizer step and return the loss before it."""
-        with torch.autocast(self.device.type, dtype=self.precision.dtype, enabled=self.precision.name != "fp32"):
-            loss = self.loss(step)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        return float(loss.detach())  # waits for the device
-
-
-class Library(Side):
+class Library(Side[Step]):
     """``BertForMaskedLM`` on padded batches, with one of its kinds of attention."""
 
     def __init__(self, problem: Problem, attention_dropout: float, attention: str) -> None:
@@ -188,14 +164,14 @@ class Library(Side):
             pad_token_id=NUM_SPECIALS + problem.scale.genes,
             attn_implementation=attention,
         )
-        super().__init__(BertForMaskedLM(settings), problem.device)
+        super().__init__(BertForMaskedLM(settings), problem.device, LEARNING_RATE)
 
     def loss(self, step: Step) -> Tensor:
         """Return the mean cross-entropy of the hidden genes, as the library computes it."""
         return self.network(input_ids=step.identities, attention_mask=step.attention_mask, labels=step.labels).loss
 
 
-class Ours(Side):
+class Ours(Side[Step]):
     """Packed tokens, logits where something is hidden."""
 
     def __init__(self, problem: Problem, attention_dropout: float) -> None:
@@ -208,7 +184,7 @@ class Ours(Side):
         start = EmbeddingStart(features=vectors.astype(np.float32))
         heads = {name: objective.head(layout) for name, objective in problem.task.objectives.items()}
         network = seeded_token_network(settings, layout, heads, start, 0)
-        super().__init__(network, problem.device)
+        super().__init__(network, problem.device, LEARNING_RATE)
         network.set_attention_backend(choose_backend("auto", problem.device, self.precision.dtype, attention_dropout).backend)
         self.task = problem.task
 
@@ -224,7 +200,7 @@ def kinds_of_attention(device: torch.device) -> list[str]:
     return ["eager", "sdpa", *(["flash_attention_2"] if has_flash else [])]
 
 
-def make_side(problem: Problem, name: str, attention_dropout: float) -> Side:
+def make_side(problem: Problem, name: str, attention_dropout: float) -> Side[Step]:
     """Return our side, or the library's with the named attention."""
     return Ours(problem, attention_dropout) if name == "genoken" else Library(problem, attention_dropout, name)
 
@@ -235,26 +211,7 @@ def needed_flops(side: Ours, step: Step) -> int:
     return side.network.training_flops(step.packed) + head  # type: ignore[operator]
 
 
-@dataclass(frozen=True)
-class Timed:
-    """What a side's steps took, and their losses."""
-
-    seconds: list[float]
-    losses: list[float]
-
-
-def run_steps(sides: dict[str, Side], steps: Sequence[Step]) -> dict[str, Timed]:
-    """Take all steps on all sides in turn."""
-    timed = {name: Timed([], []) for name in sides}
-    for step in steps:
-        for name, side in sides.items():
-            began = time.perf_counter()
-            timed[name].losses.append(side.train(step))
-            timed[name].seconds.append(time.perf_counter() - began)
-    return timed
-
-
-def peak_memory_mb(name: str, attention_dropout: float, scale: Scale, threads: int) -> float:
+def memory_in_fresh_process(name: str, attention_dropout: float, scale: Scale, threads: int) -> float:
     """Return how much memory a few steps take at most in a fresh process, network and optimizer included, in MiB."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_memory_of, (name, attention_dropout, scale, threads))
@@ -264,21 +221,7 @@ def _memory_of(name: str, attention_dropout: float, scale: Scale, threads: int) 
     torch.set_num_threads(threads)
     problem = make_problem(scale, choose_device())
     steps = problem.steps(GROUPED)[:MEASURED_FOR_MEMORY]
-    on_gpu = problem.device.type == "cuda"
-    if on_gpu:
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated() / 2**20
-    else:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew, lest that of making cells hides the steps'
-        before = _status_mb("VmRSS")
-    run_steps({name: make_side(problem, name, attention_dropout)}, steps)
-    return (torch.cuda.max_memory_allocated() / 2**20 if on_gpu else _status_mb("VmHWM")) - before
-
-
-def _status_mb(name: str) -> float:
-    """Return a line of the kernel's account of this process (Linux only), in MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
+    return peak_memory_mb(lambda: run_steps({name: make_side(problem, name, attention_dropout)}, steps), problem.device)
 
 
 def check_start(losses: dict[str, float], genes: int) -> None:
@@ -307,7 +250,7 @@ def compare(
             "tokens_per_second": tokens / seconds,
             "floor_tokens_per_second": tokens * matmul / flops,
             "utilization": flops / seconds / matmul,
-            "memory_mb": peak_memory_mb(name, attention_dropout, problem.scale, threads),
+            "memory_mb": memory_in_fresh_process(name, attention_dropout, problem.scale, threads),
             "first_loss": found.losses[0],
             "last_loss": found.losses[-1],
         }

@@ -208,6 +208,13 @@ def test_attention_dropout_keeps_the_expectation(pattern, backend):
     assert ((outputs.mean(dim=0) - layer.eval()(states, packing)).abs() < 5 * standard_error + 1e-6).all()
 
 
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_next_to_no_attention_dropout_gives_what_none_gives(pattern):
+    inputs, packing = [drawn(sum(LENGTHS), HEADS, 6, seed=seed) for seed in range(3)], packing_of(pattern)
+    little, none = (attention.attend_sdpa(*inputs, packing, False, dropout) for dropout in (1e-12, 0.0))
+    torch.testing.assert_close(little, none)
+
+
 def test_gradients_with_attention_dropout_are_those_of_what_is_computed():
     layer, states = SelfAttention(8, 2, dropout=0.4).double(), drawn(9, 8).double()
     packing = packing_of("next_cell_self", (6, 3), (2, 1))

@@ -1,8 +1,9 @@
 """Transformers, and their honest rivals, over genes and genotype variants as tokens.
 
-``check`` examines a file. ``train`` and ``pretrain`` make runs, which ``load_run`` opens again: a ``Run``, which predicts a label
-and which ``evaluate`` and ``compare`` score, or a ``PretrainedRun``, which embeds samples and fills in their phenotypes. For one's
-own training loop, ``Encoder`` turns samples into a torch ``Dataset`` of token sequences and back, and ``collate`` makes batches.
+``check`` examines a file, ``successors`` says which of its cells come next. ``train`` and ``pretrain`` make runs, which
+``load_run`` opens again: a ``Run``, which predicts a label and which ``evaluate`` and ``compare`` score, or a ``PretrainedRun``,
+which embeds samples and fills in their phenotypes. For one's own training loop, ``Encoder`` turns samples into a torch ``Dataset``
+of token sequences and back, and ``collate`` makes batches.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _PUBLIC = {
     "PretrainedRun": "genoken.workflows.pretrained_run",
     "Encoder": "genoken.workflows.encoder",
     "collate": "genoken.data.dataset",
+    "successors": "genoken.workflows.successors",
 }
 __all__ = [
     "Encoder",
@@ -40,6 +42,7 @@ __all__ = [
     "evaluate",
     "load_run",
     "pretrain",
+    "successors",
     "train",
 ]
 

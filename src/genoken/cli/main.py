@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import genoken
-from genoken.cli import check, compare, demo, devices, embed, evaluate, explain, predict, pretrain, report, train
+from genoken.cli import check, compare, demo, devices, embed, evaluate, explain, predict, pretrain, report, successors, train
 from genoken.cli.stop import Stopped, stoppable
 from genoken.core.errors import GenokenError
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _module in (check, train, pretrain, evaluate, compare, predict, embed, explain, report, devices, demo):
+for _module in (check, successors, train, pretrain, evaluate, compare, predict, embed, explain, report, devices, demo):
     app.command(name=_module.__name__.rsplit(".", 1)[-1])(_module.command)
 
 

@@ -194,8 +194,7 @@ class Successors:
             chances = unit_interval(hash_step(np.uint64(seed_for(seed, "successor", epoch)), rows.astype(np.uint64)))
         if how == "first":
             chances = np.zeros(len(rows))
-        graph = self.graph
-        return _pick(graph.indptr.astype(np.int64), graph.indices.astype(np.int64), graph.data, rows, chances, how == "weighted")
+        return _pick(self.graph.indptr, self.graph.indices, self.graph.data, rows, chances, how == "weighted")
 
     def pairs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return each of these cells with each of its successors: cells and successors, int64, in the order of rows and storage."""

@@ -44,6 +44,20 @@ def time_points(column: pd.Series, where: str) -> np.ndarray:
     return column.map(lambda word: by_word.get(str(word), np.nan)).to_numpy(dtype=np.float64)
 
 
+def require_several(times: np.ndarray, column: str, where: str) -> None:
+    """Refuse times of which there is only one.
+
+    Raises
+    ------
+    DataError
+        When there is only one, or none at all.
+    """
+    found = len(np.unique(times[np.isfinite(times)]))
+    if found < 2:
+        what = "a single time point, so nothing comes later in it" if found else "no time point"
+        raise DataError(f"'{column}' has {what}", where=where, remedy="choose another column")
+
+
 def _numbers_of_words(words: np.ndarray, column: pd.Series, where: str) -> dict[str, float]:
     numbers = pd.to_numeric(pd.Series(words, dtype=object), errors="coerce")
     if numbers.notna().all():

@@ -46,8 +46,8 @@ class GeneTable:
 def read_vocabulary(path: str) -> GeneTable:
     """Read a token dictionary: JSON ``{gene: token id}``, or a table with a column ``token_id``.
 
-    The JSON of a ``geneformer.vocab``, ``{"vocab": {gene: token id}, "gene_to_ens": {symbol: gene}}``, is one too. Genes come in the
-    order of their token ids; special tokens are left out.
+    The JSON of a ``geneformer.vocab``, ``{"vocab": {gene: token id}, "gene_to_ens": {symbol: gene}}``, is one too. Genes come in
+    the order of their token ids; special tokens are left out.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from genoken.core.errors import DataError, suggestion
 from genoken.core.samples import Samples
 from genoken.data.check import require_column
 from genoken.data.successors import Successors
-from genoken.data.time_points import time_points
+from genoken.data.time_points import require_several, time_points
 from genoken.readers._opening import missing_file_error
 from genoken.readers._reader import StoredGraph, graph_of
 from genoken.readers._scdl import read_scdl_graph
@@ -227,8 +227,7 @@ def _from_scdl(files: Sequence[_File], folder: Path) -> tuple[_Graphs, list[str]
 def _backward_notes(successors: Successors, samples: Samples, column: str) -> list[str]:
     """Say how many edges go backward in time."""
     times = time_points(require_column(samples.table, column, samples.origin), samples.origin)
-    if len(np.unique(times[~np.isnan(times)])) < 2:
-        raise DataError(f"'{column}' has a single time point, so nothing comes later in it", where=samples.origin)
+    require_several(times, column, samples.origin)
     count = int((successors.steps(times) < 0).sum())
     share = count / successors.num_edges
     return [f"{count:,} of {successors.num_edges:,} edges ({share:.1%}) go backward in '{column}'"] if count else []

@@ -15,7 +15,20 @@ from genoken.cli.main import app, main
 from genoken.cli.stop import Stopped
 from genoken.core.errors import DataError
 
-VERBS = ("check", "train", "pretrain", "evaluate", "compare", "predict", "embed", "explain", "report", "devices", "demo")
+VERBS = (
+    "check",
+    "successors",
+    "train",
+    "pretrain",
+    "evaluate",
+    "compare",
+    "predict",
+    "embed",
+    "explain",
+    "report",
+    "devices",
+    "demo",
+)
 
 
 def test_version(call):

@@ -270,3 +270,56 @@ def test_devices_as_json(call, recorded, monkeypatch):
     recorded("devices", DEVICES)
     monkeypatch.setattr("genoken.workflows.devices.versions", lambda: {"torch": "2.13.0", "CUDA": "none"})
     assert json.loads(call("devices", "--json").out) == {"versions": {"torch": "2.13.0", "CUDA": "none"}, "devices": DEVICES}
+
+
+def test_successors_defaults(call, recorded):
+    calls = recorded("successors")
+    assert call("successors", "cells.h5ad", "--by", "knn", "-o", "out.h5ad").code == 0
+    arguments, show = arguments_of(calls)
+    assert arguments == {
+        "arguments": (Path("cells.h5ad"),),
+        "by": "knn",
+        "column": "",
+        "within": "",
+        "neighbors": 15,
+        "key": "next_cell_ids",
+        "representation": "",
+        "source": "auto",
+        "output": Path("out.h5ad"),
+        "overwrite": False,
+    }
+    assert show.quiet is False
+
+
+def test_successors_options(call, recorded):
+    calls = recorded("successors")
+    words = "successors cells.h5ad --by time --column day --within lineage --neighbors 7 --key mine --representation X_pca"
+    assert call(*words.split(), "--source", "raw", "--output", "out.h5ad", "--overwrite", "--quiet").code == 0
+    arguments, show = arguments_of(calls)
+    assert arguments == {
+        "arguments": (Path("cells.h5ad"),),
+        "by": "time",
+        "column": "day",
+        "within": "lineage",
+        "neighbors": 7,
+        "key": "mine",
+        "representation": "X_pca",
+        "source": "raw",
+        "output": Path("out.h5ad"),
+        "overwrite": True,
+    }
+    assert show.quiet is True
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("--by tim -o o.h5ad", "genoken: error: --by: 'tim' is not among its words — did you mean 'time'?\n"),
+        ("-o o.h5ad", "genoken: error: Missing option '--by' — see genoken successors --help\n"),
+        ("--by knn", "genoken: error: Missing option '-o' / '--output' — see genoken successors --help\n"),
+    ],
+)
+def test_successors_refuses(call, recorded, words, line):
+    calls = recorded("successors")
+    answer = call("successors", "cells.h5ad", *words.split())
+    assert (answer.code, answer.error, calls) == (2, line, [])

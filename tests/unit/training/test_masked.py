@@ -191,12 +191,15 @@ def test_next_cells_are_drawn_for_each_epoch_and_fixed_in_evaluation(pairs):
     for epoch in (0, 1):
         batch, expected = task.training_batch(pairs, rows, epoch), pairs.drawn(epoch).batch(rows)
         assert batch.lengths == expected.lengths
+        assert torch.equal(batch.channels["bin"], expected.channels["bin"])
         labels, places = batch.targets["next_cell.labels"], batch.targets["next_cell.places"]
         assert torch.equal(expected.channels["feature"][places] - 3, labels)
-    first, second = (task.training_batch(pairs, rows, epoch).channels["feature"].tolist() for epoch in (0, 1))
+    first, second = (task.training_batch(pairs, rows, epoch).channels["bin"].tolist() for epoch in (0, 1))
     assert first != second
-    evaluated = [task.validation_batch(pairs.drawn(epoch), rows).channels["feature"].tolist() for epoch in (0, 1)]
-    assert evaluated[0] == evaluated[1]
+    for epoch in (0, 1):
+        evaluated = task.validation_batch(pairs.drawn(epoch), rows).channels["bin"]
+        assert torch.equal(evaluated, pairs.drawn(EVALUATION).batch(rows).channels["bin"])
+    assert evaluated.tolist() not in (first, second)
     assert task.expected["next_cell"] == len(task.training_batch(pairs, np.arange(60), 0).targets["next_cell.places"]) / 60
     assert task.without_targets(pairs) == set()
 

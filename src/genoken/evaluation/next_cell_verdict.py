@@ -35,6 +35,8 @@ class TimeControls:
         (targets,): group or block of each target's cell.
     unit
         What these are.
+    denoised
+        (targets,): loss of the denoised current cell at the same targets, where it is known.
     """
 
     metric: Literal["squared_error", "cross_entropy"]
@@ -43,6 +45,7 @@ class TimeControls:
     shuffled: np.ndarray | None
     units: np.ndarray
     unit: Unit
+    denoised: np.ndarray | None = None
 
 
 def summarize_profiles(
@@ -110,7 +113,9 @@ def summarize_direction(controls: TimeControls, *, seed: int, draws: int = 1000)
     """Return whether the direction of time was learned, by the controls.
 
     It counts as learned only if the model trained on true successors has a lower loss than the one trained on reversed ones, by
-    an interval that is wholly below zero.
+    an interval that is wholly below zero. That alone is little: predecessors differ from successors on the whole, for example
+    because none of them are of the last type. So where the model is no better than the denoised current cell, a sentence says that
+    what it learned does not show where cells go.
 
     Parameters
     ----------
@@ -124,27 +129,28 @@ def summarize_direction(controls: TimeControls, *, seed: int, draws: int = 1000)
     Returns
     -------
     dict
-        ``metric``, ``unit``, ``units``, ``learned`` (bool, ``None`` without an interval), ``true`` (mean loss); ``reversed`` and
-        ``shuffled``: ``value`` (mean loss), ``difference`` of true minus this and its ``interval``; the second may be ``None``;
-        ``verdict``, a sentence or two.
+        ``metric``, ``unit``, ``units``, ``learned`` (bool, ``None`` without an interval), ``true`` (mean loss); ``reversed``,
+        ``shuffled`` and ``denoised``: ``value`` (mean loss), ``difference`` of true minus this and its ``interval``; the last two
+        may be ``None``; ``verdict``, some sentences.
     """
     resampled = UnitDraws(np.asarray(controls.units).astype(str), controls.unit, seed, draws)
 
-    def against(losses: np.ndarray) -> dict[str, Any]:
+    def against(losses: np.ndarray | None) -> dict[str, Any] | None:
+        if losses is None:
+            return None
         compared = _difference(controls.true, losses, resampled)
         return {"value": float(losses.mean()), "difference": compared["value"], "interval": compared["interval"]}
 
-    in_reverse = against(controls.reversed_)
-    shuffled = None if controls.shuffled is None else against(controls.shuffled)
-    interval = in_reverse["interval"]
+    interval = _difference(controls.true, controls.reversed_, resampled)["interval"]
     found = {
         "metric": controls.metric,
         "unit": controls.unit,
         "units": resampled.num_units,
         "learned": None if interval is None else bool(interval[1] < 0),
         "true": float(controls.true.mean()),
-        "reversed": in_reverse,
-        "shuffled": shuffled,
+        "reversed": against(controls.reversed_),
+        "shuffled": against(controls.shuffled),
+        "denoised": against(controls.denoised),
     }
     return found | {"verdict": _direction_sentences(found)}
 
@@ -229,13 +235,28 @@ def _direction_sentences(found: Mapping[str, Any]) -> str:
         )
     else:
         text = f"The direction of time was {'' if found['learned'] else 'not '}learned: {numbers}."
+    return " ".join(part for part in (text, _shuffled_sentence(shuffled), _denoised_sentence(found)) if part)
+
+
+def _shuffled_sentence(shuffled: Mapping[str, Any] | None) -> str:
     if shuffled is None:
-        return text
+        return ""
     interval = shuffled["interval"]
     gains = "more" if interval is not None and interval[1] < 0 else "no more"
     return (
-        f"{text} Successors shuffled within cell types give {shuffled['value']:.4f} (difference {shuffled['difference']:+.4f}"
+        f"Successors shuffled within cell types give {shuffled['value']:.4f} (difference {shuffled['difference']:+.4f}"
         f"{_within(interval)}): true ones teach {gains} than which type follows which."
+    )
+
+
+def _denoised_sentence(found: Mapping[str, Any]) -> str:
+    """Return what takes back a learned direction that is of no use."""
+    denoised = found["denoised"]
+    if not found["learned"] or denoised is None or denoised["interval"][1] < 0:
+        return ""
+    return (
+        f"But the denoised current cell alone gives {denoised['value']:.4f} (difference {denoised['difference']:+.4f}"
+        f"{_within(denoised['interval'])}): what was learned of time does not show where cells go better than where they are."
     )
 
 

@@ -107,6 +107,26 @@ def test_time_is_learned_only_if_true_successors_beat_reversed_ones_beyond_the_i
         assert found["verdict"].endswith("true ones teach no more than which type follows which.")
 
 
+def test_a_direction_that_shows_no_more_than_the_present_is_taken_back():
+    true, units = np.ones(30), np.arange(30)
+    shuffled = true + 0.1
+    worse = summarize_direction(TimeControls("squared_error", true, true + 0.2, shuffled, units, "blocks", true - 0.1), seed=0)
+    assert worse["learned"] is True
+    assert worse["denoised"] == {
+        "value": pytest.approx(0.9),
+        "difference": pytest.approx(0.1),
+        "interval": [pytest.approx(0.1)] * 2,
+    }
+    assert worse["verdict"].endswith(
+        "But the denoised current cell alone gives 0.9000 (difference +0.1000, 95 % interval +0.1000 to +0.1000): what was "
+        "learned of time does not show where cells go better than where they are."
+    )
+    better = summarize_direction(TimeControls("squared_error", true, true + 0.2, None, units, "blocks", true + 0.1), seed=0)
+    assert "But" not in better["verdict"]
+    not_learned = summarize_direction(TimeControls("squared_error", true, true, None, units, "blocks", true - 0.1), seed=0)
+    assert "But" not in not_learned["verdict"]
+
+
 def test_few_units_cannot_say_whether_time_was_learned():
     found = summarize_direction(controls([1.0, 1.0], [2.0, 2.0]), seed=0)
     assert found["learned"] is None

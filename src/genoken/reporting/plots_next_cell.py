@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from genoken.reporting import theme
 from genoken.reporting.blocks import LegendEntry, Panel, Plot, View
 from genoken.reporting.plots_scores import dot_trace, row_axis, rows_height
-from genoken.reporting.wording import plain, plot_text, signed_percent
+from genoken.reporting.wording import number, plain, plot_text, signed
 
 _LABELED = 5
 """Genes of each direction that are named in the plot; hovering names the others."""
@@ -38,7 +38,7 @@ def skill_bars(key: str, title: str, groups: Mapping[str, Mapping[str, Any]]) ->
             y=list(range(len(groups))),
             orientation="h",
             marker={"color": [theme.color("model" if share >= 0 else "bad") for share in shares]},
-            text=[signed_percent(share) for share in shares],
+            text=[signed(100 * share, 1) for share in shares],
             textposition="outside",
             cliponaxis=False,
             textfont={"color": theme.color("ink"), "size": 12},
@@ -47,14 +47,14 @@ def skill_bars(key: str, title: str, groups: Mapping[str, Mapping[str, Any]]) ->
         )
     )
     low, high = min([*shares, 0.0]), max([*shares, 0.0])
-    pad = 25 * (high - low or 0.1)  # room for the numbers beside the bars
+    pad = 40 * (high - low or 0.1)  # room for the numbers beside the bars
     bounds = [100 * low - (pad if low < 0 else 0), 100 * high + (pad if high > 0 else 0)]
-    axis = {"title": {"text": "skill over the denoised current cell (%)"}, "range": bounds, "zeroline": True}
+    axis = {"title": {"text": "skill (%)"}, "range": bounds, "zeroline": True}
     figure.update_layout(xaxis=axis)
-    figure.update_yaxes(row_axis([f"{plain(name)} ({found.get('cells', 0):,})" for name, found in groups.items()]))
+    figure.update_yaxes(row_axis([f"{plain(name)} ({number(found.get('cells'))})" for name, found in groups.items()]))
     caption = (
-        "Numbers of test cells are in parentheses. Left of zero the denoised current cell is the better prediction; without "
-        "intervals, bars of few cells may be chance."
+        "Skill over the denoised current cell; left of zero that is the better prediction. In parentheses are numbers of test "
+        "cells: without intervals, bars of few cells may be chance."
     )
     return Panel((Plot(key, title, caption, figure),))
 
@@ -76,12 +76,12 @@ def control_differences(differences: Mapping[str, Mapping[str, Any]], loss: str)
     for scores in differences.values():
         values += [scores["difference"], *(scores.get("difference_interval") or ())]
     pad = 0.12 * (max(values) - min(values) or 1.0)
-    axis = {"title": {"text": f"{loss}, true minus control"}, "range": [min(values) - pad, max(values) + pad], "zeroline": True}
+    axis = {"title": {"text": "true minus control"}, "range": [min(values) - pad, max(values) + pad], "zeroline": True}
     figure.update_layout(xaxis=axis)
-    figure.update_yaxes(row_axis([f"against {name}" for name in differences]))
+    figure.update_yaxes(row_axis(list(differences)))
     caption = (
-        "Left of zero the model trained on true successors is better than the same model trained on the others; a whisker that "
-        "crosses zero may be chance."
+        f"Differences in {loss}. Left of zero the model trained on true successors is better than the same model trained on the "
+        "others; a whisker that crosses zero may be chance."
     )
     return Panel((Plot("control-differences", "True successors against the controls", caption, figure, compact=True),))
 

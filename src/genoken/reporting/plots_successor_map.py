@@ -143,7 +143,14 @@ def _arrows(arrows: Arrows, end: str, title: str, tone: str, *, visible: bool) -
         y=points[:, 1].round(3),
         mode="lines+markers",
         line={"color": tone, "width": 2},
-        marker={"color": tone, "symbol": "arrow", "angleref": "previous", "size": [0, 10, 0] * len(starts), "opacity": 1},
+        marker={
+            "color": tone,
+            "symbol": "arrow",
+            "angleref": "previous",
+            "size": [0, 10, 0] * len(starts),
+            "opacity": 1,
+            "line": {"width": 0},  # markers of several sizes have an outline otherwise
+        },
         text=[text for text in arrows.texts for _ in range(3)],
         legendgroup=end,
         visible=visible,

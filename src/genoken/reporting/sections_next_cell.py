@@ -11,7 +11,21 @@ import numpy as np
 import pandas as pd
 
 from genoken.reporting import plots_next_cell, plots_scores, plots_successor_map, tables
-from genoken.reporting.blocks import Block, Cell, Column, Finding, Fold, Heading, KeyNumber, Missing, Paragraph, Row, Section, Table
+from genoken.reporting.blocks import (
+    Block,
+    Cell,
+    Column,
+    Finding,
+    Fold,
+    Heading,
+    KeyNumber,
+    Missing,
+    Panel,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+)
 from genoken.reporting.load import RunFolder, section
 from genoken.reporting.sections_results import Headline
 from genoken.reporting.wording import (
@@ -31,6 +45,8 @@ from genoken.reporting.wording import (
 
 _MEASURES = ("skill", "squared_error", "centered_correlation", "change_correlation", "correlation")
 _DIGITS = 4
+_FAR = -0.2
+"""Floors with a lower skill than this are not drawn on the first screen."""
 _MOST_GROUPS = 40
 _MOST_TRANSITIONS = 30
 _NAMED_GENES = 6
@@ -46,7 +62,7 @@ _ATTENTION = {
     "self": "self: a token of the next cell sees the current cell and itself",
     "full": "full: every token sees all others, those of the next cell too",
 }
-_CONTROLS = {"reversed": "reversed successors", "shuffled": "successors shuffled within types"}
+_CONTROLS = {"reversed": "reversed successors", "shuffled": "shuffled within types"}
 
 
 def headline(run: RunFolder, usual: Headline) -> Headline:
@@ -63,9 +79,7 @@ def headline(run: RunFolder, usual: Headline) -> Headline:
         question="Does the model know which cell comes next?",
         banners=((banner,) if leak else ()) + usual.banners,
         numbers=_numbers(found, is_leaky=bool(leak)) if profiles else usual.numbers,
-        chart=plots_scores.comparison(_predictors(profiles), ["skill"], "headline", "Model and floors")
-        if has_skill
-        else usual.chart,
+        chart=_skill_chart(_predictors(profiles)) if has_skill else usual.chart,
         done=f"{usual.done} · {count(pairs, 'pair')} of test cells" if is_number(pairs) else usual.done,
     )
 
@@ -91,7 +105,7 @@ def profiles(run: RunFolder) -> Section | Missing:
     intro = (
         f"{cells}A prediction is compared with the mean of the cell's successors; measures are taken over genes in each cell and "
         "averaged over cells. Floors use no network; the denoised current cell uses no successors either, so that skill above "
-        "it is what is known of the future."
+        "zero is more than a smoother present."
     )
     return Section("profiles", title, intro, tuple(blocks))
 
@@ -113,7 +127,9 @@ def direction(run: RunFolder) -> Section | Missing:
         rows.append((Cell(name), Cell(number(scores.get("value"), _DIGITS)), difference))
     columns = (Column("Trained on"), Column(what.title, numeric=True, hint=what.hint), Column("True minus this", numeric=True))
     caption = "The same model, trained and scored alike, at the same targets; 95 % intervals below the differences."
-    blocks: list[Block] = [Finding(level, said, plain(found.get("verdict") or "")), Table(columns, tuple(rows), caption)]
+    detail = plain(found.get("verdict") or "").removeprefix(f"{said}: ")
+    finding = Finding(level, said, f"{detail[:1].upper()}{detail[1:]}")
+    blocks: list[Block] = [finding, Table(columns, tuple(rows), caption)]
     shown = {
         name: {"difference": scores["difference"], "difference_interval": scores.get("interval")}
         for name, scores in controls.items()
@@ -141,7 +157,7 @@ def skill(run: RunFolder) -> Section | Missing:
     """Return the skill of each cell type and of each bin of time."""
     title = "Skill by cell type and by time"
     found = section(run.metrics, "next_cell")
-    by_type = sorted(_known_skill(found, "skill_by_type").items(), key=lambda item: -item[1].get("cells", 0))
+    by_type = sorted(_known_skill(found, "skill_by_type").items(), key=lambda item: -(item[1].get("cells") or 0))
     by_time = sorted(_known_skill(found, "skill_by_time").items(), key=lambda item: _first_number(item[0]))
     panels = []
     for kind, groups in (("type", by_type), ("time", by_time)):
@@ -251,6 +267,17 @@ def _predictors(profiles_found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {"model": section(profiles_found, "model")} | {name: section(floors, name) for name in floors}
 
 
+def _skill_chart(predictors: Mapping[str, Mapping[str, Any]]) -> Panel:
+    """Return the skill of the model and of the floors but those far below the present, which would squeeze the others together."""
+    far = {
+        name: scores["skill"] for name, scores in predictors.items() if is_number(scores.get("skill")) and scores["skill"] < _FAR
+    }
+    near = {name: scores for name, scores in predictors.items() if name not in far or name == "model"}
+    (plot,) = plots_scores.comparison(near, ["skill"], "headline", "Model and floors").plots
+    left_out = ", ".join(f"{predictor_in_text(name)} ({signed_percent(value)})" for name, value in far.items() if name != "model")
+    return Panel((replace(plot, caption=f"{plot.caption} Left out, far below: {left_out}." if left_out else plot.caption),))
+
+
 def _numbers(found: Mapping[str, Any], *, is_leaky: bool) -> tuple[KeyNumber, ...]:
     """Return skill over the present, the difference to the strongest floor and the direction of time."""
     profiles_found = section(found, "profiles")
@@ -269,7 +296,11 @@ def _numbers(found: Mapping[str, Any], *, is_leaky: bool) -> tuple[KeyNumber, ..
         title = f"{metric('squared_error').title}, model − strongest floor"
         numbers.append(KeyNumber(title, signed(difference.get("value"), _DIGITS), within, note, level))
     numbers.append(_direction_number(section(found, "direction")))
-    return tuple(replace(item, level="plain") for item in numbers) if is_leaky else tuple(numbers)
+    if is_leaky:
+        return tuple(
+            replace(item, level="plain", note="The model saw tokens of the next cell: this is no prediction.") for item in numbers
+        )
+    return tuple(numbers)
 
 
 def _reading(bounds: Any, unit: str, rival: str, *, lower_is_better: bool) -> tuple[str, str]:
@@ -347,13 +378,12 @@ def _overview(named: list[tuple[str, pd.DataFrame]]) -> Table:
 def _genes(rows: pd.DataFrame) -> Table:
     """Return genes with their predicted and true changes; those that change as predicted stand out."""
     cells = []
-    for place, row in enumerate(rows.to_dict("records"), start=1):
+    for row in rows.to_dict("records"):
         predicted, true = row["predicted_change"], row["true_change"]
         agrees = is_number(true) and np.sign(true) == np.sign(predicted)
         changes = (Cell(signed(predicted)), Cell(signed(true), strong=bool(agrees)))
-        cells.append((Cell(str(place)), Cell(plain(row["gene"]), strong=True), *changes))
+        cells.append((Cell(plain(row["gene"]), strong=True), *changes))
     columns = (
-        Column("Rank", numeric=True),
         Column("Gene"),
         Column("Predicted change", numeric=True, hint="From the denoised current cell, in log values."),
         Column("True change", numeric=True, hint="In bold where it has the predicted sign."),

@@ -61,6 +61,9 @@ METRICS: dict[str, Metric] = {
     "correct": Metric("Hits", "Share of the targets whose first guess is right."),
     "top5": Metric("Hits in the first five", "Share of the targets that are among the first five guesses."),
     "rank_error": Metric("Rank error", "Mean number of candidates ranked above the truth; 0 is best.", higher_is_better=False),
+    "skill": Metric(
+        "Skill", "One minus the squared error over that of the denoised current cell: 0 is knowing the present alone, 1 is perfect."
+    ),
     "squared_error": Metric("Mean squared error", "Mean squared distance to the true value.", higher_is_better=False),
     "negative_log_likelihood": Metric(
         "Negative log-likelihood", "Mean of −ln(probability of the count); lower is better.", higher_is_better=False
@@ -72,9 +75,6 @@ METRICS: dict[str, Metric] = {
     "change_correlation": Metric(
         "Correlation of changes",
         "Of predicted and true changes from the denoised current cell; compare it with that of the floors.",
-    ),
-    "skill": Metric(
-        "Skill", "One minus the squared error over that of the denoised current cell: 0 is knowing the present alone, 1 is perfect."
     ),
     "loss": Metric("Loss", "What training minimizes; lower is better.", higher_is_better=False),
 }
@@ -108,12 +108,12 @@ _PREDICTORS = {
     "most_frequent": "Most frequent category",
     "most_frequent_per_feature": "Most frequent per feature",
     "train_mean": "Train mean of each feature",
-    "copy_current": "Current cell, copied",
+    "copy_current": "Copy of the current cell",
     "denoised_current": "Denoised current cell",
     "mean_successor": "Mean successor",
     "type_mean_successor": "Mean successor of the type",
-    "knn_mean_successor": "Mean successor of similar cells",
-    "ridge_successor": "Ridge from current to next cells",
+    "knn_mean_successor": "Mean successor of neighbors",
+    "ridge_successor": "Ridge to the next cell",
 }
 
 _OBJECTIVES = {
@@ -190,11 +190,11 @@ def number(value: Any, digits: int = 3) -> str:
     if not is_number(value):
         return NOT_COMPUTED
     if isinstance(value, int):
-        return f"{value:,}"
+        return f"{value:,}".replace("-", "−")
     if value != 0 and abs(value) < 0.5 * 10**-digits:
         return f"{value:.1e}"
     if abs(value) >= 100:
-        return f"{value:,.0f}"
+        return f"{value:,.0f}".replace("-", "−")
     return f"{value:.{digits}f}".replace("-", "−")
 
 

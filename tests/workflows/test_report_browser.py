@@ -77,7 +77,7 @@ def builders() -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="module", params=["many", "hostile", "leaky", "regression", "minimal"])
+@pytest.fixture(scope="module", params=["many", "hostile", "leaky", "regression", "next_cells", "minimal"])
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = builders()
     folder = tmp_path_factory.mktemp("browser") / request.param
@@ -89,6 +89,8 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         build.write_classification(folder, ["control", "treated"], samples=14, groups=5, leaky=True)
     elif request.param == "regression":
         build.write_regression(folder, samples=14)
+    elif request.param == "next_cells":
+        build.write_next_cells(folder)
     else:
         build.write_minimal(folder)
     return write_report(folder)

@@ -34,6 +34,8 @@ class RunFolder:
         Text of ``config.yaml``.
     targets
         ``targets.parquet`` of a pretraining run.
+    next_cells, cell_map, transitions
+        ``next_cells.parquet``, ``map.parquet`` and ``transitions.tsv`` of a run that predicts next cells.
     """
 
     folder: Path
@@ -50,11 +52,19 @@ class RunFolder:
     baselines: dict[str, pd.DataFrame]
     config: str | None
     targets: pd.DataFrame | None = None
+    next_cells: pd.DataFrame | None = None
+    cell_map: pd.DataFrame | None = None
+    transitions: pd.DataFrame | None = None
 
     @property
     def is_pretraining(self) -> bool:
         """Whether the run has masked objectives in the place of a label."""
         return bool(self.metrics.get("task") == "pretraining")
+
+    @property
+    def predicts_next_cells(self) -> bool:
+        """Whether the run was trained on cells and their successors."""
+        return self.is_pretraining and bool(section(self.metrics, "next_cell"))
 
     @property
     def is_regression(self) -> bool:
@@ -147,6 +157,9 @@ def load_run_folder(folder: Path) -> RunFolder:
         baselines=baselines,
         config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
         targets=_parquet(folder / "targets.parquet", ("objective", "sample_id")),
+        next_cells=_parquet(folder / "next_cells.parquet", ("sample_id",)),
+        cell_map=_parquet(folder / "map.parquet", ("x", "y")),
+        transitions=_table(folder / "transitions.tsv", "\t", ("from", "to", "direction", "gene", "predicted_change")),
     )
 
 
@@ -200,7 +213,7 @@ def _parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame | None:
 def _table(path: Path, separator: str, columns: tuple[str, ...]) -> pd.DataFrame | None:
     if not path.is_file():
         return None
-    text = dict.fromkeys(("class", "feature_id", "symbol", "fold"), str)
+    text = dict.fromkeys(("class", "feature_id", "symbol", "fold", "from", "to", "direction", "gene"), str)
     try:
         # "NA" and "nan" are legal names of classes and genes, so they must not turn into missing values
         table = pd.read_csv(path, sep=separator, dtype=text, keep_default_na=False)

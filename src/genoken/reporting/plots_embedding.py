@@ -54,11 +54,10 @@ def sample_maps(
         owners = []
         for number, (_, traces) in enumerate(views):
             for trace in traces:
-                figure.add_trace(_points(coordinates[trace.members], names[trace.members], trace, len(rows), visible=number == 0))
+                dots = scatter(coordinates[trace.members], names[trace.members], trace, dot_size(len(rows)), visible=number == 0)
+                figure.add_trace(dots)
                 owners.append(number)
-        blank = {"showticklabels": False, "showgrid": False, "ticks": "", "showline": True, "mirror": True}
-        axis = projection.method
-        figure.update_layout(xaxis={**blank, "title": {"text": f"{axis} 1"}}, yaxis={**blank, "title": {"text": f"{axis} 2"}})
+        figure.update_layout(map_axes(projection.method))
         states = tuple(View(title, tuple(owner == number for owner in owners)) for number, (title, _) in enumerate(views))
         plots.append(Plot(f"map-{space}", _TITLES[space], _caption(space, projection.method), figure, states))
     legend = tuple(
@@ -70,6 +69,12 @@ def sample_maps(
     return Panel(tuple(plots), legend)
 
 
+def map_axes(method: str) -> dict[str, dict[str, object]]:
+    """Return the layout of both axes of a map, which have no units."""
+    blank = {"showticklabels": False, "showgrid": False, "ticks": "", "showline": True, "mirror": True}
+    return {f"{axis}axis": {**blank, "title": {"text": f"{method} {place}"}} for axis, place in (("x", 1), ("y", 2))}
+
+
 def _caption(space: str, method: str) -> str:
     reading = "Near dots are samples that look alike" if method == "UMAP" else "The two directions of largest spread"
     if space == "model":
@@ -78,8 +83,24 @@ def _caption(space: str, method: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class _Trace:
-    """One set of dots: its members (row numbers), title, color and symbol, or values for a scale; ``text`` is more hover text."""
+class Dots:
+    """One set of dots on a map.
+
+    Parameters
+    ----------
+    members
+        Their row numbers.
+    title
+        What they have in common.
+    tone, symbol
+        Color and marker.
+    group
+        ``legendgroup`` of the trace.
+    values
+        Numbers to color by, in place of ``tone``.
+    text
+        More hover text, one per dot.
+    """
 
     members: np.ndarray
     title: str
@@ -90,17 +111,17 @@ class _Trace:
     text: np.ndarray | None = None
 
 
-_NamedTraces = list[tuple[str, list[_Trace]]]
+_NamedDots = list[tuple[str, list[Dots]]]
 
 
-def _class_views(rows: pd.DataFrame, classes: Sequence[str]) -> _NamedTraces:
+def _class_views(rows: pd.DataFrame, classes: Sequence[str]) -> _NamedDots:
     if "label" not in rows:
         return [_all_samples(rows)]
     label = rows["label"].astype(str).to_numpy(dtype=object)
     known = [name for name in classes if (label == name).any()] + sorted(set(label) - set(classes))
     order = {name: index for index, name in enumerate([*classes, *(name for name in known if name not in classes)])}
     traces = [
-        _Trace(
+        Dots(
             np.flatnonzero(label == name),
             plain(name),
             theme.series_color(order[name]),
@@ -109,57 +130,91 @@ def _class_views(rows: pd.DataFrame, classes: Sequence[str]) -> _NamedTraces:
         )
         for name in known
     ]
-    views: _NamedTraces = [("by label", traces)]
+    views: _NamedDots = [("by label", traces)]
     if "predicted" in rows:
         predicted = rows["predicted"].astype(str).to_numpy(dtype=object)
         wrong = np.flatnonzero(label != predicted)
         confused = np.array([f"{plot_text(label[row])} → {plot_text(predicted[row])}" for row in wrong], dtype=object)
-        right = _Trace(np.flatnonzero(label == predicted), "right", theme.color("axis"), "circle", "right")
-        views.append(("by error", [right, _Trace(wrong, "wrong", theme.color("bad"), "diamond", "wrong", text=confused)]))
+        right = Dots(np.flatnonzero(label == predicted), "right", theme.color("axis"), "circle", "right")
+        views.append(("by error", [right, Dots(wrong, "wrong", theme.color("bad"), "diamond", "wrong", text=confused)]))
     return views
 
 
-def _numeric_views(rows: pd.DataFrame) -> _NamedTraces:
+def _numeric_views(rows: pd.DataFrame) -> _NamedDots:
     everyone = np.arange(len(rows))
     label = pd.to_numeric(rows["label"], errors="coerce").to_numpy(np.float64)
-    views: _NamedTraces = [("by label", [_Trace(everyone, "label", theme.color("model"), "circle", "label", values=label)])]
+    views: _NamedDots = [("by label", [Dots(everyone, "label", theme.color("model"), "circle", "label", values=label)])]
     if "predicted" in rows:
         error = np.abs(pd.to_numeric(rows["predicted"], errors="coerce").to_numpy(np.float64) - label)
-        views.append(("by error", [_Trace(everyone, "|error|", theme.color("model"), "circle", "error", values=error)]))
+        views.append(("by error", [Dots(everyone, "|error|", theme.color("model"), "circle", "error", values=error)]))
     return views
 
 
-def _all_samples(rows: pd.DataFrame) -> tuple[str, list[_Trace]]:
-    return "all samples", [_Trace(np.arange(len(rows)), "samples", theme.color("model"), "circle", "all")]
+def _all_samples(rows: pd.DataFrame) -> tuple[str, list[Dots]]:
+    return "all samples", [Dots(np.arange(len(rows)), "samples", theme.color("model"), "circle", "all")]
 
 
-def _category_view(rows: pd.DataFrame, column: str) -> _NamedTraces:
-    """Return the view by a column of categories, the most frequent ones by name; none where it has fewer than two."""
-    if column not in rows or rows[column].isna().all():
+def _category_view(rows: pd.DataFrame, column: str) -> _NamedDots:
+    """Return the view by a column of categories; none where it has fewer than two."""
+    if column not in rows or rows[column].isna().all() or rows[column].astype(str).nunique() < 2:
         return []
-    group = rows[column].astype(str).to_numpy(dtype=object)
+    return [(f"by {plain(column)}", category_dots(rows[column], column))]
+
+
+def category_dots(names_of_rows: pd.Series, key: str, first_color: int = 0) -> list[Dots]:
+    """Return the dots of each category, the most frequent first; those beyond 24 categories together.
+
+    Parameters
+    ----------
+    names_of_rows
+        Category of each row.
+    key
+        Beginning of the legend groups.
+    first_color
+        Index of the color of the most frequent category; the others follow.
+    """
+    group = names_of_rows.astype(str).to_numpy(dtype=object)
     names, counts = np.unique(group.astype(str), return_counts=True)
-    if len(names) < 2:
-        return []
     order = names[np.argsort(-counts, kind="stable")]
-    traces = [
-        _Trace(
-            np.flatnonzero(group == name), plain(name), theme.series_color(index), theme.series_symbol(index), f"{column}-{index}"
-        )
-        for index, name in enumerate(order[:_MAX_GROUPS])
-    ]
+    dots = []
+    for index, name in enumerate(order[:_MAX_GROUPS]):
+        tone, symbol = theme.series_color(index + first_color), theme.series_symbol(index + first_color)
+        dots.append(Dots(np.flatnonzero(group == name), plain(name), tone, symbol, f"{key}-{index}"))
     others = np.flatnonzero(~np.isin(group.astype(str), order[:_MAX_GROUPS]))
     if len(others):
-        traces.append(_Trace(others, f"{len(order) - _MAX_GROUPS} other values", theme.color("axis"), "circle", f"{column}-others"))
-    return [(f"by {plain(column)}", traces)]
+        dots.append(Dots(others, f"{len(order) - _MAX_GROUPS} other values", theme.color("axis"), "circle", f"{key}-others"))
+    return dots
 
 
-def _points(coordinates: np.ndarray, names: np.ndarray, trace: _Trace, total: int, *, visible: bool) -> go.Scatter:
-    size = 8 if total <= 300 else 6 if total <= 1500 else 4
+def dot_size(total: int) -> int:
+    """Return the size of the dots of a map with so many."""
+    return 8 if total <= 300 else 6 if total <= 1500 else 4
+
+
+def scatter(
+    coordinates: np.ndarray, names: np.ndarray, trace: Dots, size: int, *, visible: bool = True, opacity: float = 0.8
+) -> go.Scatter:
+    """Return the trace of some dots.
+
+    Parameters
+    ----------
+    coordinates
+        Their places, (dots, 2).
+    names
+        Hover text of each.
+    trace
+        How they look.
+    size
+        Diameter in pixels.
+    visible
+        Whether they are drawn at first.
+    opacity
+        Between 0 and 1.
+    """
     marker: dict[str, object] = {
         "size": size + (2 if trace.symbol in ("triangle-up", "star") else 0),
         "symbol": trace.symbol,
-        "opacity": 0.8,
+        "opacity": opacity,
     }
     if trace.values is None:
         marker["color"] = trace.tone

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.config import read_yaml
-from genoken.reporting import plots_classification, plots_pretraining, plots_regression, plots_scores, sections_model, tables
+from genoken.reporting import (
+    plots_classification,
+    plots_pretraining,
+    plots_regression,
+    plots_scores,
+    sections_model,
+    sections_next_cell,
+    tables,
+)
 from genoken.reporting.blocks import Block, Cell, Column, Finding, Heading, KeyNumber, Missing, Panel, Paragraph, Section, Table
 from genoken.reporting.load import RunFolder, section
 from genoken.reporting.sections_results import Headline, first_sentence
@@ -20,6 +28,7 @@ from genoken.reporting.wording import (
     is_number,
     metric,
     number,
+    objective,
     percent,
     plain,
     predictor,
@@ -27,7 +36,7 @@ from genoken.reporting.wording import (
     signed,
 )
 
-_TITLES = {"masked_feature": "Masked features", "masked_value": "Masked values", "phenotype": "Masked phenotypes"}
+_OF_NEXT_CELLS = ("next_cell", "next_value")
 _WORST = 20
 _MOST_CATEGORIES = 60
 _SMALL_MEASURES = ("correct", "top5", "rank_error", "correlation", "centered_correlation")
@@ -36,7 +45,8 @@ _SMALL_MEASURES = ("correct", "top5", "rank_error", "correlation", "centered_cor
 def pretraining_sections(run: RunFolder) -> list[Section | Missing]:
     """Return the sections that only a pretraining run has, in order."""
     kinds = list(section(run.metrics, "objectives"))
-    return [scores(run), training(run), *(errors(run, kind) for kind in kinds), hidden(run), embedding(run)]
+    next_cells = sections_next_cell.next_cell_sections(run) if run.predicts_next_cells else []
+    return [*next_cells, scores(run), training(run), *(errors(run, kind) for kind in kinds), hidden(run), embedding(run)]
 
 
 def headline(run: RunFolder) -> Headline:
@@ -48,12 +58,12 @@ def headline(run: RunFolder) -> Headline:
     metric_name = str(summary.get("metric") or "")
     has_chart = len(predictors) > 1 and metric_name in predictors["model"]
     sizes = section(section(run.metrics, "split"), "samples")
-    parts = [f"Objectives: {', '.join(_title(name).lower() for name in objectives)}"]
+    parts = [f"Objectives: {', '.join(objective(name).lower() for name in objectives)}"]
     parts += [f"{count(sizes['train'], 'train sample')}"] if is_number(sizes.get("train")) else []
     parts += [f"scored on {count(summary['samples'], 'held-out sample')}"] if is_number(summary.get("samples")) else []
     memorization = run.metrics.get("memorization") or ""
     first, more = first_sentence(plain(run.metrics.get("verdict") or "No verdict was computed."))
-    return Headline(
+    usual = Headline(
         label="pretraining",
         verdict=first,
         more=more,
@@ -63,6 +73,7 @@ def headline(run: RunFolder) -> Headline:
         done=" · ".join(parts),
         question="What has the model learned that no trivial rule knows?",
     )
+    return sections_next_cell.headline(run, usual) if run.predicts_next_cells else usual
 
 
 def scores(run: RunFolder) -> Section | Missing:
@@ -75,7 +86,7 @@ def scores(run: RunFolder) -> Section | Missing:
     for kind in objectives:
         summary = section(objectives, kind)
         predictors = _predictors(summary)
-        blocks += [Heading(_title(kind)), Paragraph(plain(summary.get("verdict") or "No verdict was computed."))]
+        blocks += [Heading(objective(kind)), Paragraph(plain(summary.get("verdict") or "No verdict was computed."))]
         if summary.get("memorization"):
             blocks.append(Finding("warning", "The model memorizes", plain(summary["memorization"])))
         if any(predictors.values()):
@@ -84,7 +95,7 @@ def scores(run: RunFolder) -> Section | Missing:
         if len(predictors) > 1 and names:
             blocks.append(plots_scores.comparison(predictors, names, f"floors-{_key(kind)}", "Model and floors"))
         for name, of_predictors in section(summary, "phenotypes").items():
-            blocks += [Heading(f"{_title(kind)}: {shorten(name, 60)}"), tables.scores(of_predictors)]
+            blocks += [Heading(f"{objective(kind)}: {shorten(name, 60)}"), tables.scores(of_predictors)]
     intro = "Measured at hidden places only. Floors are fitted on the train samples and asked for the very same targets."
     return Section("scores", title, intro, tuple(blocks))
 
@@ -103,7 +114,7 @@ def training(run: RunFolder) -> Section | Missing:
             panels.append(
                 plots_pretraining.curves(
                     f"curve-{_key(kind)}-{_key(measure)}",
-                    f"{_title(kind)}: {what.lower()}",
+                    f"{objective(kind)}: {what.lower()}",
                     "Horizontal lines are the trivial floors on the test samples.",
                     run.history,
                     plots_pretraining.part_curves(f"{kind}_{measure}"),
@@ -119,7 +130,7 @@ def training(run: RunFolder) -> Section | Missing:
 
 def errors(run: RunFolder, kind: str) -> Section | Missing:
     """Return where one objective errs: by place, by value, by feature, and which categories get mixed up."""
-    title = f"{_title(kind)}: where it errs"
+    title = f"{objective(kind)}: where it errs"
     # objectives share one table, in which each leaves the columns of the others empty
     targets = None if run.targets is None else run.targets[run.targets["objective"] == kind].dropna(axis=1, how="all")
     if targets is None or targets.empty:
@@ -156,7 +167,7 @@ def hidden(run: RunFolder) -> Section | Missing:
             if is_number(summary.get("targets")) and is_number(summary.get("samples"))
             else ""
         )
-        blocks += [Heading(_title(kind)), Paragraph(f"{masking_words(settings.get(kind, {}))}{asked}".strip())]
+        blocks += [Heading(objective(kind)), Paragraph(f"{masking_words(settings.get(kind, {}))}{asked}".strip())]
     truncated = run.metrics.get("share_truncated")
     if is_number(truncated) and truncated > 0:
         words = "of the tokens of features are beyond max_tokens and cut off: they are neither seen nor asked for."
@@ -180,7 +191,9 @@ def masking_words(settings: Mapping[str, Any]) -> str:
         exactly = {"exact": ", exactly", "bernoulli": ", each token by itself"}.get(str(settings.get("count")), "")
         changes = settings.get("schedule") in ("linear", "cosine") and is_number(last)
         share = f"{percent(first, 0)} to {percent(last, 0)} ({settings['schedule']})" if changes else percent(first, 0)
-        sentences.append(f"Hidden are {share} of a sample's tokens{exactly}.")
+        is_next = settings.get("kind") in _OF_NEXT_CELLS
+        sentences.append(f"Hidden are {share} of {'the next cell' if is_next else 'a sample'}'s tokens{exactly}.")
+        sentences += ["Those of the current cell are never hidden."] if is_next else []
     masked, replaced = settings.get("mask_share"), settings.get("random_share")
     if is_number(masked) and is_number(replaced):
         rest = max(0.0, 1 - masked - replaced)
@@ -307,10 +320,6 @@ def _confusions(targets: pd.DataFrame) -> list[Block]:
 def _lower(title: str) -> str:
     """Return a title within a line: its first letter is small, names in it keep theirs."""
     return f"{title[:1].lower()}{title[1:]}"
-
-
-def _title(kind: str) -> str:
-    return _TITLES.get(kind) or plain(kind.replace("_", " ")).capitalize()
 
 
 def _key(name: str) -> str:

@@ -24,13 +24,15 @@ from genoken.reporting.wording import (
 )
 
 
-def scores(predictors: Mapping[str, Mapping[str, Any]]) -> Table:
+def scores(predictors: Mapping[str, Mapping[str, Any]], digits: int = 3) -> Table:
     """Return one row per predictor and one column per metric, with intervals below the values; the best of a column stands out.
 
     Parameters
     ----------
     predictors
         Scores by predictor, as in ``metrics["test"]``.
+    digits
+        Decimals of the scores.
     """
     names = metric_names({name: None for row in predictors.values() for name in row})
     best = {name: _best([row.get(name) for row in predictors.values()], metric(name).higher_is_better) for name in names}
@@ -39,8 +41,8 @@ def scores(predictors: Mapping[str, Mapping[str, Any]]) -> Table:
         cells = [Cell(predictor(key), strong=key == "model")]
         for name in names:
             value = values.get(name)
-            is_best = is_number(value) and best[name] is not None and number(value) == number(best[name])
-            cells.append(Cell(number(value), interval(values.get(f"{name}_interval")), strong=is_best))
+            is_best = is_number(value) and best[name] is not None and number(value, digits) == number(best[name], digits)
+            cells.append(Cell(number(value, digits), interval(values.get(f"{name}_interval"), digits), strong=is_best))
         rows.append(tuple(cells))
     columns = (Column(""), *(Column(metric(name).title, numeric=True, hint=metric(name).hint) for name in names))
     return Table(

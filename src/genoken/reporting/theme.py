@@ -56,6 +56,7 @@ GLYPHS = {
     "triangle-up": "▲",
     "star": "★",
     "line": "━",
+    "arrow": "→",
     "dash": "╍",
     "circle-open": "○",
 }

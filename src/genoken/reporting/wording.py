@@ -61,6 +61,9 @@ METRICS: dict[str, Metric] = {
     "correct": Metric("Hits", "Share of the targets whose first guess is right."),
     "top5": Metric("Hits in the first five", "Share of the targets that are among the first five guesses."),
     "rank_error": Metric("Rank error", "Mean number of candidates ranked above the truth; 0 is best.", higher_is_better=False),
+    "skill": Metric(
+        "Skill", "One minus the squared error over that of the denoised current cell: 0 is knowing the present alone, 1 is perfect."
+    ),
     "squared_error": Metric("Mean squared error", "Mean squared distance to the true value.", higher_is_better=False),
     "negative_log_likelihood": Metric(
         "Negative log-likelihood", "Mean of −ln(probability of the count); lower is better.", higher_is_better=False
@@ -68,6 +71,10 @@ METRICS: dict[str, Metric] = {
     "correlation": Metric("Correlation", "Linear correlation of true and predicted values over all features together."),
     "centered_correlation": Metric(
         "Correlation, gene-centered", "The same after each gene's train mean is taken off, which alone correlates highly."
+    ),
+    "change_correlation": Metric(
+        "Correlation of changes",
+        "Of predicted and true changes from the denoised current cell; compare it with that of the floors.",
     ),
     "loss": Metric("Loss", "What training minimizes; lower is better.", higher_is_better=False),
 }
@@ -101,6 +108,20 @@ _PREDICTORS = {
     "most_frequent": "Most frequent category",
     "most_frequent_per_feature": "Most frequent per feature",
     "train_mean": "Train mean of each feature",
+    "copy_current": "Copy of the current cell",
+    "denoised_current": "Denoised current cell",
+    "mean_successor": "Mean successor",
+    "type_mean_successor": "Mean successor of the type",
+    "knn_mean_successor": "Mean successor of neighbors",
+    "ridge_successor": "Ridge to the next cell",
+}
+
+_OBJECTIVES = {
+    "masked_feature": "Masked features",
+    "masked_value": "Masked values",
+    "phenotype": "Masked phenotypes",
+    "next_cell": "Next cells",
+    "next_value": "Values of next cells",
 }
 
 
@@ -112,6 +133,11 @@ def metric(name: str) -> Metric:
 def predictor(name: str) -> str:
     """Return how the model or a baseline is called."""
     return _PREDICTORS.get(name) or plain(name.replace("_", " ")).capitalize()
+
+
+def objective(kind: str) -> str:
+    """Return how an objective of pretraining is called."""
+    return _OBJECTIVES.get(kind) or plain(kind.replace("_", " ")).capitalize()
 
 
 def predictor_in_text(name: str) -> str:
@@ -164,11 +190,11 @@ def number(value: Any, digits: int = 3) -> str:
     if not is_number(value):
         return NOT_COMPUTED
     if isinstance(value, int):
-        return f"{value:,}"
+        return f"{value:,}".replace("-", "−")
     if value != 0 and abs(value) < 0.5 * 10**-digits:
         return f"{value:.1e}"
     if abs(value) >= 100:
-        return f"{value:,.0f}"
+        return f"{value:,.0f}".replace("-", "−")
     return f"{value:.{digits}f}".replace("-", "−")
 
 
@@ -190,11 +216,16 @@ def percent(share: Any, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %" if is_number(share) else NOT_COMPUTED
 
 
-def interval(bounds: Sequence[Any] | None) -> str:
+def signed_percent(share: Any, digits: int = 1) -> str:
+    """Return a share of any size as a percentage with its sign."""
+    return f"{signed(100.0 * share, digits)} %" if is_number(share) else NOT_COMPUTED
+
+
+def interval(bounds: Sequence[Any] | None, digits: int = 3) -> str:
     """Return an interval as ``0.71 to 0.83``, or an empty text when there is none."""
     if bounds is None or len(bounds) != 2 or not all(is_number(bound) for bound in bounds):
         return ""
-    return f"{number(bounds[0])} to {number(bounds[1])}"
+    return f"{number(bounds[0], digits)} to {number(bounds[1], digits)}"
 
 
 def contrast_sentence(name: str, held_out: Mapping[str, Any], at_random: Mapping[str, Any]) -> str:

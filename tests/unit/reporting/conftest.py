@@ -483,6 +483,97 @@ def write_minimal(folder: Path) -> Path:
     return folder
 
 
+def _profile_scores(squared_error: float, skill: float, change_correlation: float | None) -> dict:
+    return {
+        "squared_error": squared_error, "squared_error_interval": [squared_error - 0.01, squared_error + 0.01],
+        "correlation": 0.9, "correlation_interval": [0.88, 0.92],
+        "centered_correlation": 0.5, "centered_correlation_interval": None,
+        "change_correlation": change_correlation, "change_correlation_interval": None,
+        "skill": skill, "skill_interval": [skill - 0.05, skill + 0.05],
+    }  # fmt: skip
+
+
+def next_cell_metrics() -> dict:
+    """The object ``next_cell`` of metrics.json: the model beats the present, but not reversed successors."""
+    floors = {
+        "copy_current": _profile_scores(0.8, -1.0, 0.0),
+        "denoised_current": _profile_scores(0.4, 0.0, None),
+        "ridge_successor": _profile_scores(0.38, 0.05, 0.2),
+    }
+    return {
+        "key": "next_cell_ids", "draw": "random", "attention": "strict", "types": "cell_type", "time": "pseudo<i>time</i>",
+        "pairs": {"train": 60, "val": 20, "test": 12}, "cells_without": {"train": 3, "val": 2, "test": 1}, "edges": 500,
+        "edges_across_parts": 40, "edges_backward": 25, "leak": "",
+        "profiles": {
+            "cells": 12, "unit": "groups", "units": 6, "metric": "squared_error", "model": _profile_scores(0.36, 0.1, 0.3),
+            "floors": floors, "notes": [], "verdict": "Skill over the denoised current cell is +10.0%.",
+            "difference": {
+                "floor": "ridge_successor", "metric": "squared_error", "value": -0.02, "interval": [-0.03, 0.01], "unit": "groups",
+                "draws": 1000,
+            },
+        },
+        "direction": {
+            "metric": "squared_error", "unit": "groups", "units": 6, "learned": False, "true": 0.36,
+            "reversed": {"value": 0.361, "difference": -0.001, "interval": [-0.004, 0.002]},
+            "shuffled": {"value": 0.4, "difference": -0.04, "interval": [-0.05, -0.03]},
+            "verdict": "The direction of time was not learned: on reversed ones it is 0.3610. Shuffled ones give 0.4000.",
+        },
+        "controls": ["reversed", "shuffled"],
+        "embeddings": {
+            "compared": {"model": {"silhouette": 0.25, "ari": 0.5}, "<b>base</b>": {"silhouette": 0.125, "ari": None}},
+            "sentence": "The embedding 'model' keeps cell types.",
+        },
+        "skill_by_type": {
+            EVIL[0]: {"skill": 0.2, "cells": 4}, EVIL[2]: {"skill": -0.1, "cells": 8}, "rare": {"skill": None, "cells": 0}
+        },
+        "skill_by_time": {"10 to 20": {"skill": 0.1, "cells": 6}, "5 to 10": {"skill": 0.0, "cells": 6}},
+        "verdict": "Skill over the denoised current cell is +10.0%. The direction of time was not learned.",
+    }  # fmt: skip
+
+
+def transitions_table() -> pd.DataFrame:
+    """Two transitions, the one with more cells last; the names of the second are hostile."""
+    columns = ["from", "to", "cells", "direction", "rank", "gene", "predicted_change", "true_change"]
+    rows = [
+        ("bud", "NA", 10, "rising", 1, "Pax6", 0.3, 0.2),
+        ("bud", "NA", 10, "falling", 1, "NA", -0.1, 0.1),
+        (EVIL[0], EVIL[2], 25, "rising", 1, "<i>Ins1</i>", 0.5, 0.75),
+        (EVIL[0], EVIL[2], 25, "rising", 2, "Gcg", 0.25, -0.125),
+        (EVIL[0], EVIL[2], 25, "falling", 1, "Sox9", -0.5, -0.25),
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def write_next_cells(folder: Path) -> Path:
+    """Write a pretraining run on pairs of cells: 12 test cells in a row on the map, each of which moves by one to the right."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = next_cell_metrics()
+    scored = {"cross_entropy": 4.0, "cross_entropy_interval": [3.9, 4.1]}
+    objective = {
+        "targets": 40, "samples": 12, "groups": 6, "metric": "cross_entropy", "model": scored,
+        "floors": {"knn_mean_successor": scored | {"cross_entropy": 4.5}}, "difference": None, "phenotypes": {},
+        "verdict": "It does.", "memorization": "",
+    }  # fmt: skip
+    metrics = {
+        "task": "pretraining",
+        "verdict": f"{found['verdict']} Its targets are predicted.",
+        "objectives": {"next_cell": objective},
+        "split": {"kind": "holdout", "group": "donor", "samples": {"train": 63, "val": 22, "test": 13}},
+        "next_cell": found,
+    }
+    write_json(folder / "metrics.json", metrics)
+    entry = "{kind: next_cell, probability: 0.15, count: exact, mask_share: 1.0, random_share: 0.0, static: false}"
+    (folder / "config.yaml").write_text(f"objectives:\n  - {entry}\nsuccessors: {{key: next_cell_ids}}\n", encoding="utf-8")
+    x = np.arange(12.0)
+    types = np.repeat([EVIL[0], EVIL[2]], 6)
+    places = {"x": x, "y": 0.0, "x_predicted": x + 0.5, "y_predicted": 0.25, "x_true": x + 1, "y_true": 0.5}
+    cells = pd.DataFrame({"sample_id": [f"<u>c{row}</u>" for row in range(12)], "type": types, "time": x, **places})
+    cells.to_parquet(folder / "next_cells.parquet")
+    pd.DataFrame({"x": x, "y": x, "type": types}).to_parquet(folder / "map.parquet")
+    transitions_table().to_csv(folder / "transitions.tsv", sep="\t", index=False)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def evil_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four classes with hostile names; 12 samples, so that maps need no UMAP."""
@@ -501,6 +592,12 @@ def binary_leaky_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def regression_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A numeric label; 13 samples."""
     return write_regression(tmp_path_factory.mktemp("runs") / "regression", samples=13)
+
+
+@pytest.fixture(scope="session")
+def next_cell_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pretraining run on pairs of cells with hostile names."""
+    return write_next_cells(tmp_path_factory.mktemp("runs") / "next")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ def test_minimal_folder(minimal_run: Path) -> None:
     run = load_run_folder(minimal_run)
     assert run.classes == ["control", "drug"]
     assert not run.is_regression
+    assert not run.predicts_next_cells
     assert run.predictors == {"model": {"accuracy": 0.75, "roc_auc": None}}
     assert run.reference is None
     assert run.primary_metric == "accuracy"
@@ -33,6 +34,26 @@ def test_complete_folder(evil_run: Path) -> None:
     assert sorted(run.history["fold"].unique()) == ["0", "1", "2"]
     assert run.config is not None
     assert run.config.startswith("label: cell_type")
+
+
+def test_tables_of_next_cells(next_cell_run: Path, tmp_path: Path) -> None:
+    run = load_run_folder(next_cell_run)
+    assert run.predicts_next_cells
+    assert run.next_cells is not None
+    assert run.cell_map is not None
+    assert run.transitions is not None
+    assert (len(run.next_cells), len(run.cell_map)) == (12, 12)
+    # a type or a gene may be called NA
+    assert run.transitions[["to", "gene"]].iloc[1].tolist() == ["NA", "NA"]
+    assert run.transitions["predicted_change"].tolist() == [0.3, -0.1, 0.5, 0.25, -0.5]
+    copy = shutil.copytree(next_cell_run, tmp_path / "copy")
+    for name in ("next_cells.parquet", "map.parquet", "transitions.tsv"):
+        (copy / name).unlink()
+    without = load_run_folder(copy)
+    assert without.next_cells is without.cell_map is without.transitions is None
+    pd.DataFrame({"x": [0.0]}).to_parquet(copy / "map.parquet")
+    with pytest.raises(RunError, match="the column 'y' is missing"):
+        load_run_folder(copy)
 
 
 def test_baselines_of_a_regression_have_one_name_under_both_splits(regression_run: Path) -> None:

@@ -79,3 +79,11 @@ def test_other_columns_take_the_place_of_a_label() -> None:
     assert [(trace.name, len(trace.x)) for trace in panel.plots[0].figure.data] == [("skin", 3), ("blood", 1), ("g1", 3), ("g2", 1)]
     plain = plots_embedding.sample_maps(maps, table, [], is_regression=False, columns=["same"])
     assert [(trace.name, len(trace.x)) for trace in plain.plots[0].figure.data] == [("samples", 4)]
+
+
+def test_categories_take_their_colors_in_order_from_the_first_one_on() -> None:
+    frequent, rare = plots_embedding.category_dots(pd.Series(["x", "y", "x"]), "type", first_color=8)
+    assert (frequent.title, frequent.members.tolist(), frequent.group) == ("x", [0, 2], "type-0")
+    assert (rare.title, rare.members.tolist(), rare.group) == ("y", [1], "type-1")
+    assert (frequent.tone, rare.tone) == (theme.series_color(8), theme.series_color(9))
+    assert frequent.symbol == theme.series_symbol(8) == "diamond"

@@ -52,7 +52,7 @@ def page_of(folder: Path) -> Page:
     return Page(write_report(folder).read_text(encoding="utf-8"))
 
 
-@pytest.fixture(params=["evil_run", "binary_leaky_run", "regression_run", "minimal_run"])
+@pytest.fixture(params=["evil_run", "binary_leaky_run", "regression_run", "next_cell_run", "minimal_run"])
 def folder(request: pytest.FixtureRequest) -> Path:
     return request.getfixturevalue(request.param)
 
@@ -126,6 +126,23 @@ def test_hostile_names_stay_text(evil_run: Path) -> None:
     shown = [text for view in importance["views"] for text in view["layout"]["yaxis.ticktext"]]
     assert "&lt;i&gt;GENE&lt;/i&gt;" in shown
     assert not any("<" in text for text in shown)
+
+
+def test_hostile_names_of_next_cells_stay_text(next_cell_run: Path) -> None:
+    page = page_of(next_cell_run)
+    assert not {"i", "u", "img"} & {tag for tag, _ in page.tags}
+    assert len(page.programs) == 2
+    everything = " ".join(page.texts)
+    for name in ("pseudo<i>time</i>", "<b>base</b>", "<i>Ins1</i>", "B <script>alert('x')</script> & \"co\" → </script><img src=x"):
+        assert name in everything
+    arrows = json.loads(page.data["plot-successor-map-data"])
+    shown = [text for trace in arrows["data"] for text in trace.get("text") or []]
+    assert "&lt;u&gt;c0&lt;/u&gt;" in " ".join(shown)
+    assert not any("<" in text.replace("<br>", "") for text in shown)
+    genes = json.loads(page.data["plot-changes-data"])
+    named = [text for trace in genes["data"] for text in (trace.get("hovertext") or [])]
+    assert "&lt;i&gt;Ins1&lt;/i&gt;" in named
+    assert not any("<" in text for text in named)
 
 
 def test_only_our_two_scripts_may_run(evil_run: Path) -> None:

@@ -14,6 +14,8 @@ from genoken.reporting import wording
     [
         (0.12345, "0.123"),
         (-0.5, "−0.500"),
+        (-1234, "−1,234"),
+        (-123.4, "−123"),
         (1, "1"),
         (12345, "12,345"),
         (123.4, "123"),
@@ -37,7 +39,11 @@ def test_signed_percent_interval_and_count() -> None:
     assert wording.signed(0.0) == "0.000"
     assert wording.percent(0.1234) == "12.3 %"
     assert wording.percent(None) == "–"
+    assert wording.signed_percent(0.0449) == "+4.5 %"
+    assert wording.signed_percent(-1.01) == "−101 %"
+    assert wording.signed_percent(None) == "–"
     assert wording.interval([0.5, 0.75]) == "0.500 to 0.750"
+    assert wording.interval([-0.00625, 0.75], 4) == "−0.0063 to 0.7500"
     assert wording.interval(None) == ""
     assert wording.interval([0.5, None]) == ""
     assert wording.count(1, "group") == "1 group"
@@ -137,3 +143,19 @@ ON_RANDOM = "On random samples instead of whole groups, "
 )
 def test_a_contrast_is_worded_by_its_sign_and_size(name, held_out, at_random, sentence) -> None:
     assert wording.contrast_sentence(name, held_out, at_random) == sentence
+
+
+def test_objectives_have_titles() -> None:
+    assert [wording.objective(kind) for kind in ("next_cell", "next_value", "masked_feature", "a_new_one")] == [
+        "Next cells", "Values of next cells", "Masked features", "A new one"
+    ]  # fmt: skip
+
+
+def test_floors_of_next_cells_fit_beside_their_plots() -> None:
+    names = ["copy_current", "denoised_current", "mean_successor", "type_mean_successor", "knn_mean_successor", "ridge_successor"]
+    titles = [wording.predictor(name) for name in names]
+    assert titles == [
+        "Copy of the current cell", "Denoised current cell", "Mean successor", "Mean successor of the type",
+        "Mean successor of neighbors", "Ridge to the next cell",
+    ]  # fmt: skip
+    assert [wording.plot_text(title, 28) for title in titles] == titles

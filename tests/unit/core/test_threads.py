@@ -23,5 +23,5 @@ def test_choosing_variable_genes_leaves_the_threads_of_a_fresh_process_alone():
         "genoken.Encoder.fit(planted_markers(samples=60, features=60), tokenizer={'kind': 'continuous', 'hvgs': 20})\n"
         "print(torch.get_num_threads())"
     )
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "3"

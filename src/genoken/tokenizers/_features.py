@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from genoken.core.errors import DataError
 from genoken.core.samples import Samples
+from genoken.core.threads import threads_kept
 
 MINIMUM_SAMPLES_EXPRESSING = 3
 """Features seen in fewer train samples are not considered when variable features are chosen."""
@@ -171,7 +172,7 @@ def _seurat_v3(counts: sp.csr_matrix, count: int) -> np.ndarray | None:
         return None
     adata = anndata.AnnData(counts)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), threads_kept():
             warnings.simplefilter("ignore")
             table = scanpy.pp.highly_variable_genes(adata, n_top_genes=count, flavor="seurat_v3", inplace=False)
     except ValueError:  # the loess fit is singular on tiny or near-constant data; the caller falls back to dispersions

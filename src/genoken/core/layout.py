@@ -120,11 +120,12 @@ class HeadSpec:
         Role of the channel whose embedding table is used again as output weights, one output per row; empty for weights of its own.
     linear
         What the linear path of a panel adds to the outputs: the ``value`` of the token's feature, or the same ``standardized``;
-        how well each ``feature`` fits the token's rank, or each ``rank`` its feature; empty for nothing.
+        how well each ``feature`` fits the token's rank, or each ``rank`` its feature; the value of the feature in the
+        ``successor``; empty for nothing.
     """
 
     outputs: int
     level: Literal["sample", "token"] = "sample"
     initial_bias: tuple[float, ...] = field(default=())
     tied_to: Literal["", "identity", "value", "phenotype"] = ""
-    linear: Literal["", "value", "standardized", "feature", "rank"] = ""
+    linear: Literal["", "value", "standardized", "feature", "rank", "successor"] = ""

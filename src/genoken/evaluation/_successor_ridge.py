@@ -41,9 +41,12 @@ class SuccessorRidge:
 
     def predict(self, scores: np.ndarray, strength: float) -> np.ndarray:
         """Return the expected successor of cells of these scores (cells, components), float32 (cells, features)."""
+        return ((scores - self.center) @ self.weights(strength) + self.intercept).astype(np.float32)
+
+    def weights(self, strength: float) -> np.ndarray:
+        """Return the coefficients, (components, features)."""
         penalty = max(strength * float(self.variances.mean()), np.finfo(np.float64).tiny)
-        weights = ((scores - self.center) @ self.axes) / (self.variances + penalty)
-        return (weights @ self.moments + self.intercept).astype(np.float32)
+        return self.axes @ (self.moments / (self.variances + penalty)[:, None])
 
 
 def fit_successor_ridge(scores: np.ndarray, means: sp.csr_matrix, values: sp.csr_matrix) -> SuccessorRidge:

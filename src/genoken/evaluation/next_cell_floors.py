@@ -141,6 +141,12 @@ class ProfileFloors:
         """The mean successor of train, (features,), by which profiles are centered."""
         return self.ridge.intercept
 
+    def regression(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return ridge regression as ``(values A) B + c``: A (features, components), B (components, features), c (features,)."""
+        weights = self.ridge.weights(self.choices[RIDGE])
+        constant = self.ridge.intercept - (self.components.offset + self.ridge.center) @ weights
+        return self.components.axes.T, weights, constant
+
     def of(self, part: CellPart) -> Profiles:
         """Return what predicts the successors of rows of a part."""
         return lambda rows: self.predict(part.values[rows], None if part.types is None else part.types[rows])

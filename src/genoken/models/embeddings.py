@@ -19,6 +19,7 @@ from genoken.core.layout import FIRST_CATEGORY, NO_CATEGORY, NUM_SPECIALS, Layou
 from genoken.core.random import generator
 from genoken.models.layers.packing import Packing
 from genoken.models.panel_path import GaussianStart
+from genoken.models.successor_path import SuccessorStart
 
 VALUE_SCALE = 5.0
 """Log-normalized value at which the multiplicative factor has passed three quarters of its range."""
@@ -54,6 +55,8 @@ class EmbeddingStart:
         The same over the samples that express the feature, shape (features,).
     gaussian
         For the linear path of a panel.
+    successor
+        For the linear path of cells that are followed by others.
     """
 
     features: np.ndarray | None = None
@@ -62,6 +65,7 @@ class EmbeddingStart:
     expressed_mean: np.ndarray | None = None
     expressed_deviation: np.ndarray | None = None
     gaussian: GaussianStart | None = None
+    successor: SuccessorStart | None = None
 
     @classmethod
     def from_state(cls, per_feature: Mapping[str, np.ndarray], features: np.ndarray | None = None) -> EmbeddingStart:

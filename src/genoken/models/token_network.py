@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,8 @@ from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS, HeadSpec, Layout
 from genoken.models.embeddings import EmbeddingStart, TokenEmbedding
 from genoken.models.layers.stack import TransformerStack
 from genoken.models.network import EncoderNetwork, seeded_weights
-from genoken.models.panel_path import Guess, PanelPath, has_panel_path
+from genoken.models.panel_path import PanelPath, has_panel_path
+from genoken.models.successor_path import SuccessorPath, has_successor_path
 
 ENCODER_SHARE_START = 0.1
 """Factor of the encoder's outputs at the start, where a linear path is there to be corrected."""
@@ -89,9 +91,12 @@ class TokenNetwork(EncoderNetwork):
         self.value_name = self.embedding.value_name
         phenotype = layout.channel("phenotype")
         self.phenotype_name = phenotype.name if phenotype is not None else ""
-        uses_path = settings.linear_path and has_panel_path(layout)
-        self.linear_path = PanelPath(layout, start.gaussian) if uses_path else None
-        if uses_path:
+        self.linear_path: PanelPath | SuccessorPath | None = None
+        if settings.linear_path and has_successor_path(layout):
+            self.linear_path = SuccessorPath(layout, start.successor)
+        elif settings.linear_path and has_panel_path(layout):
+            self.linear_path = PanelPath(layout, start.gaussian)
+        if self.linear_path is not None:
             self.encoder_share = nn.Parameter(torch.tensor(ENCODER_SHARE_START))
         self.uses_encoder = True
 
@@ -106,10 +111,11 @@ class TokenNetwork(EncoderNetwork):
         guess = self._guess(batch)
         return self._outputs(objective, self._states(batch, guess), guess, batch, places)
 
-    def _guess(self, batch: Batch) -> Guess | None:
+    def _guess(self, batch: Batch) -> Any:
+        """Return what the linear path makes of a batch, to be handed back to it; ``None`` without one."""
         return None if self.linear_path is None else self.linear_path(batch)
 
-    def _outputs(self, name: str, states: Tensor, guess: Guess | None, batch: Batch, places: Tensor) -> Tensor:
+    def _outputs(self, name: str, states: Tensor, guess: Any, batch: Batch, places: Tensor) -> Tensor:
         spec = self.specs[name]
         seen = places if batch.visible is None else torch.searchsorted(batch.visible, places)
         outputs = self.heads[name](states.index_select(0, seen), self._tied(spec)).float()
@@ -152,16 +158,17 @@ class TokenNetwork(EncoderNetwork):
         """
         return self._pooled(self._embedded(batch, self._guess(batch)), self.packing(batch))
 
-    def _states(self, batch: Batch, guess: Guess | None) -> Tensor:
+    def _states(self, batch: Batch, guess: Any) -> Tensor:
         return self.encoder(self._embedded(batch, guess), self.packing(batch))
 
-    def _embedded(self, batch: Batch, guess: Guess | None) -> Tensor:
+    def _embedded(self, batch: Batch, guess: Any) -> Tensor:
         """Return vectors of shape (visible tokens, width); hidden tokens are told what the linear path guesses for them."""
         packing = self.packing(batch)
         if self.linear_path is None or guess is None:
             return self.embedding(batch, packing)
         if self.linear_path.reads == "values":
             return self.embedding(batch, packing, hints=self.linear_path.hints(guess, batch))
+        assert isinstance(self.linear_path, PanelPath)  # noqa: S101
         vectors = self.embedding(batch, packing)
         masked, expected = self.linear_path.expected_vectors(guess, batch, self._table_of_path())
         seen = masked if batch.visible is None else torch.searchsorted(batch.visible, masked)

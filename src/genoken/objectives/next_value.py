@@ -37,7 +37,9 @@ class NextValueObjective(_hidden_value.HiddenValueObjective):
     def head(self, layout: Layout) -> HeadSpec:
         """Return one output per category; for numbers one, or two for counts."""
         _masking.required_channel(layout, "segment", KIND)
-        return dataclasses.replace(super().head(layout), linear="")
+        spec = super().head(layout)
+        has_path = layout.has_numbers and self.likelihood != "negative_binomial"
+        return dataclasses.replace(spec, linear="successor" if has_path else "")
 
     def expected(self, outputs: Tensor, statistics: FeatureStatistics) -> Tensor:
         """Return the expected values of all features, (cells, features), in the units of the value channel.

@@ -61,9 +61,9 @@ def parameter_groups(network: Network | TokenNetwork, settings: TrainingSettings
     groups: list[dict[str, object]] = [
         {"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in ordered
     ]
-    if network.linear_path is not None:
+    own = list(network.linear_path.parameters()) if network.linear_path is not None else []
+    if own:
         # The path's shrinkage is a ridge penalty in the loss, as in logistic regression, not a decay.
-        own = list(network.linear_path.parameters())
         groups.append({"params": own, "lr": settings.linear_path_learning_rate, "weight_decay": 0.0})
     return groups
 

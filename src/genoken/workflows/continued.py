@@ -14,6 +14,7 @@ from genoken.core.errors import ConfigError
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.data.holdout import hold_out_new
+from genoken.data.successors import Successors
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.token_network import TokenNetwork
 from genoken.vocabulary.align import Alignment, align
@@ -24,6 +25,7 @@ from genoken.workflows.pretraining_parts import Division
 from genoken.workflows.seen import parts_in_pretraining
 from genoken.workflows.show import Show
 from genoken.workflows.start import PretrainedStart
+from genoken.workflows.successor_start import successor_start
 
 _PATH = "linear_path."
 
@@ -119,7 +121,13 @@ def _vocabulary_in(samples: Samples, config: PretrainConfig, start: PretrainedSt
 
 
 def continued_model(
-    config: PretrainConfig, start: PretrainedStart, samples: Samples, train: np.ndarray, units: np.ndarray | None, show: Show
+    config: PretrainConfig,
+    start: PretrainedStart,
+    samples: Samples,
+    rows: Mapping[str, np.ndarray],
+    units: np.ndarray | None,
+    successors: Successors | None,
+    show: Show,
 ) -> tuple[PretrainedModel, TokenDataset]:
     """Return the earlier vocabulary and weights with this run's objectives, and all samples as its tokens.
 
@@ -134,10 +142,12 @@ def continued_model(
         The earlier run.
     samples
         All samples of the new run.
-    train
-        Rows of those that it learns from.
+    rows
+        Rows of each part.
     units
         Of each train sample, what the split holds out together.
+    successors
+        Who comes next, without edges between parts; ``None`` where samples stand alone.
     show
         Where it is said what was found and which heads start anew.
     """
@@ -145,20 +155,23 @@ def continued_model(
     found = _vocabulary_in(samples, config, start)
     show.line(f"  {found.line}.")
     dataset = earlier.dataset(samples, found.columns)
-    network = _continued_network(config, earlier.network, dataset, train, units, show)
+    own = replace(
+        EmbeddingStart.from_state(dataset.state.per_feature),
+        gaussian=gaussian_start(config, dataset, rows["train"], units) if config.model.linear_path else None,
+        successor=successor_start(config, dataset, rows, successors),
+    )
+    network = _continued_network(config, earlier.network, dataset, own, show)
     return replace(earlier, config=config, network=network), dataset
 
 
 def _continued_network(
-    config: PretrainConfig, earlier: TokenNetwork, dataset: TokenDataset, train: np.ndarray, units: np.ndarray | None, show: Show
+    config: PretrainConfig, earlier: TokenNetwork, dataset: TokenDataset, own: EmbeddingStart, show: Show
 ) -> TokenNetwork:
-    gaussian = gaussian_start(config, dataset, train, units) if config.model.linear_path else None
-    own = replace(EmbeddingStart.from_state(dataset.state.per_feature), gaussian=gaussian)
     network = new_network(config, dataset, own)
     theirs = earlier.state_dict()
     anew = sorted(name for name in network.heads if not _is_like(network.heads[name].state_dict(), theirs, f"heads.{name}."))
     left_out = [f"heads.{name}." for name in anew]
-    if gaussian is not None and network.linear_path is not None:
+    if network.linear_path is not None and (own.gaussian is not None or own.successor is not None):
         left_out += [f"{_PATH}{name}" for name, _ in network.linear_path.named_buffers()]
     kept = {name: value for name, value in theirs.items() if not name.startswith(tuple(left_out))}
     network.load_state_dict(kept, strict=False)

@@ -39,9 +39,8 @@ from genoken.workflows.next_cell_predictions import NextCells, expects, learn_ra
 from genoken.workflows.prepared import Prepared
 from genoken.workflows.pretrained_run import Pass, sample_states
 from genoken.workflows.pretraining_floors import asked_in_training
+from genoken.workflows.successor_start import drawn_cells
 
-_MOST_CELLS = 50_000
-"""Cells of a part on which floors are fitted, or which are scored."""
 _MOST_PAIRS = 5_000
 """Pairs of a part whose ranks floors learn from."""
 _MOST_ON_MAP = 4_000
@@ -76,11 +75,7 @@ class NextCellScoring:
     @cached_property
     def rows(self) -> dict[str, np.ndarray]:
         """Rows of the cells of each part, ascending; at most so many, drawn."""
-        seed = self.prepared.model.config.training.seed
-        return {
-            part: draw_within(rows, _MOST_CELLS, seed=seed, purpose=f"next cells {part}")
-            for part, rows in self.prepared.rows.items()
-        }
+        return drawn_cells(self.prepared.rows, self.prepared.model.config.training.seed)
 
     @cached_property
     def types(self) -> np.ndarray | None:
@@ -156,31 +151,35 @@ class NextCellScoring:
 
     def _of_ranks(self, measures: Mapping[str, np.ndarray], cells: np.ndarray) -> Floors:
         model = self.prepared.model
-        ranks = (self.prepared.whole.layout.max_tokens - 2) // 2 + 1
+        num_ranks = self.prepared.dataset.layout.max_tokens
         fitted = fit_rank_floors(
             self._rank_targets("train"),
             self._rank_targets("val"),
             self.floors.of(self.parts["val"]),
             usual=self.floors.usual,
             medians=model.state.per_feature.get("median"),
-            num_ranks=max(ranks, int(measures["place"].max(initial=1))),
+            num_ranks=num_ranks,
         )
         # the separator has place 0, the first gene place 1
         asked = RankTargets(cells, measures["place"] - 1, measures["label"])
         return fitted.score(asked, self.floors.of(self.parts["test"]))
 
     def _rank_targets(self, part: str) -> RankTargets:
-        """Return the tokens of the next cells of some pairs of a part."""
+        """Return what stands at each rank of next cells: in train those of the next cells, each once, else of current ones."""
         items, seed = self.prepared.items[part], self.prepared.model.config.training.seed
         items = draw_within(items, _MOST_PAIRS, seed=seed, purpose=f"ranks {part}")
         cells = self.places(part, items)
         items, cells = items[cells >= 0], cells[cells >= 0]
-        tokens = self.pairs.cells.tokens(self.pairs.drawn(EVALUATION).next_cells(items))
+        following = self.pairs.drawn(EVALUATION).next_cells(items)
+        if part == "train":
+            following = np.unique(following)
+            cells = np.arange(len(following))
+        tokens = self.pairs.cells.tokens(following)
         lengths = np.diff(tokens.offsets)
         places = np.arange(tokens.num_tokens) - np.repeat(tokens.offsets[:-1], lengths)
         identity = self.prepared.whole.layout.channel("identity")
         assert identity is not None  # noqa: S101
-        is_gene = places > 0
+        is_gene = places > 0  # the first token is CLS
         genes = tokens.channels[identity.name][is_gene] - NUM_SPECIALS
         return RankTargets(np.repeat(cells, lengths)[is_gene], places[is_gene] - 1, genes)
 
@@ -206,26 +205,26 @@ class NextCellScoring:
         num_features = len(self.prepared.model.state.feature_ids)
         return masked_floors.swapped_category_floors(known, asked, num_features, channel.size - FIRST_CATEGORY)
 
-    def summary(self, folder: Path, found: Measured, controls: Controls) -> dict[str, Any]:
+    def summary(self, folder: Path, found: Measured, of_floors: Mapping[str, Floors], controls: Controls) -> dict[str, Any]:
         """Score whole profiles, compare with the controls, write the tables of next cells, and return what ``metrics.json`` holds.
 
         Parameters
         ----------
         folder
             The run folder.
-        found
-            What the network measured at the targets of the test part.
+        found, of_floors
+            What the network measured at the targets of the test part, and what :meth:`of_objectives` returned.
         controls
             What it is held against.
         """
         settings = self.prepared.model.config.successors
-        direction = self._direction(found, controls.measured)
+        direction = self._direction(found, of_floors, controls.measured)
         embeddings = self._embeddings(controls.start)
         profiles, by_type, by_time = self._profiles(folder)
         leak = leak_sentence(settings.attention)
         verdicts = [
-            leak,
             profiles["verdict"] if profiles else "",
+            leak,
             direction["verdict"] if direction else "Whether the direction of time was learned was not checked.",
         ]
         return {
@@ -253,7 +252,9 @@ class NextCellScoring:
         rows = self.prepared.rows[part]
         return int((~np.isin(rows, self.pairs.current)).sum())
 
-    def _direction(self, found: Measured, controls: Mapping[str, Measured]) -> dict[str, Any] | None:
+    def _direction(
+        self, found: Measured, of_floors: Mapping[str, Floors], controls: Mapping[str, Measured]
+    ) -> dict[str, Any] | None:
         name = next((kind for kind in ("next_value", "next_cell") if kind in found), "")
         if not name or "reversed" not in controls:
             return None
@@ -268,6 +269,7 @@ class NextCellScoring:
             shuffled=controls["shuffled"][name][metric][known] if "shuffled" in controls else None,
             units=units[cells[known]],
             unit=unit,  # type: ignore[arg-type]
+            denoised=of_floors[name][DENOISED][metric][known] if DENOISED in of_floors[name] else None,
         )
         return summarize_direction(compared, seed=self.prepared.model.config.training.seed)
 

@@ -43,6 +43,7 @@ from genoken.workflows.state import (
     forget_replaced,
     read_state,
 )
+from genoken.workflows.successor_start import successor_start
 from genoken.workflows.typed import typed_command
 
 if TYPE_CHECKING:
@@ -223,8 +224,9 @@ def _prepare(job: _Job) -> Prepared:
     samples, config = job.samples, job.config
     rows = {part: np.flatnonzero(job.division.words == part) for part in ("train", "val", "test")}
     units = None if not config.data.group else samples.table[config.data.group].astype(str).to_numpy()[rows["train"]]
+    successors = None if job.division.successors is None else job.division.successors.within(job.division.words)
     if job.start is not None:
-        model, dataset = continued_model(config, job.start, samples, rows["train"], units, job.show)
+        model, dataset = continued_model(config, job.start, samples, rows, units, successors, job.show)
         return _paired(job, Prepared(model, dataset, rows))
     phenotypes = None
     if config.data.phenotype_map:
@@ -242,7 +244,10 @@ def _prepare(job: _Job) -> Prepared:
     if found.missing:  # a vocabulary from a file
         job.show.line(f"  {found.line}.")
     dataset = encoder.dataset(samples, found.columns)
-    network = new_network(config, dataset, _start(config, dataset, rows["train"], learned_from, units))
+    start = replace(
+        _start(config, dataset, rows["train"], learned_from, units), successor=successor_start(config, dataset, rows, successors)
+    )
+    network = new_network(config, dataset, start)
     return _paired(job, Prepared(PretrainedModel(config, encoder.state, encoder.symbols, phenotypes, network), dataset, rows))
 
 

@@ -115,7 +115,7 @@ def write_results(
         write_parquet(folder / "targets.parquet", _target_table(model, found, of_floors, table.index[samples]))
         _write_states(folder, model, prepared.dataset, samples if next_cells is None else rows["test"], table)
         bar.to(3, "" if next_cells is None else "next cells")
-        of_next_cells = None if next_cells is None else next_cells.summary(folder, found, controls)
+        of_next_cells = None if next_cells is None else next_cells.summary(folder, found, of_floors, controls)
         bar.to(3 if next_cells is None else 4)
     group = model.config.data.group
     groups = table[group].astype(str).to_numpy()[samples] if group else None

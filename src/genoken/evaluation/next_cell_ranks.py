@@ -36,6 +36,8 @@ _VALUES_AT_ONCE = 2_000_000
 _MOST_TUNED_ON = 8_000_000
 """Entries (targets, features) of the tables on which a floor is tuned."""
 _LEAST_PROBABILITY = 1e-12
+_SHRINKAGES = (0.01, 0.1, 1.0, 10.0, 100.0)
+"""How many mean variances draw a gene's slope to that of all."""
 
 
 @dataclass(frozen=True)
@@ -265,7 +267,8 @@ class RankScale:
 
     The logarithm is inside the sum, because profiles are compared as means of log values: with it outside, a gene that is
     expressed in one cell of ten would be expected far too high. The denominator undoes that ranks, predicted each on its own, may
-    place a gene more than once. *Limit*: each rank has one value, so that values within a rank do not vary, nor between deep and
+    place a gene more than once. Ranks beyond those that are asked for are missing from the sum, which a line for each gene makes
+    up for, see :meth:`calibrated`. *Limit*: each rank has one value, so that values within a rank do not vary, nor between deep and
     shallow cells.
 
     Parameters
@@ -276,11 +279,15 @@ class RankScale:
         :math:`s_r`, (ranks,).
     medians
         :math:`m_g`, (features,).
+    offset, slope
+        (features,): the line that sums are brought to log values by; ``None`` before calibration.
     """
 
     values: np.ndarray
     shares: np.ndarray
     medians: np.ndarray
+    offset: np.ndarray | None = None
+    slope: np.ndarray | None = None
 
     def profiles(self, probabilities: np.ndarray, cells: np.ndarray, ranks: np.ndarray, num_cells: int) -> np.ndarray:
         """Return the expected log values, float32 (cells, features).
@@ -300,7 +307,35 @@ class RankScale:
         presence, sums = np.zeros((num_cells, len(self.medians))), np.zeros((num_cells, len(self.medians)))
         np.add.at(presence, cells, weights)
         np.add.at(sums, cells, weights * np.log1p(self.values[ranks][:, None] * self.medians))
-        return (sums / np.maximum(presence, 1.0)).astype(np.float32)
+        found = sums / np.maximum(presence, 1.0)
+        if self.offset is not None and self.slope is not None:
+            found = self.offset + self.slope * found
+        return found.astype(np.float32)
+
+    def calibrated(self, train: tuple[np.ndarray, np.ndarray], val: tuple[np.ndarray, np.ndarray]) -> RankScale:
+        r"""Return the scale with a line for each gene, by which predictions have the least squared error.
+
+        With the variance :math:`v_g` of a gene's predictions and their covariance :math:`c_g` with the truth over train cells, the
+        slope is :math:`(c_g + k \bar b \bar v) / (v_g + k \bar v)`, drawn to that of all genes together, :math:`\bar b = \sum c_g /
+        \sum v_g`, by as many times the mean variance :math:`\bar v` as serves validation cells best; the line passes through both
+        train means.
+
+        Parameters
+        ----------
+        train, val
+            Predictions of :meth:`profiles` without a line, and the truth: both (cells, features).
+        """
+        predicted, truth = (values.astype(np.float64) for values in train)
+        centers = predicted.mean(axis=0), truth.mean(axis=0)
+        variance, covariance = predicted.var(axis=0), ((predicted - centers[0]) * (truth - centers[1])).mean(axis=0)
+        usual = float(variance.mean())
+        if not usual > 0:
+            return replace(self, offset=centers[1], slope=np.zeros(len(variance)))
+        shared = float(covariance.sum() / variance.sum())
+        slopes = [(covariance + weight * shared * usual) / (variance + weight * usual) for weight in _SHRINKAGES]
+        errors = [np.square(centers[1] + slope * (val[0] - centers[0]) - val[1]).sum() for slope in slopes]
+        slope = slopes[int(np.argmin(errors))]
+        return replace(self, offset=centers[1] - slope * centers[0], slope=slope)
 
 
 def fit_rank_scale(values: np.ndarray, ranks: np.ndarray, num_cells: int, medians: np.ndarray) -> RankScale:

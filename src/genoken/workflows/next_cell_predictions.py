@@ -23,8 +23,9 @@ from genoken.evaluation.next_cell_ranks import RankScale, fit_rank_scale
 from genoken.training.computing import computing
 from genoken.workflows.pretrained import PretrainedModel, layout_of, objectives_of, statistics_of
 
-RANK_SCALE = "rank_scale.parquet"
-"""File of a run of ranked cells with their successors: what usually stands at each rank."""
+RANK_SCALE, RANK_LINES = "rank_scale.parquet", "rank_lines.parquet"
+"""Files of a run of ranked cells with their successors: what usually stands at each rank, and a line for each gene that brings
+what is predicted of it to log values."""
 _TOKENS_AT_ONCE = 1 << 15
 _OUTPUTS_AT_ONCE = 1 << 23
 _LEAST_SHARE = 0.01
@@ -75,18 +76,20 @@ def learn_rank_scale(model: PretrainedModel, train: TokenDataset) -> RankScale:
     return fit_rank_scale(csr.data[order], ranks, csr.shape[0], ones if medians is None else medians)
 
 
-def write_rank_scale(folder: Path, scale: RankScale) -> None:
-    """Write ``rank_scale.parquet``: by rank the usual value over the median, and the share of train cells that have the rank."""
+def write_rank_scale(folder: Path, scale: RankScale, feature_ids: tuple[str, ...]) -> None:
+    """Write ``rank_scale.parquet`` (by rank the usual value over the median, and the share of cells) and ``rank_lines.parquet``."""
     write_parquet(folder / RANK_SCALE, pd.DataFrame({"value": scale.values, "share": scale.shares}))
+    write_parquet(folder / RANK_LINES, pd.DataFrame({"feature_id": feature_ids, "offset": scale.offset, "slope": scale.slope}))
 
 
 def read_rank_scale(folder: Path, model: PretrainedModel) -> RankScale | None:
     """Read what :func:`write_rank_scale` wrote; ``None`` where there is nothing."""
-    if not (folder / RANK_SCALE).is_file():
+    if not (folder / RANK_SCALE).is_file() or not (folder / RANK_LINES).is_file():
         return None
-    table = pd.read_parquet(folder / RANK_SCALE)
+    table, lines = pd.read_parquet(folder / RANK_SCALE), pd.read_parquet(folder / RANK_LINES)
     medians = model.state.per_feature.get("median", np.ones(len(model.state.feature_ids)))
-    return RankScale(table["value"].to_numpy(), table["share"].to_numpy(), medians)
+    found = {name: lines[name].to_numpy() for name in ("offset", "slope")}
+    return RankScale(table["value"].to_numpy(), table["share"].to_numpy(), medians, **found)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from genoken.evaluation.embedding_comparison import compare_embeddings, embeddin
 from genoken.evaluation.floors import Floors
 from genoken.evaluation.masked_verdict import MODEL
 from genoken.evaluation.next_cell_floors import DENOISED, CellPart, ProfileFloors, Profiles, fit_profile_floors
-from genoken.evaluation.next_cell_ranks import RankTargets, fit_rank_floors
+from genoken.evaluation.next_cell_ranks import RankScale, RankTargets, fit_rank_floors
 from genoken.evaluation.next_cell_scores import cell_blocks, merged, score_part, skill_by
 from genoken.evaluation.next_cell_verdict import (
     TimeControls,
@@ -43,6 +43,8 @@ from genoken.workflows.successor_start import drawn_cells
 
 _MOST_PAIRS = 5_000
 """Pairs of a part whose ranks floors learn from."""
+_MOST_CALIBRATED_ON = 1_000
+"""Cells of a part on which predicted profiles are calibrated."""
 _MOST_ON_MAP = 4_000
 _NEAREST_ON_MAP = 10
 _OWN, _BASE, _COMPONENTS = "model", "before training", "principal components"
@@ -295,8 +297,8 @@ class NextCellScoring:
             return None, {}, {}
         scale = None
         if kind == "ranks":
-            scale = learn_rank_scale(model, self.prepared.dataset.take(self.rows["train"]))
-            write_rank_scale(folder, scale)
+            scale = self._rank_scale()
+            write_rank_scale(folder, scale, model.state.feature_ids)
         asked = NextCells(model, self.prepared.dataset.take(self.rows["test"]), scale)
         predicted = asked.profiles(part.starts)
         profiles = merged(self.floors.of(part), _looked_up(part.starts, predicted))
@@ -315,6 +317,18 @@ class NextCellScoring:
         by_type = {} if self.types is None else skill_by(*errors, self.types[rows])
         by_time = {} if self.times is None else skill_by(*errors, cell_blocks(None, self.times[rows]))
         return summary, by_type, by_time
+
+    def _rank_scale(self) -> RankScale:
+        """Learn what stands at each rank of train cells, and the line of each gene from what is predicted for some cells."""
+        model, seed = self.prepared.model, self.prepared.model.config.training.seed
+        plain = learn_rank_scale(model, self.prepared.dataset.take(self.rows["train"]))
+        found = {}
+        for name in ("train", "val"):
+            part = self.parts[name]
+            starts = draw_within(part.starts, _MOST_CALIBRATED_ON, seed=seed, purpose=f"calibration {name}")
+            cells = self.prepared.dataset.take(self.rows[name][starts])
+            found[name] = NextCells(model, cells, plain).profiles(np.arange(len(starts))), part.targets(starts)
+        return plain.calibrated(found["train"], found["val"])
 
     def _write_tables(
         self, folder: Path, scores: Mapping[str, Mapping[str, np.ndarray]], profiles: Profiles, predicted: np.ndarray

@@ -18,6 +18,7 @@ from genoken.core.tables import write_parquet
 from genoken.data.holdout import draw_within
 from genoken.data.pairs import EVALUATION, CellPairs
 from genoken.evaluation import floors as masked_floors
+from genoken.evaluation.bootstrap import LEAST_GROUPS
 from genoken.evaluation.embedding_comparison import compare_embeddings, embedding_sentence
 from genoken.evaluation.floors import Floors
 from genoken.evaluation.masked_verdict import MODEL
@@ -112,10 +113,11 @@ class NextCellScoring:
 
     @cached_property
     def units(self) -> tuple[str, np.ndarray]:
-        """Say what is resampled, groups or blocks, and the name of the one that each test cell is in."""
+        """Say what is resampled, groups, or blocks where these are too few, and the name of the one that each test cell is in."""
         rows, group = self.rows["test"], self.prepared.model.config.data.group
-        if group:
-            return "groups", self.table[group].astype(str).to_numpy()[rows]
+        groups = self.table[group].astype(str).to_numpy()[rows] if group else rows[:0]
+        if len(np.unique(groups)) >= LEAST_GROUPS:
+            return "groups", groups
         types = None if self.types is None else self.types[rows]
         return "blocks", cell_blocks(types, None if self.times is None else self.times[rows])
 

@@ -1,9 +1,9 @@
 """What networks learn about next cells on real data, beside what is known without one, and whether it is time that they learn.
 
-- ``pancreas``: 3,696 cells of developing pancreas, whose successors are near cells of later pseudotime. There is one animal alone, so
-  single cells are held out, and blocks of a cell type and a bin of pseudotime are resampled.
-- ``worm``: 1,805 neurons of worm embryos, whose successors are the nearest cells of the next time bin in the same batch; whole batches
-  are held out.
+- ``pancreas``: 3,696 cells of developing pancreas, whose successors are near cells of later pseudotime. There is one animal
+  alone, so single cells are held out, and blocks of a cell type and a bin of pseudotime are resampled.
+- ``worm``: 1,805 neurons of worm embryos, whose successors are the nearest cells of the next time bin in the same batch; whole
+  batches are held out.
 
 Each with the presets ``next_value_small`` (values of variable genes) and ``next_cell_small`` (genes by rank), and the same network
 trained on reversed and on shuffled successors. The data sets are used when they are there and left out, with a line, when not.

@@ -49,7 +49,7 @@ def layout(tmp_path_factory):
 
 def words_of(run):
     table = pd.read_parquet(run.folder / "split.parquet")
-    return {str(name).rsplit(":", 1)[-1]: part for name, part in zip(table["sample_id"], table["split"], strict=True)}
+    return {str(name).rsplit(":", 1)[-1]: part for name, part in zip(table["sample_id"], table["fold_0"], strict=True)}
 
 
 def test_parts_neighbors_medians_and_vocabulary_are_those_of_the_folder(layout, tmp_path):

@@ -202,7 +202,7 @@ def test_runs_that_predict_no_next_cells(ranked, cells, tmp_path):
     with pytest.raises(ConfigError, match="the run predicts no next cells — make one that does: genoken pretrain"):
         single.predict_next_cell(cells)
     bins = run_in(tmp_path / "bins", cells, "next_value_small", **{"tokenizer.kind": "binned", "model.linear_path": False})
-    with pytest.raises(ConfigError, match="of tokens in bins, no whole next cells can be predicted"):
+    with pytest.raises(ConfigError, match="the run predicts no whole next cells, because its values are bins or counts"):
         bins.predict_next_cell(cells)
     unfinished = run_in(tmp_path / "unfinished", cells, "next_cell_small")
     with pytest.raises(RunError, match=r"the run has no rank_scale\.parquet"):

@@ -167,9 +167,9 @@ def _predicting(run: Run | PretrainedRun) -> PretrainedRun:
     kind = expects(run.model)
     if not kind:
         raise ConfigError(
-            "of tokens in bins, no whole next cells can be predicted",
+            "the run predicts no whole next cells, because its values are bins or counts",
             where=str(run.folder),
-            remedy="pretrain with --tokenizer rank or continuous",
+            remedy="pretrain with --preset next_cell_small or next_value_small",
         )
     if kind == "ranks" and not (run.folder / RANK_SCALE).is_file():
         raise RunError(f"the run has no {RANK_SCALE}", where=str(run.folder), remedy="let genoken pretrain finish it")

@@ -2,7 +2,8 @@
 
 ``check`` examines a file, ``successors`` says which of its cells come next. ``train`` and ``pretrain`` make runs, which
 ``load_run`` opens again: a ``Run``, which predicts a label and which ``evaluate`` and ``compare`` score, or a ``PretrainedRun``,
-which embeds samples and fills in their phenotypes. For one's own training loop, ``Encoder`` turns samples into a torch ``Dataset``
+which embeds samples, fills in their phenotypes and predicts the cells that come next. For a Lightning trainer of one's own,
+``training_parts`` makes a module and a data module; for one's own training loop, ``Encoder`` turns samples into a torch ``Dataset``
 of token sequences and back, and ``collate`` makes batches.
 """
 
@@ -30,6 +31,7 @@ _PUBLIC = {
     "Encoder": "genoken.workflows.encoder",
     "collate": "genoken.data.dataset",
     "successors": "genoken.workflows.successors",
+    "training_parts": "genoken.workflows.lightning_parts",
 }
 __all__ = [
     "Encoder",
@@ -44,6 +46,7 @@ __all__ = [
     "pretrain",
     "successors",
     "train",
+    "training_parts",
 ]
 
 

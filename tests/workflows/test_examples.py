@@ -27,6 +27,8 @@ LEAVES = {
     "embed": ["genes.parquet", "genes_in_context.parquet"],
     "explain": [],
     "config": ["config/config.yaml"],
+    "next_cell": ["next_cell/report.html", "next_cell/next_cells.parquet"],
+    "lightning_trainer": [],
     "own_loop": [],
     "pretrain": ["pretrained/report.html", "filled_in.tsv"],
 }
@@ -40,6 +42,8 @@ SAYS = {
     "embed": "(50, ",
     "explain": "planted",
     "config": "32 1 ",
+    "next_cell": "Predictions are means over the cells that may come next",
+    "lightning_trainer": "validation loss ",
     "own_loop": "step 2: cross-entropy ",
     "pretrain": "Masked phenotypes: The model ",
 }

@@ -18,7 +18,7 @@ import typer
 from genoken.core.components import kinds
 from genoken.core.errors import ConfigError, suggestion
 
-DATA, MODEL, TRAINING, HARDWARE, OUTPUT = "Data", "Model", "Training", "Hardware", "Output"
+DATA, SUCCESSORS, MODEL, TRAINING, HARDWARE, OUTPUT = "Data", "Next cells", "Model", "Training", "Hardware", "Output"
 """The panels of the help page."""
 
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
@@ -36,6 +36,14 @@ LOGGERS = ("tensorboard", "csv", "wandb", "none")
 """Where training curves can go."""
 TOKEN_OBJECTIVES = ("masked_feature", "masked_value", "next_cell", "next_value", "phenotype")
 """What can be hidden and asked for."""
+DRAWS = ("random", "weighted", "first", "all")
+"""How one of several successors is drawn."""
+WITHOUT = ("skip", "identity", "refuse")
+"""What becomes of cells without a successor."""
+SEEN = ("strict", "self", "full")
+"""What the tokens of next cells see."""
+CONTROLS = ("reversed", "shuffled", "none")
+"""Other successors that a network can be trained on."""
 LEVELS = ("debug", "info", "warning", "error")
 """How much libraries can tell."""
 
@@ -209,15 +217,34 @@ PRETRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("phenotypes", "", str, DATA, "Columns of obs that become tokens, with commas.", metavar="COLUMNS"),
     Flag("phenotype-map", "data.phenotype_map", str, DATA, "JSON file that fixes the phenotypes' values.", metavar="FILE"),
     Flag("strict", "data.strict", bool, DATA, "Refuse samples with missing values instead of leaving them out."),
+    Flag(
+        "successors", "successors.key", str, SUCCESSORS, "Key of obsp, neighbors.json or SCDL folder: who is next.", metavar="KEY"
+    ),
+    Flag("draw", "successors.draw", str, SUCCESSORS, "Which of several successors is learned from", DRAWS),
+    Flag("without-successor", "successors.without", str, SUCCESSORS, "What becomes of cells that have none", WITHOUT),
+    Flag("next-attention", "successors.attention", str, SUCCESSORS, "What next tokens see beside the current cell", SEEN),
+    Flag("successor-time", "successors.time", str, SUCCESSORS, "Column of obs with time or pseudotime.", metavar="COLUMN"),
+    Flag("types", "successors.types", str, SUCCESSORS, "Column of obs with cell types, for rules and controls.", metavar="COLUMN"),
+    Flag(
+        "controls",
+        "successors.controls",
+        str,
+        SUCCESSORS,
+        "Other successors to train on, to see what is learned",
+        CONTROLS,
+        several=True,
+    ),
     Flag("objective", "", str, MODEL, "What is hidden and asked for, with commas.", TOKEN_OBJECTIVES, several=True),
     Flag("mask-probability", "", float, MODEL, "Share of the features' tokens that is hidden.", metavar="SHARE"),
     Flag("from", "", Path, MODEL, "Earlier pretraining run to go on from.", metavar="FOLDER"),
     Flag("width", "model.width", int, MODEL, "Numbers per token.", metavar="N"),
     Flag("layers", "model.encoder.layers", int, MODEL, "Blocks of the transformer.", metavar="N"),
     Flag("heads", "model.encoder.heads", int, MODEL, "Attention heads per block.", metavar="N"),
+    Flag("dropout", "model.encoder.dropout", float, MODEL, "Dropout within blocks.", metavar="SHARE"),
     Flag("feed-forward", "model.encoder.feed_forward", int, MODEL, "Width of a block's hidden layer.", metavar="N"),
     *(flag for flag in TRAIN_FLAGS if flag.name not in _NOT_OF_PRETRAINING),
     Flag("output", "", Path, OUTPUT, "Run folder; runs/pretrained-FILE when left out.", metavar="FOLDER", short="-o"),
+    Flag("limit-batches", "training.limit_batches", int, TRAINING, "Batches per epoch; 0 for all.", metavar="N"),
     Flag("fast-dev-run", "", bool, TRAINING, "Try everything out: 200 samples, 4 batches, 1 epoch."),
 )
 """Every flag of ``genoken pretrain``."""

@@ -46,6 +46,11 @@ class TokenDataModule(lightning.LightningDataModule, Generic[AnyPart]):
         self._lengths = train.lengths()
         self._counts: dict[int, int] = {}
 
+    def follow(self, settings: TrainingSettings) -> None:
+        """Take up other settings, before there are loaders."""
+        self.settings = settings
+        self._counts.clear()
+
     @property
     def loader(self) -> BatchLoader | None:
         """The training loader, once there is one."""

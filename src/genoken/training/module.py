@@ -80,11 +80,14 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return AdamW and the schedule over all optimizer steps of the run."""
-        # Lightning's own estimate would set up the loader before a checkpoint's loader state is at hand, and lose that state.
-        batches = self.trainer.datamodule.num_batches(self.trainer.world_size)  # type: ignore[attr-defined]
-        steps = self.settings.epochs * math.ceil(batches / self.settings.accumulate)
+        steps = self.settings.epochs * math.ceil(self.batches_per_epoch() / self.settings.accumulate)
         optimizer, schedule = build_optimizer(self.network, self.settings, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def batches_per_epoch(self) -> int:
+        """Return the number of batches of every epoch."""
+        # Lightning's own estimate would set up the loader before a checkpoint's loader state is at hand, and lose that state.
+        return int(self.trainer.datamodule.num_batches(self.trainer.world_size))  # type: ignore[attr-defined]
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Limit the norm of the gradient; the linear path's, which is convex and of another scale, is left out of it."""

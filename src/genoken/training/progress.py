@@ -58,7 +58,7 @@ class History(lightning.Callback):
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             "train_loss": sums.loss / max(sums.targets, 1),
-            **{_column(name): value for name, value in module.validation_metrics.items()},
+            **{history_name(name): value for name, value in module.validation_metrics.items()},
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "seconds": time.perf_counter() - self._began,
             "samples_per_second": sums.samples / seconds,
@@ -145,7 +145,7 @@ class Checkpoints(lightning.Callback):
                 trainer.strategy.remove_checkpoint(old)
 
 
-def _column(metric: str) -> str:
+def history_name(metric: str) -> str:
     """Return the history's name of a validation metric; those that are taken on train samples say so themselves."""
     return metric if metric.startswith("train_part_") else f"val_{metric}"
 

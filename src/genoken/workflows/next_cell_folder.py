@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from genoken.core.errors import DataError
 from genoken.readers._opening import missing_file_error
@@ -34,6 +35,33 @@ class NextCellFolder:
     key: str
     vocabulary: str
     medians: str
+
+    def settings(self, content: Mapping[str, Any], *, has_vocabulary: bool) -> dict[str, Any]:
+        """Return what the folder says of a configuration, as nested plain values.
+
+        Parameters
+        ----------
+        content
+            What is said already. A tokenizer of another kind than ``rank`` takes no medians and vocabulary; without any, it is
+            ``rank``.
+        has_vocabulary
+            Whether the vocabulary is that of an earlier run.
+        """
+        tokenizer = content.get("tokenizer", "rank")
+        kind = tokenizer.get("kind", "rank") if isinstance(tokenizer, Mapping) else tokenizer
+        found: dict[str, Any] = {"successors": {"key": self.key}}
+        if kind == "rank" and not has_vocabulary:
+            own = {name: value for name, value in (("vocabulary", self.vocabulary), ("medians", self.medians)) if value}
+            found["tokenizer"] = {"kind": kind} | own
+        return found
+
+
+def folder_named(data: Any) -> Path | None:
+    """Return the folder of next-cell data that is named, alone; ``None`` where files or an object are."""
+    names = list(data) if isinstance(data, (list, tuple)) else [data]
+    if len(names) != 1 or not isinstance(names[0], (str, Path)):
+        return None
+    return Path(names[0]) if is_next_cell_folder(Path(names[0])) else None
 
 
 def is_next_cell_folder(path: Path) -> bool:
@@ -73,6 +101,7 @@ def read_next_cell_folder(path: Path) -> NextCellFolder:
             remedy=f"write one for each part, or none and obsp['{DEFAULT_KEY}'] into each {DATA_FILE}",
         )
     vocabulary, medians = (
-        str(file) if file.is_file() else "" for file in (path / PARTS[0] / name for name in (VOCABULARY_FILE, MEDIANS_FILE))
+        str(file.resolve()) if file.is_file() else ""
+        for file in (path / PARTS[0] / name for name in (VOCABULARY_FILE, MEDIANS_FILE))
     )
     return NextCellFolder(data, NEIGHBORS_FILE if with_neighbors else DEFAULT_KEY, vocabulary, medians)

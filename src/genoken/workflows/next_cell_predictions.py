@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -93,6 +93,39 @@ def read_rank_scale(folder: Path, model: PretrainedModel) -> RankScale | None:
 
 
 @dataclass(frozen=True)
+class RankedNext:
+    """What is expected of next cells whose genes are ranked.
+
+    Parameters
+    ----------
+    profiles
+        Expected log values, float32 (cells, features).
+    presence
+        Expected number of ranks at which each gene stands, at most 1, float32 (cells, features). It is the probability that a gene
+        is among the ranks as far as no gene stands at two of them; ranks are predicted each on its own, so that the sum can be
+        above 1, and is then cut.
+    ranks
+        Mean rank of each gene, from 0, given that it is among those asked for, float32 (cells, features).
+    """
+
+    profiles: np.ndarray
+    presence: np.ndarray
+    ranks: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: Sequence[RankedNext]) -> RankedNext:
+        """Return the cells of several parts below each other."""
+        profiles, presence, ranks = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("profiles", "presence", "ranks")
+        )
+        return cls(profiles, presence, ranks)
+
+    def take(self, rows: np.ndarray) -> RankedNext:
+        """Return some of the cells."""
+        return RankedNext(self.profiles[rows], self.presence[rows], self.ranks[rows])
+
+
+@dataclass(frozen=True)
 class NextCells:
     """A network that is asked for whole next cells.
 
@@ -121,36 +154,36 @@ class NextCells:
         """Return the expected log values of the next cells, float32 (rows, features)."""
         if expects(self.model) == "values":
             return np.concatenate([self._no_profiles, *(values for _, values in self._values(rows))])
-        found = [self._no_profiles]
-        for own, probabilities in self._probabilities(rows):
-            assert self.scale is not None  # noqa: S101
-            slots = np.tile(np.arange(self.num_ranks), len(own))
-            cells = np.repeat(np.arange(len(own)), self.num_ranks)
-            found.append(self.scale.profiles(probabilities.reshape(len(slots), -1), cells, slots, len(own)))
-        return np.concatenate(found)
+        found = (self._of_probabilities(probabilities).profiles for _, probabilities in self._probabilities(rows))
+        return np.concatenate([self._no_profiles, *found])
 
     def presence(self, rows: np.ndarray) -> np.ndarray:
-        """Return the expected number of ranks at which each gene stands, at most 1, float32 (rows, features).
-
-        It is the probability that a gene is among the ranks as far as no gene stands at two of them; ranks are predicted each on
-        its own, so that the sum can be above 1, and is then cut.
-        """
-        found = [self._no_profiles]
-        for _, probabilities in self._probabilities(rows):
-            assert self.scale is not None  # noqa: S101
-            shares = self.scale.shares[: self.num_ranks].astype(np.float32)
-            found.append(np.minimum(np.einsum("r,crf->cf", shares, probabilities), 1.0))
-        return np.concatenate(found)
+        """Return what :attr:`RankedNext.presence` says, float32 (rows, features)."""
+        return self.ranked(rows).presence
 
     def expected_ranks(self, rows: np.ndarray) -> np.ndarray:
-        """Return the mean rank of each gene, given that it is among those asked for, float32 (rows, features)."""
-        found = [self._no_profiles]
-        for _, probabilities in self._probabilities(rows):
-            assert self.scale is not None  # noqa: S101
-            weighed = probabilities * self.scale.shares[: self.num_ranks, None].astype(np.float32)
-            means = np.einsum("r,crf->cf", np.arange(self.num_ranks, dtype=np.float32), weighed)
-            found.append(means / np.maximum(weighed.sum(axis=1), np.finfo(np.float32).tiny))
-        return np.concatenate(found)
+        """Return what :attr:`RankedNext.ranks` says, float32 (rows, features)."""
+        return self.ranked(rows).ranks
+
+    def ranked(self, rows: np.ndarray) -> RankedNext:
+        """Return all that is expected of the next cells where genes are ranked, in one pass."""
+        nothing = RankedNext(self._no_profiles, self._no_profiles, self._no_profiles)
+        found = (self._of_probabilities(probabilities) for _, probabilities in self._probabilities(rows))
+        return RankedNext.joined([nothing, *found])
+
+    def _of_probabilities(self, probabilities: np.ndarray) -> RankedNext:
+        """Return what follows from the probability of each gene at each rank (cells, ranks, features)."""
+        assert self.scale is not None  # noqa: S101
+        num_cells, num_ranks = probabilities.shape[:2]
+        slots, cells = np.tile(np.arange(num_ranks), num_cells), np.repeat(np.arange(num_cells), num_ranks)
+        weighed = probabilities * self.scale.shares[:num_ranks, None].astype(np.float32)
+        sums = weighed.sum(axis=1)
+        places = np.einsum("r,crf->cf", np.arange(num_ranks, dtype=np.float32), weighed)
+        return RankedNext(
+            profiles=self.scale.profiles(probabilities.reshape(len(slots), -1), cells, slots, num_cells),
+            presence=np.minimum(sums, 1.0),
+            ranks=places / np.maximum(sums, np.finfo(np.float32).tiny),
+        )
 
     @property
     def _no_profiles(self) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,23 +13,19 @@ import numpy as np
 from genoken.core.config import PretrainConfig, build, dump_yaml, read_yaml
 from genoken.core.errors import ConfigError, GenokenError, RunError, TrainingError
 from genoken.core.samples import Samples
-from genoken.data.dataset import TokenDataset
 from genoken.data.pairs import CellPairs
 from genoken.evaluation.next_cell_verdict import leak_sentence
-from genoken.models.embeddings import EmbeddingStart, svd_start
-from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows import pretraining_results
-from genoken.workflows.continued import continued_model, with_earlier_phenotypes, with_known_parts
-from genoken.workflows.encoder import Encoder, room_for_phenotypes
-from genoken.workflows.gaussian_start import gaussian_start
-from genoken.workflows.next_cell import Controls, pairs_for, trained_on_controls, with_successors
+from genoken.workflows.next_cell import Controls, trained_on_controls
+from genoken.workflows.next_cell_folder import folder_named
+from genoken.workflows.preparation import divided, prepare, requested
 from genoken.workflows.prepared import Prepared
-from genoken.workflows.pretrained import PretrainedModel, new_network, write_pretrained
+from genoken.workflows.pretrained import write_pretrained
 from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
 from genoken.workflows.pretraining_data import Files, Reading, cache_of, files_of, read_pretraining
 from genoken.workflows.pretraining_fit import task_of, train_prepared
-from genoken.workflows.pretraining_parts import Division, divide, drawn_to_learn_from
-from genoken.workflows.pretraining_request import check_phenotypes, resolve_pretraining, with_mapped_phenotypes, with_objectives
+from genoken.workflows.pretraining_parts import Division
+from genoken.workflows.pretraining_request import check_phenotypes
 from genoken.workflows.seen import write_known_samples
 from genoken.workflows.show import Show
 from genoken.workflows.start import PretrainedStart, read_start, read_start_again
@@ -43,7 +39,6 @@ from genoken.workflows.state import (
     forget_replaced,
     read_state,
 )
-from genoken.workflows.successor_start import successor_start
 from genoken.workflows.typed import typed_command
 
 if TYPE_CHECKING:
@@ -87,7 +82,8 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     Parameters
     ----------
     data
-        Names of files, with patterns such as ``shard_{0..43}.h5ad``, or an AnnData object.
+        Names of files, with patterns such as ``shard_{0..43}.h5ad``, or an AnnData object; or one folder of next-cell data,
+        ``{train,val,test}/{data.h5ad,neighbors.json,medians.json,geneformer.vocab}``, whose parts stay as they are.
     evaluate_on
         Files to report on in place of samples held out.
     group
@@ -123,20 +119,24 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     if resume is not None:
         return _resume(Path(resume), data, show)
     start = None if start_from is None else read_start(Path(start_from))
-    resolved = resolve_pretraining(preset, config, dict(settings or {}), start)
-    columns = tuple(phenotypes) or resolved.data.phenotypes
-    resolved = replace(resolved, data=replace(resolved.data, group=group or resolved.data.group, phenotypes=columns))
-    if start is not None:
-        resolved = with_earlier_phenotypes(resolved, start)
-    resolved = with_objectives(with_mapped_phenotypes(resolved), mask_probability)
+    resolved = requested(
+        data,
+        group=group,
+        phenotypes=phenotypes,
+        preset=preset,
+        config=config,
+        settings=dict(settings or {}),
+        mask_probability=mask_probability,
+        start=start,
+    )
     if data is None:
         raise ConfigError("no file to pretrain on is named", remedy="for example: genoken pretrain cells_*.h5ad")
     paths = files_of(data, evaluate_on)
-    folder = Path(output) if output else Path("runs") / f"pretrained-{paths['data'][0].stem if paths['data'] else 'anndata'}"
+    folder = Path(output) if output else Path("runs") / f"pretrained-{_stem(data, paths['data'])}"
     check_new_run(folder, [*map(str, paths["data"]), *map(str, paths["eval"]), str(start_from or "")], overwrite=overwrite)
     reading = read_pretraining(data, paths, resolved.data)
     check_phenotypes(resolved, reading.source.samples)
-    inputs = {"data": _joined(paths["data"]), "eval": _joined(paths["eval"])}
+    inputs = {part: _joined(named) for part, named in paths.items()}
     begin_run(
         folder,
         config=dump_yaml(resolved),
@@ -154,6 +154,11 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
         raise
 
 
+def _stem(data: Files | AnnData, paths: Sequence[Path]) -> str:
+    """Return the name of what is pretrained on, without its ending."""
+    return folder.name if (folder := folder_named(data)) is not None else paths[0].stem if paths else "anndata"
+
+
 def _joined(paths: Sequence[Path]) -> str:
     return "\n".join(str(path.resolve()) for path in paths)
 
@@ -164,7 +169,7 @@ def _resume(folder: Path, data: Any, show: Show) -> PretrainedRun:
         show.line(f"The run in {folder} is finished already.")
         return load_pretrained(folder)
     config = build(PretrainConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
-    paths = {part: [Path(name) for name in state["inputs"][part].split("\n") if name] for part in ("data", "eval")}
+    paths = {part: [Path(name) for name in state["inputs"].get(part, "").split("\n") if name] for part in ("data", "val", "eval")}
     if not paths["data"] and data is None:
         raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
     start = read_start_again(state["start_from"]) if "start_from" in state else None
@@ -182,11 +187,7 @@ def _work(
         with cache_of(folder) as cache:
             if reading.joint is not None:
                 show.line(f"The values would take {reading.gigabytes:,.1f} GB of memory and are kept on disk during the run.")
-            division = divide(reading.complete(cache), reading.paths, config)
-            if start is not None:
-                division = with_known_parts(division, config, start, show)
-            if config.successors.key:
-                division = with_successors(division, config, [*reading.paths["data"], *reading.paths["eval"]] or data)
+            division = divided(reading, config, data, start, cache=cache, show=show)
             run, failure = _pretrained(_Job(config, division, folder, start, show))
         finish(folder)
     show.line()
@@ -199,7 +200,7 @@ def _work(
 
 def _pretrained(job: _Job) -> tuple[PretrainedRun, TrainingError | None]:
     """Train and write the run; return with it what ended training early, if anything did."""
-    prepared = _prepare(job)
+    prepared = prepare(job.division, job.config, job.start, job.show)
     _announce(job, prepared)
     pretraining_results.write_split(job.folder, job.samples, job.division.words, job.config.data.group)
     earlier = None if job.start is None else job.start.folder
@@ -217,60 +218,6 @@ def _pretrained(job: _Job) -> tuple[PretrainedRun, TrainingError | None]:
         job.folder, prepared, job.division.source, fitted, task=task, controls=controls, show=job.show
     )
     return run, fitted.failure
-
-
-def _prepare(job: _Job) -> Prepared:
-    """Fit tokenizer and phenotypes on the train part, and start the network, or take both from an earlier run."""
-    samples, config = job.samples, job.config
-    rows = {part: np.flatnonzero(job.division.words == part) for part in ("train", "val", "test")}
-    units = None if not config.data.group else samples.table[config.data.group].astype(str).to_numpy()[rows["train"]]
-    successors = None if job.division.successors is None else job.division.successors.within(job.division.words)
-    if job.start is not None:
-        model, dataset = continued_model(config, job.start, samples, rows, units, successors, job.show)
-        return _paired(job, Prepared(model, dataset, rows))
-    phenotypes = None
-    if config.data.phenotype_map:
-        phenotypes = PhenotypeVocabulary.read(Path(config.data.phenotype_map))
-    elif config.data.phenotypes:
-        phenotypes = PhenotypeVocabulary.fit(samples.table.iloc[rows["train"]], config.data.phenotypes, where=samples.origin)
-    learned_from = rows["train"][drawn_to_learn_from(config, len(rows["train"]))]
-    if len(learned_from) < len(rows["train"]):
-        job.show.line(
-            f"  {len(learned_from):,} of the {len(rows['train']):,} train samples are drawn (data.fit_samples), from which the "
-            "vocabulary and start values are learned."
-        )
-    train = samples.take(learned_from).in_memory()
-    encoder, found = Encoder.of_samples(room_for_phenotypes(config.tokenizer, phenotypes), train, phenotypes)
-    if found.missing:  # a vocabulary from a file
-        job.show.line(f"  {found.line}.")
-    dataset = encoder.dataset(samples, found.columns)
-    start = replace(
-        _start(config, dataset, rows["train"], learned_from, units), successor=successor_start(config, dataset, rows, successors)
-    )
-    network = new_network(config, dataset, start)
-    return _paired(job, Prepared(PretrainedModel(config, encoder.state, encoder.symbols, phenotypes, network), dataset, rows))
-
-
-def _paired(job: _Job, prepared: Prepared) -> Prepared:
-    """Return what is trained on with pairs, where it is said which samples come next."""
-    if job.division.successors is None:
-        return prepared
-    successors = job.division.successors
-    within = successors.within(job.division.words)
-    pairs = pairs_for(prepared.model, prepared.dataset, within, where=job.samples.origin)
-    return replace(prepared, pairs=pairs, edges_across_parts=successors.num_edges - within.num_edges)
-
-
-def _start(
-    config: PretrainConfig, dataset: TokenDataset, train: np.ndarray, learned_from: np.ndarray, units: np.ndarray | None
-) -> EmbeddingStart:
-    """Return what the network starts from: moments of the features, perhaps their vectors, of panels a Gaussian."""
-    features = None
-    if config.model.embedding.init == "svd":
-        width = config.model.width // 2 if config.model.embedding.combine == "concatenate" else config.model.width
-        features = svd_start(dataset.take(learned_from).values, width, config.training.seed)
-    start = EmbeddingStart.from_state(dataset.state.per_feature, features)
-    return replace(start, gaussian=gaussian_start(config, dataset, train, units) if config.model.linear_path else None)
 
 
 def _announce(job: _Job, prepared: Prepared) -> None:

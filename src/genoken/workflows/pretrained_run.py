@@ -23,6 +23,8 @@ from genoken.workflows.store import verify_hashes
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from genoken.workflows.predict_next import NextCellPrediction
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -117,6 +119,28 @@ class PretrainedRun:
         from genoken.workflows.predict import predict
 
         return predict(self, data, embed=False, min_coverage=min_coverage).table
+
+    def predict_next_cell(
+        self, data: str | Path | AnnData, *, num_predictions: int = 10, steps: int = 1, min_coverage: float | None = None
+    ) -> NextCellPrediction:
+        """Predict which genes the cells that come next express: see :func:`genoken.workflows.predict_next.predict_next_cell`.
+
+        Predictions are means, and with several ``steps`` each starts from the one before, so that they drift toward averages.
+
+        Raises
+        ------
+        GenokenError
+            When the run was not trained with successors, or the data cannot be used.
+
+        Examples
+        --------
+        >>> found = run.predict_next_cell(cells)
+        >>> found.table.query("list == 'rising'").groupby("symbol")["change"].mean()
+        >>> found.to_anndata().write_h5ad("next.h5ad")
+        """
+        from genoken.workflows.predict_next import predict_next_cell
+
+        return predict_next_cell(self, data, num_predictions=num_predictions, steps=steps, min_coverage=min_coverage)
 
     def report(self) -> Path:
         """Write ``report.html`` anew and return its path."""

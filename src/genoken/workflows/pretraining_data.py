@@ -20,6 +20,7 @@ from genoken.data.check import require_column
 from genoken.workflows.files import FILE_COLUMN, distinct_names, expand_files, read_file
 from genoken.workflows.inputs import Source, read_source
 from genoken.workflows.join import Header, Joint, join_headers, without_values
+from genoken.workflows.next_cell_folder import PARTS, folder_named, read_next_cell_folder
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -96,8 +97,26 @@ class Reading:
 
 
 def files_of(data: Files | AnnData | None, evaluate_on: Files | None) -> dict[str, list[Path]]:
-    """Return the files that are named, under ``data`` and ``eval``; none where an object in memory is given."""
-    return {"data": _expanded(data), "eval": _expanded(evaluate_on)}
+    """Return the files that are named: all to pretrain on under ``data``, those to report on under ``eval``.
+
+    Of a folder of next-cell data, ``eval`` is its test part, and ``val``, which is among ``data``, the one that chooses the
+    weights; otherwise there is no such part, and no file where an object in memory is given.
+
+    Raises
+    ------
+    ConfigError
+        When a folder with a test part is given, and other files to report on.
+    DataError
+        When a file is missing.
+    """
+    folder = folder_named(data)
+    if folder is None:
+        return {"data": _expanded(data), "val": [], "eval": _expanded(evaluate_on)}
+    parts = read_next_cell_folder(folder).data
+    if "test" in parts and evaluate_on:
+        raise ConfigError("the folder has a test part of its own", where=str(folder), remedy="leave out --eval")
+    own = {part: [parts[part]] if part in parts else [] for part in PARTS}
+    return {"data": own["train"] + own["val"], "val": own["val"], "eval": own["test"] or _expanded(evaluate_on)}
 
 
 def _expanded(names: Files | AnnData | None) -> list[Path]:

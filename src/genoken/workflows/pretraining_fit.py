@@ -73,18 +73,24 @@ def train_prepared(
     show, title
         Where progress goes, and what it is called.
     """
-    items, training = prepared.items, prepared.model.config.training
-    val = prepared.whole.take(np.concatenate([items["val"], items["train"][_probe(items, training.seed)]]))
+    val = validation_part(prepared)
     with show.bar(title, total=task.num_epochs) as bar:
         return fit(
             prepared.model.network,
             train,
             val,
             task,
-            training,
+            prepared.model.config.training,
             folder=folder,
             on_epoch=lambda row: bar.to(row["epoch"] + 1, epoch_note(row)),
         )
+
+
+def validation_part(prepared: Prepared) -> Part:
+    """Return the items that are held out for validation, and behind them as many train items."""
+    items = prepared.items
+    probe = items["train"][_probe(items, prepared.model.config.training.seed)]
+    return prepared.whole.take(np.concatenate([items["val"], probe]))
 
 
 def _probe(items: dict[str, np.ndarray], seed: int) -> np.ndarray:

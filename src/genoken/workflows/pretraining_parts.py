@@ -45,9 +45,13 @@ class Division:
     successors: Successors | None = None
 
     def own_copies(self) -> np.ndarray:
-        """Return ``copies`` of the samples to pretrain on, by their numbers among these; none is one of a sample to report on."""
-        own = np.flatnonzero(~self.of_eval)
-        return np.searchsorted(own, self.copies[own])
+        """Return ``copies`` of the samples to pretrain on, by their numbers among these."""
+        return self.copies_among(~self.of_eval)
+
+    def copies_among(self, chosen: np.ndarray) -> np.ndarray:
+        """Return the first one, by its number among these samples, bool (samples,), that each of them is a copy of."""
+        _, first, copied = np.unique(self.copies[chosen], return_index=True, return_inverse=True)
+        return first[copied]
 
 
 def divide(source: Source, paths: Mapping[str, Sequence[Path]], config: PretrainConfig) -> Division:
@@ -58,7 +62,8 @@ def divide(source: Source, paths: Mapping[str, Sequence[Path]], config: Pretrain
     source
         All samples, with their values.
     paths
-        Files to pretrain on under ``data``, and files to report on under ``eval``, whose samples are the test part.
+        Files to pretrain on under ``data``; those of them under ``val`` whose samples are the validation part, where these are
+        files of their own; and files to report on under ``eval``, whose samples are the test part.
     config
         Shares, the group, the seed.
 
@@ -76,10 +81,14 @@ def divide(source: Source, paths: Mapping[str, Sequence[Path]], config: Pretrain
     of_eval = of_eval_files(samples, paths)
     words = np.full(samples.num_samples, "test", dtype=object)
     found = Division(source, words, of_eval, first_copies(hashes[kept], is_filled[kept]))
-    groups = samples.table[settings.group].astype(str).to_numpy()[~of_eval] if settings.group else None
-    copies = found.own_copies()
+    # Files of a validation part keep it; all others are drawn from.
+    is_drawn = ~of_eval & ~_of_files(samples, paths, "val")
+    words[~of_eval & ~is_drawn] = "val"
+    groups = samples.table[settings.group].astype(str).to_numpy()[is_drawn] if settings.group else None
+    copies = found.copies_among(is_drawn)
     test = 0.0 if paths["eval"] else settings.test
-    words[~of_eval] = hold_out(len(copies), groups, test=test, val=settings.val, seed=seed, where=samples.origin, copies=copies)
+    val = settings.val if is_drawn.sum() == (~of_eval).sum() else 0.0
+    words[is_drawn] = hold_out(len(copies), groups, test=test, val=val, seed=seed, where=samples.origin, copies=copies)
     samples = replace(samples, notes=(*samples.notes, *notes, *_copy_notes(copies, groups)))
     return replace(found, source=replace(source, samples=samples))
 
@@ -121,11 +130,18 @@ def of_eval_files(samples: Samples, paths: Mapping[str, Sequence[Path]]) -> np.n
     """Return which samples come from files to report on, bool (samples,)."""
     if not paths["eval"]:
         return np.zeros(samples.num_samples, dtype=bool)
-    names = distinct_names([*paths["data"], *paths["eval"]])[len(paths["data"]) :]
-    found = samples.table[FILE_COLUMN].isin(names).to_numpy()
+    found = _of_files(samples, paths, "eval")
     if not found.any():
         raise DataError("no sample of the files to report on is left", where=samples.origin, remedy="name other files with --eval")
     return found
+
+
+def _of_files(samples: Samples, paths: Mapping[str, Sequence[Path]], part: str) -> np.ndarray:
+    """Return which samples come from the files under ``part``, bool (samples,)."""
+    files = [*paths["data"], *paths["eval"]]
+    named = set(paths.get(part, ()))
+    names = [name for name, path in zip(distinct_names(files), files, strict=True) if path in named]
+    return samples.table[FILE_COLUMN].isin(names).to_numpy() if names else np.zeros(samples.num_samples, dtype=bool)
 
 
 def _limited(samples: Samples, of_eval: np.ndarray, limit: int, seed: int) -> Samples:

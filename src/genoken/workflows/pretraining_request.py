@@ -14,6 +14,7 @@ from genoken.core.errors import ConfigError, DataError, suggestion
 from genoken.core.samples import Samples
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows.assemble import preset_content
+from genoken.workflows.next_cell_folder import NextCellFolder
 from genoken.workflows.pretrained import objectives_of
 from genoken.workflows.start import PretrainedStart
 
@@ -22,9 +23,13 @@ _POOLING = {"model": {"pooling": "mean"}}
 
 
 def resolve_pretraining(
-    preset: str, config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any], start: PretrainedStart | None = None
+    preset: str,
+    config: str | Path | Mapping[str, Any] | None,
+    settings: Mapping[str, Any],
+    start: PretrainedStart | None = None,
+    folder: NextCellFolder | None = None,
 ) -> PretrainConfig:
-    """Lay defaults, what an earlier run says, a preset, a configuration and single settings over each other, in this order.
+    """Lay defaults, what an earlier run, a preset, a folder of next-cell data, a configuration and single settings say in order.
 
     Objectives among the settings keep the options that the preset or the configuration has for their kinds.
 
@@ -35,6 +40,8 @@ def resolve_pretraining(
     """
     content, where = preset_content(preset, pretraining=True)
     content = merge(_POOLING if start is None else start.settings_to_go_on(), content)
+    if folder is not None:
+        content = merge(content, folder.settings(content, has_vocabulary=start is not None))
     if config is not None:
         if not isinstance(config, Mapping):
             where = str(config)

@@ -34,9 +34,10 @@ def call(capsys):
 
 @pytest.fixture
 def recorded(monkeypatch):
-    """Return a function that replaces a workflow by one that notes its arguments and returns ``answer``."""
+    """Return a function that replaces a workflow by one that notes its arguments and returns ``answer``; it has its
+    module's name unless ``function`` is another."""
 
-    def replace(name: str, answer: Any = None) -> list[dict[str, Any]]:
+    def replace(name: str, answer: Any = None, function: str = "") -> list[dict[str, Any]]:
         calls: list[dict[str, Any]] = []
         module = importlib.import_module(f"genoken.workflows.{name}")
 
@@ -46,7 +47,7 @@ def recorded(monkeypatch):
                 raise answer
             return answer
 
-        monkeypatch.setattr(module, name, record)
+        monkeypatch.setattr(module, function or name, record)
         return calls
 
     return replace

@@ -20,6 +20,7 @@ VERBS = (
     "successors",
     "train",
     "pretrain",
+    "next",
     "evaluate",
     "compare",
     "predict",

@@ -128,6 +128,24 @@ def test_embed(call, recorded, words, file, genes, contextual):
     }
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("", {"num_predictions": 10, "steps": 1, "min_coverage": None}),
+        (
+            "--num-predictions 3 --steps 2 --min-coverage 0.3 --quiet",
+            {"num_predictions": 3, "steps": 2, "min_coverage": 0.3},
+        ),
+    ],
+)
+def test_next(call, recorded, words, named):
+    calls = recorded("predict_next", function="predict_next_cell")
+    assert call("next", "runs/x", "new.h5ad", "-o", "next.tsv", *words.split()).code == 0
+    arguments, show = arguments_of(calls)
+    assert arguments == {"arguments": (Path("runs/x"), Path("new.h5ad"), Path("next.tsv"))} | named
+    assert show.quiet is ("--quiet" in words)
+
+
 GENES = pd.DataFrame(
     {
         "class": ["B"] * 12 + ["T"],

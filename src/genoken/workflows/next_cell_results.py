@@ -17,6 +17,7 @@ from genoken.core.random import generator
 from genoken.core.tables import write_parquet
 from genoken.data.holdout import draw_within
 from genoken.data.pairs import EVALUATION, CellPairs
+from genoken.data.time_points import time_points
 from genoken.evaluation import floors as masked_floors
 from genoken.evaluation.embedding_comparison import compare_embeddings, embedding_sentence
 from genoken.evaluation.floors import Floors
@@ -85,9 +86,9 @@ class NextCellScoring:
 
     @cached_property
     def times(self) -> np.ndarray | None:
-        """Time of each cell, where the settings name a column of numbers."""
+        """Time of each cell, where the settings name a column with an order."""
         column = self.prepared.model.config.successors.time
-        return pd.to_numeric(self.table[column], errors="coerce").to_numpy(np.float64) if column else None
+        return time_points(self.table[column], column) if column else None
 
     @cached_property
     def parts(self) -> dict[str, CellPart]:
@@ -114,6 +115,8 @@ class NextCellScoring:
         rows, group = self.rows["test"], self.prepared.model.config.data.group
         if group:
             return "groups", self.table[group].astype(str).to_numpy()[rows]
+        if self.types is None and self.times is None:
+            return "blocks", np.full(len(rows), "all", dtype=object)  # nothing tells cells apart that are independent of each other
         types = None if self.types is None else self.types[rows]
         return "blocks", cell_blocks(types, None if self.times is None else self.times[rows])
 

@@ -113,7 +113,7 @@ def test_every_preset_runs(preset, file, tmp_path, capsys):
     (kind,) = metrics["objectives"]
     assert kind == ("next_value" if preset == "next_value_small" else "next_cell")
     assert set(metrics["objectives"][kind]["floors"]) == FLOORS | ({"position_frequency"} if kind == "next_cell" else set())
-    assert FILES <= {path.name for path in (tmp_path / "run").iterdir()}
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= FILES
     assert (tmp_path / "run" / "rank_scale.parquet").exists() == (kind == "next_cell")
     assert (tmp_path / "run" / "report.html").stat().st_size > 100_000
 
@@ -142,7 +142,9 @@ def test_metrics_are_as_documented(values, trajectory):
     assert found["direction"]["metric"] == "squared_error"
     assert set(found["embeddings"]["compared"]) == {"model", "before training", "principal components"}
     tested = table.iloc[rows["test"]][~within.without[rows["test"]]]
-    assert {name: entry["cells"] for name, entry in found["skill_by_type"].items()} == tested["cell_type"].astype(str).value_counts().to_dict()
+    assert {name: entry["cells"] for name, entry in found["skill_by_type"].items()} == tested["cell_type"].astype(
+        str
+    ).value_counts().to_dict()
     assert sum(entry["cells"] for entry in found["skill_by_time"].values()) == len(tested)
 
 

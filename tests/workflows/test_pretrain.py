@@ -22,9 +22,10 @@ from genoken.workflows import pretraining_floors, pretraining_results
 from genoken.workflows.encoder import Encoder
 from genoken.workflows.files import read_file
 from genoken.workflows.inputs import read_source
-from genoken.workflows.pretrain import _probe, pretrain
+from genoken.workflows.pretrain import pretrain
 from genoken.workflows.pretrained import objectives_of, statistics_of
 from genoken.workflows.pretrained_run import load_pretrained
+from genoken.workflows.pretraining_fit import _probe
 
 TIMED = ("seconds", "samples_per_second", "tokens_per_second", "flops_per_second", "loader_wait", "peak_memory_mb")
 SHRINK = ("model.width=8", "model.encoder.layers=1", "model.encoder.heads=2", "model.encoder.feed_forward=8", "training.epochs=1",
@@ -481,7 +482,7 @@ def test_losses_on_train_and_held_out_samples_are_taken_alike(cells, pretraining
     model, words = run.model, pd.read_parquet(run.folder / "split.parquet")["fold_0"].to_numpy()
     parts = {part: np.flatnonzero(words == part) for part in ("train", "val")}
     dataset: TokenDataset = run.encoder.encode(cells)
-    probe = _probe(len(parts["train"]), len(parts["val"]), seed=run.config.training.seed)
+    probe = _probe(parts, run.config.training.seed)
     objectives = objectives_of(run.config)
     task = MaskedTask(
         objectives, dataset.layout, dataset.take(parts["train"]), num_held_out=len(parts["val"]), num_epochs=3,

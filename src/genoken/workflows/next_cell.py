@@ -16,6 +16,7 @@ from genoken.data.check import require_column
 from genoken.data.dataset import TokenDataset
 from genoken.data.pairs import CellPairs, pair_cells
 from genoken.data.successors import Successors
+from genoken.models.successor_path import SuccessorPath
 from genoken.models.token_network import TokenNetwork
 from genoken.training.masked import MaskedTask, measured
 from genoken.workflows.prepared import Prepared
@@ -24,6 +25,7 @@ from genoken.workflows.pretraining_fit import task_of, train_prepared
 from genoken.workflows.pretraining_parts import Division
 from genoken.workflows.show import Show
 from genoken.workflows.successor_files import read_successors
+from genoken.workflows.successor_start import successor_start
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -144,7 +146,7 @@ def trained_on_controls(
     test, found = prepared.whole.take(prepared.scored["test"]), dict[str, Measured]()
     for name in config.successors.controls:
         others = within.reversed() if name == "reversed" else within.shuffled(_strata(config, division), config.training.seed)
-        model = replace(prepared.model, network=copy.deepcopy(start))
+        model = replace(prepared.model, network=_start_on(others, prepared, start))
         pairs = pairs_for(model, prepared.dataset, others, where=samples.origin)
         other = replace(prepared, model=model, pairs=pairs)
         own_task, train = task_of(other, where=samples.origin)
@@ -158,6 +160,15 @@ def trained_on_controls(
             attention=config.training.attention,
         )
     return Controls(start, found)
+
+
+def _start_on(successors: Successors, prepared: Prepared, start: TokenNetwork) -> TokenNetwork:
+    """Return a copy of the start whose linear path, if it has one, is fitted on these successors: it must not know the true ones."""
+    network = copy.deepcopy(start)
+    regression = successor_start(prepared.model.config, prepared.dataset, prepared.rows, successors)
+    if regression is not None:
+        network.linear_path = SuccessorPath(prepared.whole.layout, regression)
+    return network
 
 
 def _strata(config: PretrainConfig, division: Division) -> np.ndarray:

@@ -33,11 +33,14 @@ _LEAST_SHARE = 0.01
 
 
 def expects(model: PretrainedModel) -> Literal["ranks", "values", ""]:
-    """Return what whole profiles of next cells can be predicted of: genes by rank, values of all genes, or nothing (bins)."""
-    kinds, layout = objectives_of(model.config), layout_of(model.config, model.encoder.layout)
-    if "next_value" in kinds and layout.has_numbers:
-        return "values"
-    if "next_cell" in kinds and layout.channel("value") is None:
+    """Return what whole profiles of next cells can be predicted of: genes by rank, values of all genes, or nothing.
+
+    Nothing of bins, nor of counts by their likelihood, whose mean depends on the next cell's depth.
+    """
+    objectives, layout = objectives_of(model.config), layout_of(model.config, model.encoder.layout)
+    if "next_value" in objectives and layout.has_numbers:
+        return "" if getattr(objectives["next_value"], "likelihood", "") == "negative_binomial" else "values"
+    if "next_cell" in objectives and layout.channel("value") is None:
         return "ranks"
     return ""
 

@@ -17,6 +17,7 @@ from genoken.core.random import generator
 from genoken.core.tables import write_parquet
 from genoken.data.holdout import draw_within
 from genoken.data.pairs import EVALUATION, CellPairs
+from genoken.data.time_points import time_points
 from genoken.evaluation import floors as masked_floors
 from genoken.evaluation.bootstrap import LEAST_GROUPS
 from genoken.evaluation.embedding_comparison import compare_embeddings, embedding_sentence
@@ -88,9 +89,9 @@ class NextCellScoring:
 
     @cached_property
     def times(self) -> np.ndarray | None:
-        """Time of each cell, where the settings name a column of numbers."""
+        """Time of each cell, where the settings name a column with an order."""
         column = self.prepared.model.config.successors.time
-        return pd.to_numeric(self.table[column], errors="coerce").to_numpy(np.float64) if column else None
+        return time_points(self.table[column], column) if column else None
 
     @cached_property
     def parts(self) -> dict[str, CellPart]:
@@ -115,9 +116,11 @@ class NextCellScoring:
     def units(self) -> tuple[str, np.ndarray]:
         """Say what is resampled, groups, or blocks where these are too few, and the name of the one that each test cell is in."""
         rows, group = self.rows["test"], self.prepared.model.config.data.group
-        groups = self.table[group].astype(str).to_numpy()[rows] if group else rows[:0]
-        if len(np.unique(groups)) >= LEAST_GROUPS:
+groups = self.table[group].astype(str).to_numpy()[rows] if group else rows[:0]
+        if len(np.unique(groups)) >= LEAST_GROUPS or (len(groups) and self.types is None and self.times is None):
             return "groups", groups
+        if self.types is None and self.times is None:
+            return "blocks", np.full(len(rows), "all", dtype=object)  # nothing tells cells apart that are independent of each other
         types = None if self.types is None else self.types[rows]
         return "blocks", cell_blocks(types, None if self.times is None else self.times[rows])
 

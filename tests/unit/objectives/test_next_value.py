@@ -77,7 +77,7 @@ def test_the_library_is_that_of_the_next_cell(pair_layout, make_pairs):
 
 
 def test_the_head(pair_layout, make_layout):
-    assert NextValueObjective().head(pair_layout(5, "scalar")) == HeadSpec(outputs=1, level="token")
+    assert NextValueObjective().head(pair_layout(5, "scalar")) == HeadSpec(outputs=1, level="token", linear="successor")
     assert NextValueObjective(likelihood="negative_binomial").head(pair_layout(5, "scalar")) == HeadSpec(outputs=2, level="token")
     assert NextValueObjective(tied=True).head(pair_layout(5, "category", bins=5)) == HeadSpec(
         outputs=5, level="token", tied_to="value"
@@ -101,3 +101,11 @@ def test_loss_and_measures(pair_layout, make_pairs):
     assert measured["squared_error"].tolist() == [0.25, 1.0]
     assert measured["feature"].tolist() == [1, 2]
     assert measured["place"].tolist() == [1, 2]
+
+
+def test_expected_values_are_in_the_units_of_the_channel():
+    outputs = torch.tensor([[0.0], [1.0], [-1.0], [0.5], [2.0], [1.0], [0.0], [0.0], [-0.25], [0.125]])
+    expected = [[1.0, 3.0, 1.0, 6.0, 21.0], [1.5, 2.0, 3.0, 3.0, 6.0]]
+    assert NextValueObjective().expected(outputs, STATISTICS).tolist() == expected
+    plain = NextValueObjective(standardize=False).expected(outputs, STATISTICS)
+    assert plain.tolist() == [[0.0, 1.0, -1.0, 0.5, 2.0], [1.0, 0.0, 0.0, -0.25, 0.125]]

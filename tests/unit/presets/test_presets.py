@@ -11,7 +11,8 @@ from genoken.core.config import PretrainConfig, RunConfig, build, read_yaml, to_
 from genoken.core.errors import ConfigError
 
 FOLDER = Path(__file__).resolve().parents[3] / "src" / "genoken" / "presets"
-PRETRAINING = ("geneformer_10m", "geneformer_small", "l1000_expression", "l1000_rank", "phenotype_mlm")
+NEXT_CELL = ("next_cell_106m", "next_cell_10m", "next_cell_8x512", "next_cell_small", "next_value_small")
+PRETRAINING = ("geneformer_10m", "geneformer_small", "l1000_expression", "l1000_rank", *NEXT_CELL, "phenotype_mlm")
 NAMES = ("gene_transformer", "gene_transformer_small", *PRETRAINING, "linear", "mlp")
 
 
@@ -81,3 +82,27 @@ def test_small_is_the_default_recipe_on_a_smaller_network():
 def test_rivals_are_pure(name, head):
     config = read(name)
     assert (kind_of(config.model.encoder), config.model.head, config.model.linear_path) == (name, head, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "width", "feed_forward", "heads"),
+    [("next_cell_10m", 6, 256, 512, 4), ("next_cell_8x512", 8, 512, 2048, 8), ("next_cell_106m", 12, 768, 3072, 12)],
+)
+def test_next_cell_presets_have_the_sizes_of_the_source(name, layers, width, feed_forward, heads):
+    config = to_dict(build(PretrainConfig, read_yaml(FOLDER / f"{name}.yaml"), where=name))
+    encoder = config["model"]["encoder"]
+    assert (encoder["layers"], config["model"]["width"], encoder["feed_forward"], encoder["heads"]) == (
+        layers, width, feed_forward, heads,
+    )  # fmt: skip
+    assert config["tokenizer"]["max_tokens"] == 2048
+
+
+@pytest.mark.parametrize("name", NEXT_CELL)
+def test_next_cell_presets_mask_what_they_ask_for_and_do_not_leak(name):
+    config = to_dict(build(PretrainConfig, read_yaml(FOLDER / f"{name}.yaml"), where=name))
+    (objective,) = config["objectives"]
+    assert objective["kind"] == ("next_value" if name == "next_value_small" else "next_cell")
+    assert (objective["mask_share"], objective["random_share"]) == (1.0, 0.0)
+    successors = config["successors"]
+    assert (successors["key"], successors["attention"], successors["without"]) == ("next_cell_ids", "strict", "skip")
+    assert list(successors["controls"]) == ["reversed", "shuffled"]

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from genoken.core.config import DataSettings, SuccessorSettings
+from genoken.core.config import SuccessorSettings
 from genoken.core.errors import DataError
 from genoken.core.samples import Samples
-from genoken.workflows.files import distinct_names
-from genoken.workflows.inputs import read_sources, without_empty
+from genoken.workflows.files import distinct_names, read_files
+from genoken.workflows.inputs import without_empty
 from genoken.workflows.successor_files import read_successors
 
 GENES = ["TP53", "EGFR", "MYC", "KRAS"]
@@ -34,7 +34,7 @@ def adata_of(names, edges=(), key="next_cell_ids", empty=(), make=sp.csr_matrix,
 
 
 def samples_of(paths) -> Samples:
-    return without_empty(read_sources(paths, DataSettings()).samples, strict=False)
+    return without_empty(read_files(paths), strict=False)
 
 
 def found_in(paths, key="next_cell_ids", time="", samples=None):

@@ -51,7 +51,7 @@ def run_example(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A folder in which the examples that come first have run, in their order."""
+    """A folder in which the examples that come first have run, in their order, exactly as they would for a user."""
     folder = tmp_path_factory.mktemp("examples")
     (folder / "examples").symlink_to(FOLDER)
     with pytest.MonkeyPatch.context() as patch:

@@ -5,9 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COVERAGE := $(BIN)/python -m coverage
 MINIMUM_COVERAGE := 90
+# One process of tests per core, each with one thread. Each begins with a share of the tests in their order, so that fixtures of a
+# module are mostly made once; who is done takes over tests of others.
+PYTEST := -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
+ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow kernels-in-python slow forget-coverage lint clean
+.PHONY: help install demo test test-slow lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,23 +28,16 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## Train on real blood cells, compare with simple baselines, write runs/demo/report.html
 	@$(BIN)/genoken demo
 
-test: $(STAMP) forget-coverage ## Run the tests, in one process
-	@$(COVERAGE) run -m pytest
+test: $(STAMP) ## Run the tests, on all cores
+	@$(ONE_THREAD) $(BIN)/python $(PYTEST)
 
-test-slow: test kernels-in-python slow ## Run every test, those that start processes or browsers too, and print line coverage
+test-slow: $(STAMP) ## Run every test, those that start processes or browsers too, and print line coverage
+	@rm -f .coverage .coverage.*
+	@$(ONE_THREAD) $(COVERAGE) run $(PYTEST) -m "slow or not slow"
+	@echo "Numba kernels as plain Python, for coverage:"
+	@$(ONE_THREAD) NUMBA_DISABLE_JIT=1 $(COVERAGE) run $(PYTEST) -m "kernels and not slow" tests/unit
 	@$(COVERAGE) combine --quiet
 	@$(COVERAGE) report --skip-covered --fail-under=$(MINIMUM_COVERAGE)
-
-kernels-in-python: $(STAMP) forget-coverage
-	@echo "Numba kernels as plain Python, for coverage:"
-	@NUMBA_DISABLE_JIT=1 $(COVERAGE) run -m pytest -m "kernels and not slow" tests/unit
-
-slow: $(STAMP) forget-coverage
-	@echo "Tests that start processes or browsers:"
-	@$(COVERAGE) run -m pytest -m slow
-
-forget-coverage:
-	@rm -f .coverage .coverage.*
 
 lint: $(STAMP) ## Check style, format, types and import direction
 	@$(BIN)/ruff check

@@ -81,5 +81,8 @@ def texts(root: Path) -> dict[str, str]:
     return {
         str(path.relative_to(root)): path.read_text(encoding="utf-8", errors="replace")
         for path in sorted(paths)
-        if path.is_file() and path.suffix in endings and not any(word in str(path) for word in skipped)
+        if path.is_file()
+        and path.name != ".git"  # a file in a second working tree of a repository
+        and path.suffix in endings
+        and not any(word in str(path) for word in skipped)
     }

@@ -108,8 +108,8 @@ def go_on(folder: Path, **named: Any) -> Run:
 
 @pytest.fixture(autouse=True)
 def _quick_tests(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Keep what a test itself calls quick: examples and browsers run as users would."""
-    if request.node.path.name in ("test_examples.py", "test_report_browser.py"):
+    """Keep what a test itself calls quick; what a browser opens is made as users would."""
+    if request.node.path.name == "test_report_browser.py":
         yield
         return
     with quick(report=True):

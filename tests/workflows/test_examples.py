@@ -55,7 +55,7 @@ def run_example(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A folder in which the examples that come first have run, in their order."""
+    """A folder in which the examples that come first have run, in their order, exactly as they would for a user."""
     folder = tmp_path_factory.mktemp("examples")
     (folder / "examples").symlink_to(FOLDER)
     with pytest.MonkeyPatch.context() as patch:
@@ -70,6 +70,8 @@ def test_every_script_is_tested_and_listed():
     assert sorted(LEAVES) == sorted(name.removesuffix(".py") for name in names if name.endswith(".py"))
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert [name for name in names if f"examples/{name}" not in page] == []
+    assert {path.suffix for path in FOLDER.iterdir()} <= {".py", ".sh", ".yaml", ".md"}
+    assert [name for name in names if name.endswith(".sh")] == ["command_line.sh"], "test_command_line executes this one"
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.[psy]*")), ids=lambda path: path.name)
@@ -101,5 +103,6 @@ def test_command_line(workplace, monkeypatch, capsys):
         written = capsys.readouterr()
         assert (code, written.err) == (0, ""), " ".join(words)
         assert written.out
-    left = ("first/report.html", "second/report.html", "predicted.csv", "gene_vectors.tsv", "top_genes.tsv")
+    left = ("first/report.html", "second/report.html", "predicted.csv", "gene_vectors.tsv", "top_genes.tsv", "hidden/report.html",
+            "tuned/report.html", "states.h5ad", "phenotypes.tsv")  # fmt: skip
     assert [name for name in left if not (workplace / "runs" / name).stat().st_size] == []

@@ -41,9 +41,10 @@ def earlier(cells, pretraining, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def later(cells, earlier, tmp_path_factory):
+def later(cells, earlier, quickly, tmp_path_factory):
     """A run on all 90 cells that goes on from it; nothing but the training is said."""
-    return pretrain(cells, start_from=earlier.folder, settings=LEAN | NEW, output=tmp_path_factory.mktemp("later") / "p2")
+    with quickly(report=True):
+        return pretrain(cells, start_from=earlier.folder, settings=LEAN | NEW, output=tmp_path_factory.mktemp("later") / "p2")
 
 
 # --- who is tested ---

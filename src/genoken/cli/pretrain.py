@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from genoken.cli.begin import begin_or_resume
 from genoken.cli.flags import PRETRAIN_FLAGS, Given, takes_flags
-from genoken.cli.stop import Stopped
-from genoken.cli.train import advice, set_log_level
 from genoken.core.errors import ConfigError
 
 FAST_DEV_RUN: dict[str, Any] = {"training.epochs": 1, "training.limit_batches": 4, "data.limit_samples": 200}
 """What ``--fast-dev-run`` stands for."""
-_ALLOWED_WITH_RESUME = ("resume", "log_level", "quiet")
 
 
 @takes_flags(PRETRAIN_FLAGS)
@@ -29,20 +28,13 @@ def command(
 
     What stands later wins: --preset, --config, --set, all other flags. The whole configuration is saved as config.yaml.
     """
-    others = given.others
-    set_log_level(others.get("log_level", "warning"))
-    from genoken.workflows.pretrain import pretrain
-    from genoken.workflows.show import Show
+    begin_or_resume("pretrain", PRETRAIN_FLAGS, files or [], given, lambda: _arguments(files, given), _workflow)
 
-    resume = others.get("resume")
-    if resume is not None:
-        _refuse_settings_of_resumed(files, given)
-    arguments = {"resume": resume} if resume is not None else _arguments(files, given)
-    try:
-        pretrain(**arguments, show=Show(quiet="quiet" in others))
-    except Stopped as stopped:
-        stopped.advice = advice(resume or arguments["output"], "pretrain")
-        raise
+
+def _workflow() -> Callable[..., object]:
+    from genoken.workflows.pretrain import pretrain
+
+    return pretrain
 
 
 def settings_of(given: Given) -> dict[str, Any]:
@@ -79,12 +71,3 @@ def _arguments(files: list[str] | None, given: Given) -> dict[str, Any]:
         "settings": settings_of(given),
         "output": others.get("output") or Path("runs") / f"pretrained-{stem}",
     }
-
-
-def _refuse_settings_of_resumed(files: list[str] | None, given: Given) -> None:
-    typed = [flag for flag in PRETRAIN_FLAGS if flag.path in given.settings or flag.parameter in given.others]
-    extra = [*(files or []), *(f"--{flag.name}" for flag in typed if flag.parameter not in _ALLOWED_WITH_RESUME)]
-    if extra:
-        raise ConfigError(
-            "a resumed run goes on with its own files and settings", where="--resume", remedy=f"leave out {', '.join(extra)}"
-        )

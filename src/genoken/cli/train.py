@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from genoken.cli.begin import begin_or_resume
 from genoken.cli.flags import TRAIN_FLAGS, Given, takes_flags
-from genoken.cli.stop import Stopped
 from genoken.core.errors import ConfigError
 
 FAST_DEV_RUN: dict[str, Any] = {
@@ -26,7 +25,6 @@ RIVALS: dict[str, dict[str, Any]] = {
     "linear": {"model.linear_path": False, "model.head": "linear"},
 }
 """What ``--encoder`` with the name of a rival implies."""
-_ALLOWED_WITH_RESUME = ("resume", "log_level", "quiet")
 _ARGUMENTS = ("label", "group", "positive", "train", "val", "test", "preset", "config", "overwrite")
 
 
@@ -44,20 +42,13 @@ def command(
 
     What stands later wins: --preset, --config, --set, all other flags. The whole configuration is saved as config.yaml.
     """
-    others = given.others
-    set_log_level(others.get("log_level", "warning"))
-    resume = others.get("resume")
-    if resume is not None:
-        _refuse_settings_of_resumed(file, given)
-    from genoken.workflows.show import Show
+    begin_or_resume("train", TRAIN_FLAGS, [file] if file else [], given, lambda: _arguments(file, given), _workflow)
+
+
+def _workflow() -> Callable[..., object]:
     from genoken.workflows.train import train
 
-    arguments = {"resume": resume} if resume is not None else _arguments(file, given)
-    try:
-        train(**arguments, show=Show(quiet="quiet" in others))
-    except Stopped as stopped:
-        stopped.advice = advice(resume or arguments["output"], "train")
-        raise
+    return train
 
 
 def settings_of(given: Given) -> dict[str, Any]:
@@ -108,30 +99,3 @@ def _label_of(given: Given, settings: dict[str, Any]) -> str:
     others = given.others
     pretrained = read_start(others["from_"]).settings() if "from_" in others else None
     return resolve_config(others.get("preset", ""), others.get("config"), settings, pretrained=pretrained).data.label
-
-
-def _refuse_settings_of_resumed(file: Path | None, given: Given) -> None:
-    typed = [flag for flag in TRAIN_FLAGS if flag.path in given.settings or flag.parameter in given.others]
-    extra = [f"--{flag.name}" for flag in typed if flag.parameter not in _ALLOWED_WITH_RESUME]
-    if file:
-        extra.insert(0, str(file))
-    if extra:
-        raise ConfigError(
-            "a resumed run goes on with its own file and settings", where="--resume", remedy=f"leave out {', '.join(extra)}"
-        )
-
-
-def advice(folder: Path, verb: str) -> str:
-    """Return how a run that was stopped can be finished."""
-    from genoken.workflows.state import STATE
-
-    if not (folder / STATE).is_file():
-        return "nothing was trained yet"
-    return f"go on with: genoken {verb} --resume {shlex.quote(str(folder))}"
-
-
-def set_log_level(name: str) -> None:
-    """Let libraries tell what is of this level or above."""
-    level = logging.getLevelNamesMapping()[name.upper()]
-    logging.disable(level - 1)
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 from pathlib import Path
 
 import pytest
 
-from genoken.cli.stop import Stopped
 from genoken.workflows.request import default_folder
 
 DOCUMENTED = [
@@ -126,9 +123,6 @@ def test_a_pretrained_network_to_start_from(call, trained):
     assert call("train", "cells.h5ad", "--label", "y", "--from", "runs/p").code == 0
     assert trained[0]["start_from"] == Path("runs/p")
     assert "from_" not in trained[0]
-    assert call("train", "--resume", "runs/x", "--from", "runs/p").error == (
-        "genoken: error: --resume: a resumed run goes on with its own file and settings — leave out --from\n"
-    )
 
 
 def test_three_files(call, trained):
@@ -163,24 +157,6 @@ def test_the_default_folder(file, label, folder):
     assert default_folder({"data": Path(file)}, label) == Path(folder)
 
 
-def test_resume_passes_the_folder_alone(call, trained):
-    assert call("train", "--resume", "runs/x", "--quiet", "--log-level", "info").code == 0
-    (arguments,) = trained
-    arguments.pop("show")
-    assert arguments == {"arguments": (), "resume": Path("runs/x")}
-
-
-@pytest.mark.parametrize(
-    ("words", "names"),
-    [("cells.h5ad", "cells.h5ad"), ("--epochs 5 --label y", "--label, --epochs"), ("--set a=1 --overwrite", "--set, --overwrite")],
-)
-def test_resume_refuses_settings(call, trained, words, names):
-    answer = call("train", *words.split(), "--resume", "runs/x")
-    line = f"genoken: error: --resume: a resumed run goes on with its own file and settings — leave out {names}\n"
-    assert (answer.code, answer.error) == (2, line)
-    assert trained == []
-
-
 @pytest.mark.parametrize(
     ("words", "part"),
     [
@@ -197,32 +173,3 @@ def test_wrong_settings_are_one_line(call, trained, words, part):
     assert part in answer.error
     assert answer.error.count("\n") == 1
     assert trained == []
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_stopping_says_how_to_go_on(call, recorded, tmp_path, number, code):
-    recorded("train", Stopped(number))
-    folder = tmp_path / "my run"
-    folder.mkdir()
-    (folder / "state.json").write_text("{}", encoding="utf-8")
-    answer = call("train", "cells.h5ad", "--label", "y", "-o", folder)
-    assert (answer.code, answer.error) == (code, f"genoken: stopped; go on with: genoken train --resume '{folder}'\n")
-
-
-def test_stopping_before_anything_was_written(call, recorded, tmp_path):
-    recorded("train", Stopped(signal.SIGINT))
-    answer = call("train", "cells.h5ad", "-o", tmp_path / "none")
-    assert answer.error == "genoken: stopped; nothing was trained yet\n"
-
-
-@pytest.mark.parametrize(("level", "disabled"), [("debug", 9), ("info", 19), ("warning", 29), ("error", 39)])
-def test_log_level(call, monkeypatch, level, disabled):
-    seen = []
-    monkeypatch.setattr("genoken.workflows.train.train", lambda **_: seen.append(logging.root.manager.disable))
-    assert call("train", "cells.h5ad", "--log-level", level).code == 0
-    assert seen == [disabled]
-
-
-def test_a_wrong_log_level_is_refused(call, trained):
-    answer = call("train", "cells.h5ad", "--log-level", "inf")
-    assert (answer.code, answer.error) == (2, "genoken: error: --log-level: 'inf' is not among its words — did you mean 'info'?\n")

@@ -116,7 +116,7 @@ class NextCellScoring:
     def units(self) -> tuple[str, np.ndarray]:
         """Say what is resampled, groups, or blocks where these are too few, and the name of the one that each test cell is in."""
         rows, group = self.rows["test"], self.prepared.model.config.data.group
-groups = self.table[group].astype(str).to_numpy()[rows] if group else rows[:0]
+        groups = self.table[group].astype(str).to_numpy()[rows] if group else rows[:0]
         if len(np.unique(groups)) >= LEAST_GROUPS or (len(groups) and self.types is None and self.times is None):
             return "groups", groups
         if self.types is None and self.times is None:

@@ -9,8 +9,8 @@ import pytest
 
 import genoken
 from genoken.cli.main import main
-from genoken.core.config import SuccessorSettings
 from genoken.core.errors import GenokenError
+from genoken.core.pretraining_settings import SuccessorSettings
 from genoken.core.random import generator
 from genoken.workflows.inputs import read_source
 from genoken.workflows.successor_files import read_successors

@@ -10,9 +10,9 @@ import torch
 from torch.utils.data import Dataset
 
 from genoken.core.batch import Batch, Tokens
-from genoken.core.config import SuccessorSettings
 from genoken.core.errors import ConfigError, DataError
 from genoken.core.layout import AttentionPattern, Layout
+from genoken.core.pretraining_settings import SuccessorSettings
 from genoken.data.dataset import TokenDataset
 from genoken.data.pair_tokens import every_feature_tokens, extend_layout, pair_tokens
 from genoken.data.successors import Successors

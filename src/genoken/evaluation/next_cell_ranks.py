@@ -35,6 +35,7 @@ _MIXTURES = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 _VALUES_AT_ONCE = 2_000_000
 _MOST_TUNED_ON = 8_000_000
 """Entries (targets, features) of the tables on which a floor is tuned."""
+_MOST_TARGETS_TUNED_ON = 4_000
 _LEAST_PROBABILITY = 1e-12
 _SHRINKAGES = (0.01, 0.1, 1.0, 10.0, 100.0)
 """How many mean variances draw a gene's slope to that of all."""
@@ -210,7 +211,7 @@ def fit_rank_floors(
     frequencies = fit_profile(points, num_features, num_ranks, over="features")
     untuned = RankFloors(frequencies, usual, np.ones(num_features) if medians is None else medians, {})
     order = generator(0, "next_cell", "rank floors").permutation(len(val.cells))
-    chosen = val.take(np.sort(order[: max(1, _MOST_TUNED_ON // num_features)]))
+    chosen = val.take(np.sort(order[: max(1, min(_MOST_TARGETS_TUNED_ON, _MOST_TUNED_ON // num_features))]))
     return replace(untuned, rules=_tuned(untuned, chosen, profiles))
 
 

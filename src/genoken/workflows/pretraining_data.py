@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from genoken.core.config import PretrainDataSettings
 from genoken.core.errors import ConfigError, DataError, RunError
+from genoken.core.pretraining_settings import PretrainDataSettings
 from genoken.core.stored_rows import bytes_on_disk, store_rows
 from genoken.data.check import require_column
 from genoken.workflows.files import FILE_COLUMN, distinct_names, expand_files, read_file

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from genoken.core.config import SuccessorSettings
 from genoken.core.errors import DataError, suggestion
+from genoken.core.pretraining_settings import SuccessorSettings
 from genoken.core.samples import Samples
 from genoken.data.check import require_column
 from genoken.data.successors import Successors

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from genoken.core.config import SuccessorSettings
 from genoken.core.errors import ConfigError, DataError
+from genoken.core.pretraining_settings import SuccessorSettings
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset, collate
 from genoken.data.pairs import leave_out_unasked, pair_cells

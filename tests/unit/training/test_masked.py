@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from genoken.core.config import EmbeddingSettings, ModelSettings, SuccessorSettings, TrainingSettings
+from genoken.core.config import EmbeddingSettings, ModelSettings, TrainingSettings
 from genoken.core.errors import DataError
+from genoken.core.pretraining_settings import SuccessorSettings
 from genoken.data.dataset import TokenDataset
 from genoken.data.pairs import CellPairs, pair_cells
 from genoken.data.successors import Successors

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genoken.core.config import SuccessorSettings
 from genoken.core.errors import DataError
+from genoken.core.pretraining_settings import SuccessorSettings
 from genoken.tokenizers.rank import RankTokenizer
 from genoken.workflows.files import read_files
 from genoken.workflows.next_cell_folder import is_next_cell_folder, read_next_cell_folder

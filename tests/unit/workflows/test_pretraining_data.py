@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genoken.core.config import PretrainConfig, PretrainDataSettings, build
+from genoken.core.config import PretrainConfig, build
 from genoken.core.errors import DataError
 from genoken.core.files import sha256_of_file
+from genoken.core.pretraining_settings import PretrainDataSettings
 from genoken.core.stored_rows import StoredRows
 from genoken.workflows.inputs import read_source
 from genoken.workflows.pretraining_data import cache_of, files_of, read_pretraining

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from genoken.core.config import SuccessorSettings
 from genoken.core.errors import DataError
+from genoken.core.pretraining_settings import SuccessorSettings
 from genoken.core.samples import Samples
 from genoken.workflows.files import distinct_names, read_files
 from genoken.workflows.inputs import without_empty

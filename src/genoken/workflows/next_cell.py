@@ -163,7 +163,7 @@ def trained_on_controls(
 
 
 def _start_on(successors: Successors, prepared: Prepared, start: TokenNetwork) -> TokenNetwork:
-    """Return a copy of the start whose linear path, if it has one, is fitted on these successors: it must not know the true ones."""
+    """Return a copy of the start whose linear path, if it has one, is fitted on these successors: it must not know others."""
     network = copy.deepcopy(start)
     regression = successor_start(prepared.model.config, prepared.dataset, prepared.rows, successors)
     if regression is not None:

@@ -1,4 +1,4 @@
-"""The linear path of next cells: predictions by hand, the same as the ridge floor, and what the encoder and the objective get of it."""
+"""The linear path of next cells: predictions by hand, the same as the ridge floor, what encoder and objective get of it."""
 
 from __future__ import annotations
 

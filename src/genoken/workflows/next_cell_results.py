@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from genoken.core.files import atomic_path
 from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS
@@ -49,6 +50,7 @@ _MOST_CALIBRATED_ON = 1_000
 """Cells of a part on which predicted profiles are calibrated."""
 _MOST_ON_MAP = 4_000
 _NEAREST_ON_MAP = 10
+_CELLS_AT_ONCE = 512
 _OWN, _BASE, _COMPONENTS = "model", "before training", "principal components"
 
 
@@ -358,35 +360,31 @@ class NextCellScoring:
     def _map(self, folder: Path, predicted: np.ndarray) -> dict[str, np.ndarray]:
         """Place cells on a map, write it, and return the places of test cells, of their predicted and of their true successors.
 
-        The map is a UMAP of principal components of train and test cells; a profile has the mean place of the cells that are
-        nearest to it in these components.
+        The map is a UMAP of principal components of train and test cells. True successors stand in their middle.
+        A predicted profile is an average without a single cell's noise, so it is compared with averages: it stands in the middle of
+        the cells whose neighbors' mean is most like it.
         """
         from sklearn.neighbors import NearestNeighbors
 
-        part, components = self.parts["test"], self.floors.components
+        part, floors = self.parts["test"], self.floors
         seed = self.prepared.model.config.training.seed
         train = np.sort(generator(seed, "map").permutation(len(self.rows["train"]))[: max(_MOST_ON_MAP - len(part.starts), 0)])
         rows = np.concatenate([self.rows["train"][train], self.rows["test"]])
-        scores = np.vstack([components.scores(self.parts["train"].values[train]), components.scores(part.values)])
-        placed = umap(scores)
+        values = sp.vstack([self.parts["train"].values[train], part.values], format="csr")
+        placed = umap(floors.components.scores(values))
         background = {"x": placed[:, 0], "y": placed[:, 1]} | ({} if self.types is None else {"type": self.types[rows]})
         write_parquet(folder / "map.parquet", pd.DataFrame(background))
-        search = NearestNeighbors(n_neighbors=min(_NEAREST_ON_MAP, len(scores))).fit(scores)
-
-        def place(values: np.ndarray) -> np.ndarray:
-            near = search.kneighbors(components.scores(_sparse(values)), return_distance=False)
-            return np.asarray(placed[near].mean(axis=1))
-
-        own = placed[len(train) + part.starts]
-        expected, true = place(predicted), np.concatenate([place(part.targets(block)) for block in part.blocks(part.starts)])
-        found = {"": own, "_predicted": expected, "_true": true}
+        smooth = np.concatenate(
+            [
+                floors.components.scores(sp.csr_matrix(floors.predict(values[start : start + _CELLS_AT_ONCE])[DENOISED]))
+                for start in range(0, len(rows), _CELLS_AT_ONCE)
+            ]
+        )
+        search = NearestNeighbors(n_neighbors=min(_NEAREST_ON_MAP, len(rows))).fit(smooth)
+        near = search.kneighbors(floors.components.scores(sp.csr_matrix(predicted)), return_distance=False)
+        of_test = placed[len(train) :]
+        found = {"": of_test[part.starts], "_predicted": placed[near].mean(axis=1), "_true": part.means(part.starts) @ of_test}
         return {f"{axis}{name}": places[:, index] for name, places in found.items() for index, axis in enumerate("xy")}
-
-
-def _sparse(values: np.ndarray) -> Any:
-    import scipy.sparse as sp
-
-    return sp.csr_matrix(values)
 
 
 def _looked_up(rows: np.ndarray, predicted: np.ndarray) -> Profiles:

@@ -17,6 +17,7 @@ from genoken.workflows.pretrain import pretrain
 SETTINGS = {
     "model.width": 8, "model.encoder.layers": 1, "model.encoder.heads": 2, "model.encoder.feed_forward": 8, "training.epochs": 2,
     "model.encoder.dropout": 0.0, "training.learning_rate": 0.01, "training.logger": "none", "training.precision": "fp32",
+    "data.group": "donor_id",
 }  # fmt: skip
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     """Pretrain once."""
     folder, changes = Path(sys.argv[1]), json.loads(sys.argv[2])
     torch.set_num_threads(1)
-    adata = planted_trajectory(samples=120, features=40, steps=4, donors=6)
+    adata = planted_trajectory(samples=96, features=40, steps=4, donors=6)
     preset = changes.pop("preset")
     pretrain(adata, preset=preset, settings=SETTINGS | changes, output=folder / "run")
 

@@ -211,8 +211,8 @@ def test_several_files_are_as_one(trajectory, ranks, fitted, tmp_path):
     genes = np.random.default_rng(1).permutation(60)
     whole[:cut].copy().write_h5ad(tmp_path / "part_0.h5ad")
     whole[cut:, genes].copy().write_h5ad(tmp_path / "part_1.h5ad")
-    one = fitted(tmp_path / "whole.h5ad", "one", ALONE | RANKS)
-    two = fitted(tmp_path / "part_{0..1}.h5ad", "two", ALONE | RANKS)
+    settings = ALONE | RANKS | {"data.val": 0.3}
+    one, two = fitted(tmp_path / "whole.h5ad", "one", settings), fitted(tmp_path / "part_{0..1}.h5ad", "two", settings)
     assert_same_run(two, one)
     assert len(read_json(two.folder / "manifest.json")["data"]) == 2
 
@@ -385,7 +385,7 @@ def test_files_to_report_on_have_pairs_of_their_own(trajectory, fitted, tmp_path
     known = (trajectory.obs["donor_id"].astype(str) < "donor_05").to_numpy()
     trajectory[known].copy().write_h5ad(tmp_path / "learn.h5ad")
     trajectory[~known].copy().write_h5ad(tmp_path / "report.h5ad")
-    run = fitted(tmp_path / "learn.h5ad", "run", ALONE | RANKS, evaluate_on=[tmp_path / "report.h5ad"])
+    run = fitted(tmp_path / "learn.h5ad", "run", ALONE | RANKS | {"data.val": 0.3}, evaluate_on=[tmp_path / "report.h5ad"])
     assert run.metrics["split"]["kind"] == "files"
     cells = pd.read_parquet(run.folder / "next_cells.parquet")["sample_id"].str.split(":").str[-1]
     has_some = np.asarray(trajectory.obsp["next_cell_ids"].sum(axis=1)).ravel() > 0

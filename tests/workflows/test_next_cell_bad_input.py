@@ -100,6 +100,16 @@ def test_no_cell_has_a_successor_within_its_part(refused):
     assert "none of the 60 cells has a successor" in line
 
 
+def test_a_part_in_which_no_cell_has_a_successor(refused):
+    def of_one_donor(adata):
+        graph = adata.obsp["next_cell_ids"].tolil()
+        graph[(adata.obs["donor_id"] != "donor_00").to_numpy()] = 0
+        return graph.tocsr()
+
+    line = refused(*RANKS, "--group", "donor_id", change=with_graph(of_one_donor))
+    assert " part has a successor in the same part — hold out whole groups within which cells follow each other" in line
+
+
 @pytest.mark.parametrize("name", ["time", "types"])
 def test_a_column_that_is_not_there(name, refused):
     assert "'psuedotime'" in refused(*RANKS, "--set", f"successors.{name}=psuedotime")

@@ -30,8 +30,9 @@ def task_of(prepared: Prepared, *, where: str) -> tuple[MaskedTask, Part]:
     Raises
     ------
     DataError
-        When an objective asks for nothing in one of the parts: there would be no loss to learn from, or to judge by.
+        When a part has no pair, or an objective asks for nothing in it: there would be no loss to learn from, or to judge by.
     """
+    _refuse_parts_without_pairs(prepared, where)
     training, train = prepared.model.config.training, prepared.part("train")
     every_feature = prepared.pairs is not None and prepared.pairs.every_feature
     task = MaskedTask(
@@ -46,6 +47,16 @@ def task_of(prepared: Prepared, *, where: str) -> tuple[MaskedTask, Part]:
     for name in ("train", "val", "test"):
         _refuse_without_targets(task, train if name == "train" else prepared.part(name), name, where)
     return task, train
+
+
+def _refuse_parts_without_pairs(prepared: Prepared, where: str) -> None:
+    for name, items in prepared.items.items():
+        if prepared.pairs is not None and not len(items):
+            raise DataError(
+                f"no cell of the {name} part has a successor in the same part",
+                where=where,
+                remedy="hold out whole groups within which cells follow each other (--group), or more cells (data.test, data.val)",
+            )
 
 
 def _refuse_without_targets(task: MaskedTask, part: Part, name: str, where: str) -> None:

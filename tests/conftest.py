@@ -20,10 +20,15 @@ _NUMBA_IMPORT = re.compile(r"^\s*(import numba|from numba)", re.MULTILINE)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of modules that hold numba kernels, so that coverage can run them once more without JIT."""
+    """Mark the tests of modules that hold numba kernels, for coverage without JIT; put the slow tests first.
+
+    Then one process has them all, one after the other, and the others have the quick ones: several that start processes
+    of their own would crowd each other out, and a long one that comes last would be waited for.
+    """
     for item in items:
         if _tests_kernels(item.path):
             item.add_marker("kernels")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def _tests_kernels(test_file: Path) -> bool:

@@ -274,12 +274,15 @@ def test_draws(draw, file, trajectory, fitted):
 
 
 @pytest.mark.parametrize("kind", ["ranks", "values"])
-def test_a_cell_without_a_successor_may_be_its_own(kind, file, fitted):
+def test_a_cell_without_a_successor_may_be_its_own(kind, file, trajectory, fitted):
     settings = ALONE | {"ranks": RANKS, "values": VALUES}[kind]
     run = fitted(file, "run", settings | {"successors.without": "identity"})
     found = run.metrics["next_cell"]
     assert found["pairs"] == run.metrics["split"]["samples"]
-    assert found["cells_without"] == {"train": 0, "val": 0, "test": 0}
+    words = words_of(run)[trajectory.obs_names].to_numpy()
+    without = Successors.of_matrix(trajectory.obsp["next_cell_ids"], 160, "").within(words).without
+    assert found["cells_without"] == {part: int(without[words == part].sum()) for part in PARTS}
+    assert len(pd.read_parquet(run.folder / "next_cells.parquet")) == int((~without)[words == "test"].sum())
 
 
 def test_binned_values_have_no_profiles(file, fitted):
@@ -338,7 +341,7 @@ def test_times_in_words_are_times(trajectory, fitted, tmp_path):
     named.write_h5ad(tmp_path / "named.h5ad")
     run = fitted(tmp_path / "named.h5ad", "run", ALONE | RANKS | {"successors.time": "time"})
     assert run.metrics["next_cell"]["edges_backward"] == 0
-    assert set(run.metrics["next_cell"]["skill_by_time"]) == {"time 0", "time 1", "time 2"}
+    assert set(run.metrics["next_cell"]["skill_by_time"]) == {"time 8", "time 8.25", "time 8.5"}
     turned = named.copy()
     turned.obsp["next_cell_ids"] = turned.obsp["next_cell_ids"].T.tocsr()
     turned.write_h5ad(tmp_path / "turned.h5ad")
@@ -377,7 +380,10 @@ def test_going_on_from_ranks_of_single_cells(file, fitted):
     later = fitted(file, "later", settings, start_from=earlier.folder)
     assert set(later.metrics["objectives"]) == {"next_cell"}
     np.testing.assert_allclose(later.embed(file), earlier.embed(file), atol=1e-5)
-    again = fitted(file, "again", settings, start_from=later.folder)
+    again = fitted(file, "again", settings | {"successors.controls": ["reversed"]}, start_from=later.folder)
+    assert again.metrics["next_cell"]["direction"] is None
+    assert "goes on from one that had successors, and so would controls" in again.metrics["verdict"]
+    assert not (again.folder / "controls").exists()
     np.testing.assert_allclose(again.embed(file), later.embed(file), atol=1e-5)
 
 

@@ -138,6 +138,25 @@ class Successors:
         indptr = np.concatenate([[0], np.cumsum(kept)])[self.graph.indptr]
         return Successors(sp.csr_matrix((self.graph.data[kept], self.graph.indices[kept], indptr), shape=self.graph.shape))
 
+    def first(self) -> Successors:
+        """Return the graph with the first stored edge of each cell alone."""
+        firsts = np.zeros(self.num_edges, dtype=bool)
+        firsts[self.graph.indptr[:-1][~self.without]] = True
+        return self._where(firsts)
+
+    def without_loops(self) -> Successors:
+        """Return the graph without the edges that lead from a cell to itself."""
+        return self._where(self.starts != self.graph.indices)
+
+    def num_on_cycles(self) -> int:
+        """Return the number of cells that come after themselves, by whatever way."""
+        from scipy.sparse.csgraph import connected_components
+
+        parts = connected_components(self.graph, directed=True, connection="strong")[1]
+        on_cycle = np.bincount(parts)[parts] > 1
+        on_cycle[self.starts[self.starts == self.graph.indices]] = True
+        return int(on_cycle.sum())
+
     def with_identity(self) -> Successors:
         """Return the graph in which each cell without a successor has itself as its only one, with weight 1."""
         alone = np.flatnonzero(self.without)

@@ -16,6 +16,7 @@ cells.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -123,10 +124,13 @@ def _time_bins(time: np.ndarray, num_bins: int) -> np.ndarray:
     known = np.isfinite(time)
     distinct = np.unique(time[known])
     if len(distinct) <= num_bins:
-        bins = np.searchsorted(distinct, time)
+        labels = np.array([f"time {point:.4g}" for point in distinct] or [""])
+        bins = np.minimum(np.searchsorted(distinct, time), len(labels) - 1)
     else:
-        bins = np.searchsorted(np.quantile(time[known], np.arange(1, num_bins) / num_bins), time, side="right")
-    return np.where(known, np.char.add("time ", bins.astype(str)), "no time")
+        edges = np.quantile(time[known], np.arange(num_bins + 1) / num_bins)
+        labels = np.array([f"time {low:.4g} to {high:.4g}" for low, high in itertools.pairwise(edges)])
+        bins = np.minimum(np.searchsorted(edges[1:-1], time, side="right"), num_bins - 1)
+    return np.where(known, labels[bins], "no time")
 
 
 def _correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:

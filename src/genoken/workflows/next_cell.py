@@ -50,13 +50,16 @@ class Controls:
         The network before training.
     measured
         Name of other successors to what the same network, trained on these, measures at the targets of the true ones.
+    unchecked
+        Sentence for the report where no direction was checked.
     """
 
     start: TokenNetwork
     measured: Mapping[str, Measured]
+    unchecked: str = "Whether the direction of time was learned was not checked."
 
 
-def with_successors(division: Division, config: PretrainConfig, data: Sequence[Path] | AnnData) -> Division:
+def with_successors(division: Division, config: PretrainConfig, data: Sequence[Path] | AnnData, show: Show) -> Division:
     """Return the division with who comes next among its samples.
 
     Parameters
@@ -67,6 +70,8 @@ def with_successors(division: Division, config: PretrainConfig, data: Sequence[P
         Says where successors are, and which columns hold time and types.
     data
         The files that were read, or the object.
+    show
+        Where warnings go.
 
     Raises
     ------
@@ -78,8 +83,18 @@ def with_successors(division: Division, config: PretrainConfig, data: Sequence[P
         if column:
             require_column(samples.table, column, samples.origin)
     found = read_successors(samples, data, settings)
+    for warning in found.warnings:
+        show.warning(warning)
     samples = replace(samples, notes=(*samples.notes, *found.notes))
     return replace(division, source=replace(division.source, samples=samples), successors=found.successors)
+
+
+def successors_in_parts(division: Division, config: PretrainConfig) -> Successors | None:
+    """Return who comes next within the same part, of each cell the first one alone where that is the draw; ``None`` for nobody."""
+    if division.successors is None:
+        return None
+    within = division.successors.within(division.words)
+    return within.first() if config.successors.draw == "first" else within
 
 
 def types_of(config: PretrainConfig, table: pd.DataFrame) -> np.ndarray | None:
@@ -139,10 +154,10 @@ def trained_on_controls(
     show
         Where progress goes.
     """
-    if prepared.pairs is None or division.successors is None:
-        return Controls(start, {})
     config, samples = prepared.model.config, division.source.samples
-    within = division.successors.within(division.words)
+    within = successors_in_parts(division, config)
+    if prepared.pairs is None or within is None:
+        return Controls(start, {})
     test, found = prepared.whole.take(prepared.scored["test"]), dict[str, Measured]()
     for name in config.successors.controls:
         others = within.reversed() if name == "reversed" else within.shuffled(_strata(config, division), config.training.seed)

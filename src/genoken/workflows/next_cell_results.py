@@ -18,6 +18,7 @@ from genoken.core.random import generator
 from genoken.core.tables import write_parquet
 from genoken.data.holdout import draw_within
 from genoken.data.pairs import EVALUATION, CellPairs
+from genoken.data.successors import Successors
 from genoken.data.time_points import time_points
 from genoken.evaluation import floors as masked_floors
 from genoken.evaluation.bootstrap import LEAST_GROUPS
@@ -37,7 +38,7 @@ from genoken.evaluation.transitions import transition_changes, transition_table
 from genoken.models.token_network import TokenNetwork
 from genoken.reporting.projection import umap
 from genoken.training.masked import MaskedTask
-from genoken.workflows.next_cell import Controls, Measured, type_column
+from genoken.workflows.next_cell import Controls, Measured, type_column, types_of
 from genoken.workflows.next_cell_predictions import NextCells, expects, learn_rank_scale, log_values, write_rank_scale
 from genoken.workflows.prepared import Prepared
 from genoken.workflows.pretrained_run import Pass, sample_states
@@ -86,8 +87,7 @@ class NextCellScoring:
     @cached_property
     def types(self) -> np.ndarray | None:
         """Type of each cell."""
-        column = type_column(self.prepared.model.config, self.table)
-        return self.table[column].astype(str).to_numpy() if column else None
+        return types_of(self.prepared.model.config, self.table)
 
     @cached_property
     def times(self) -> np.ndarray | None:
@@ -96,13 +96,18 @@ class NextCellScoring:
         return time_points(self.table[column], column) if column else None
 
     @cached_property
+    def successors(self) -> Successors:
+        """Who comes next, within parts; a cell that only follows itself (``without: identity``) predicts nothing."""
+        return self.pairs.successors.without_loops() if self.pairs.settings.without == "identity" else self.pairs.successors
+
+    @cached_property
     def parts(self) -> dict[str, CellPart]:
         """Cells and successors of each part, as floors take them."""
         model, weighted = self.prepared.model, self.pairs.settings.draw == "weighted"
         return {
             part: CellPart(
                 values=log_values(model, self.prepared.dataset, rows),
-                successors=self.pairs.successors.take(rows).graph,
+                successors=self.successors.take(rows).graph,
                 types=None if self.types is None else self.types[rows],
                 weighted=weighted,
             )
@@ -234,7 +239,7 @@ class NextCellScoring:
         verdicts = [
             profiles["verdict"] if profiles else "",
             leak,
-            direction["verdict"] if direction else "Whether the direction of time was learned was not checked.",
+            direction["verdict"] if direction else controls.unchecked,
         ]
         return {
             "key": settings.key,
@@ -244,9 +249,9 @@ class NextCellScoring:
             "time": settings.time,
             "pairs": {part: len(own) for part, own in self.prepared.items.items()},
             "cells_without": {part: self._num_without(part) for part in self.prepared.rows},
-            "edges": self.pairs.successors.num_edges,
+            "edges": self.successors.num_edges,
             "edges_across_parts": self.prepared.edges_across_parts,
-            "edges_backward": None if self.times is None else int((self.pairs.successors.steps(self.times) < 0).sum()),
+            "edges_backward": None if self.times is None else int((self.successors.steps(self.times) < 0).sum()),
             "leak": leak,
             "profiles": profiles,
             "direction": direction,
@@ -258,8 +263,7 @@ class NextCellScoring:
         }
 
     def _num_without(self, part: str) -> int:
-        rows = self.prepared.rows[part]
-        return int((~np.isin(rows, self.pairs.current)).sum())
+        return int(self.successors.without[self.prepared.rows[part]].sum())
 
     def _direction(
         self, found: Measured, of_floors: Mapping[str, Floors], controls: Mapping[str, Measured]
@@ -322,7 +326,9 @@ class NextCellScoring:
         errors = scores[MODEL]["squared_error"], scores[DENOISED]["squared_error"]
         rows = self.rows["test"][part.starts]
         by_type = {} if self.types is None else skill_by(*errors, self.types[rows])
-        by_time = {} if self.times is None else skill_by(*errors, cell_blocks(None, self.times[rows]))
+        by_time = {}
+        if self.times is not None:
+            by_time = skill_by(*errors, cell_blocks(None, self.times[self.rows["test"]])[part.starts])
         return summary, by_type, by_time
 
     def _rank_scale(self) -> RankScale:

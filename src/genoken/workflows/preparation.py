@@ -16,7 +16,7 @@ from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows.continued import continued_model, with_earlier_phenotypes, with_known_parts
 from genoken.workflows.encoder import Encoder, room_for_phenotypes
 from genoken.workflows.gaussian_start import gaussian_start
-from genoken.workflows.next_cell import pairs_for, with_successors
+from genoken.workflows.next_cell import pairs_for, successors_in_parts, with_successors
 from genoken.workflows.next_cell_folder import folder_named, read_next_cell_folder
 from genoken.workflows.prepared import Prepared
 from genoken.workflows.pretrained import PretrainedModel, new_network
@@ -83,7 +83,7 @@ def divided(
     if start is not None:
         division = with_known_parts(division, config, start, show)
     if config.successors.key:
-        division = with_successors(division, config, [*reading.paths["data"], *reading.paths["eval"]] or data)
+        division = with_successors(division, config, [*reading.paths["data"], *reading.paths["eval"]] or data, show)
     return division
 
 
@@ -104,7 +104,7 @@ def prepare(division: Division, config: PretrainConfig, start: PretrainedStart |
     samples = division.source.samples
     rows = {part: np.flatnonzero(division.words == part) for part in ("train", "val", "test")}
     units = None if not config.data.group else samples.table[config.data.group].astype(str).to_numpy()[rows["train"]]
-    successors = None if division.successors is None else division.successors.within(division.words)
+    successors = successors_in_parts(division, config)
     if start is not None:
         model, dataset = continued_model(config, start, samples, rows, units, successors, show)
         return _paired(division, Prepared(model, dataset, rows))
@@ -133,12 +133,12 @@ def prepare(division: Division, config: PretrainConfig, start: PretrainedStart |
 
 def _paired(division: Division, prepared: Prepared) -> Prepared:
     """Return what is trained on with pairs, where it is said which samples come next."""
-    if division.successors is None:
+    within = successors_in_parts(division, prepared.model.config)
+    if division.successors is None or within is None:
         return prepared
-    successors = division.successors
-    within = successors.within(division.words)
     pairs = pairs_for(prepared.model, prepared.dataset, within, where=division.source.samples.origin)
-    return replace(prepared, pairs=pairs, edges_across_parts=successors.num_edges - within.num_edges)
+    across = division.successors.num_edges - division.successors.within(division.words).num_edges
+    return replace(prepared, pairs=pairs, edges_across_parts=across)
 
 
 def _start(

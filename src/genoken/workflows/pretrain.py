@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+_NO_CONTROLS = "Whether the direction of time was learned was not checked: the network goes on from one that had successors, and so would controls."
+
+
 @dataclass(frozen=True)
 class _Job:
     """A pretraining run that is being made."""
@@ -212,7 +215,9 @@ def _pretrained(job: _Job) -> tuple[PretrainedRun, TrainingError | None]:
     del train
     write_pretrained(job.folder, prepared.model)
     controls = Controls(start, {})
-    if not fitted.failure:
+    if job.start is not None and job.start.model.config.successors.key:
+        controls = Controls(start, {}, _NO_CONTROLS)  # they would begin from weights that have learned from true successors
+    elif not fitted.failure:
         controls = trained_on_controls(prepared, start, job.division, task, folder=job.folder, show=job.show)
     run = pretraining_results.write_results(
         job.folder, prepared, job.division.source, fitted, task=task, controls=controls, show=job.show

@@ -43,12 +43,13 @@ class FoundSuccessors:
     ----------
     successors
         Between their rows.
-    notes
-        Sentences for the user, without a full stop.
+    notes, warnings
+        Sentences for the user, without a full stop; warnings say that time goes backward.
     """
 
     successors: Successors
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,10 @@ def read_successors(samples: Samples, data: Sequence[Path] | AnnData, settings: 
     successors = Successors.placed(graphs, samples.num_samples)
     if not successors.num_edges:
         raise DataError(f"none of the {samples.num_samples:,} cells has a successor", where=samples.origin, remedy=_MAKE)
+    warnings = _cycle_notes(successors)
     if settings.time:
-        notes = [*notes, *_backward_notes(successors, samples, settings.time)]
-    return FoundSuccessors(successors, tuple(notes))
+        warnings += _backward_notes(successors, samples, settings.time)
+    return FoundSuccessors(successors, tuple(notes), tuple(warnings))
 
 
 def _files(samples: Samples, data: Sequence[Path] | AnnData, key: str) -> list[_File]:
@@ -222,6 +224,14 @@ def _from_scdl(files: Sequence[_File], folder: Path) -> tuple[_Graphs, list[str]
     (file,) = files
     graph = Successors.of_matrix(read_scdl_graph(folder), len(file.ids), str(folder))
     return [(graph, file.rows)], [f"{folder}: its rows are taken for those of {file.name}, in order"]
+
+
+def _cycle_notes(successors: Successors) -> list[str]:
+    """Say how many cells come after themselves."""
+    count = successors.num_on_cycles()
+    if not count:
+        return []
+    return [f"{count:,} of {successors.num_samples:,} cells come after themselves, so that time goes backward somewhere on the way"]
 
 
 def _backward_notes(successors: Successors, samples: Samples, column: str) -> list[str]:

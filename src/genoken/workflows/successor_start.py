@@ -45,8 +45,6 @@ def successor_start(
         return None
     if not has_successor_path(layout_of(config, dataset.layout)):
         return None
-    if config.successors.without == "identity":
-        successors = successors.with_identity()
     drawn = drawn_cells({part: rows[part] for part in ("train", "val")}, config.training.seed)
     weighted = config.successors.draw == "weighted"
     parts = {

@@ -182,3 +182,12 @@ def test_a_draw_does_not_depend_on_what_is_drawn_with_it(seed, epoch, order, cut
     np.testing.assert_array_equal(np.concatenate(in_two), whole[order])
     assert all(end == -1 or graph.graph[row, end] > 0 for row, end in enumerate(whole))
     assert (whole == -1).tolist() == graph.without.tolist()
+
+
+def test_first_edges_loops_and_cycles_by_hand():
+    edges = np.array([[0, 1], [0, 2], [1, 1], [2, 3], [3, 2]])
+    graph = Successors.of_edges(edges[:, 0], edges[:, 1], np.ones(5), 5)
+    assert graph.first().graph.toarray().nonzero()[1].tolist() == [1, 1, 3, 2]
+    assert graph.without_loops().without.tolist() == [False, True, False, False, True]
+    assert graph.num_on_cycles() == 3
+    assert graph.take(np.array([0, 1])).without_loops().num_on_cycles() == 0

@@ -55,7 +55,7 @@ def test_a_part_is_scored_in_blocks_as_at_once(monkeypatch):
 
 def test_blocks_by_hand():
     types = np.array(["a", "a", "b", "b"])
-    assert cell_blocks(types, np.array([0, 3, 3, np.nan])).tolist() == ["a | time 0", "a | time 1", "b | time 1", "b | no time"]
+    assert cell_blocks(types, np.array([0, 3, 3, np.nan])).tolist() == ["a | time 0", "a | time 3", "b | time 3", "b | no time"]
     assert cell_blocks(None, np.arange(6.0), num_bins=3).tolist() == [f"time {code}" for code in (0, 0, 1, 1, 2, 2)]
     assert cell_blocks(types, None).tolist() == ["a", "a", "b", "b"]
     with pytest.raises(ValueError, match="types, of times, or of both"):

@@ -40,7 +40,7 @@ def samples_of(paths) -> Samples:
 def found_in(paths, key="next_cell_ids", time="", samples=None):
     samples = samples or samples_of(paths)
     found = read_successors(samples, paths, SuccessorSettings(key=key, time=time))
-    return samples, found.successors, found.notes
+    return samples, found.successors, (*found.notes, *found.warnings)
 
 
 def named_edges(samples, successors):

@@ -136,7 +136,7 @@ def test_metrics_are_as_documented(values, trajectory):
     assert (found["edges"], found["edges_across_parts"]) == (successors.num_edges, 0), "donors are held out whole"
     assert found["edges_backward"] == 0
     assert set(found["profiles"]["floors"]) == FLOORS
-    assert found["profiles"]["unit"] == "groups"
+    assert found["profiles"]["unit"] == "blocks", "fewer than five donors are held out"
     assert found["profiles"]["cells"] == found["pairs"]["test"]
     assert found["controls"] == ["reversed", "shuffled"]
     assert found["direction"]["metric"] == "squared_error"
@@ -155,7 +155,7 @@ def test_tables_are_as_documented(values, trajectory):
     known = trajectory.obs.loc[cells["sample_id"]]
     assert cells["type"].tolist() == known["cell_type"].tolist()
     assert cells["time"].tolist() == known["time"].tolist()
-    assert cells["unit"].tolist() == known["donor_id"].tolist()
+    assert [unit.split(" | ")[0] for unit in cells["unit"]] == known["cell_type"].tolist()
     assert (words_of(values)[cells["sample_id"]] == "test").all()
     profiles = values.metrics["next_cell"]["profiles"]
     for name, scores in {"model": profiles["model"], **profiles["floors"]}.items():

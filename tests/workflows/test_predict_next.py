@@ -56,7 +56,10 @@ def ranked(cells, tmp_path_factory):
     """A run that predicts ranks; each rank stands in nine of ten cells, and the value falls with it."""
     folder = tmp_path_factory.mktemp("runs") / "ranked"
     run = run_in(folder, cells, "next_cell_small")
-    write_rank_scale(folder, RankScale(np.linspace(3, 0.5, 20), np.full(20, 0.9), np.ones(NUM_GENES)))
+    scale = RankScale(
+        np.linspace(3, 0.5, 20), np.full(20, 0.9), np.ones(NUM_GENES), offset=np.zeros(NUM_GENES), slope=np.ones(NUM_GENES)
+    )
+    write_rank_scale(folder, scale, run.model.state.feature_ids)
     return run
 
 

@@ -220,7 +220,7 @@ def interrupted(cells, earlier, tmp_path, monkeypatch):
     copy = shutil.copytree(earlier.folder, tmp_path / "copy")
     with monkeypatch.context() as patch:
         patch.chdir(tmp_path)
-        patch.setattr("genoken.workflows.pretrain.fit", stop)
+        patch.setattr("genoken.workflows.pretraining_fit.fit", stop)
         with pytest.raises(Interrupted):
             pretrain(cells, start_from="copy", settings=LEAN | NEW, output=tmp_path / "p2")
     return tmp_path / "p2", copy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import json
 import os
 import re
 import shlex
@@ -11,11 +12,12 @@ import subprocess
 from pathlib import Path
 
 import anndata
+import numpy as np
 import pytest
 
 import genoken
 from genoken.cli.main import main
-from genoken.synthetic import planted_markers
+from genoken.synthetic import planted_markers, planted_trajectory
 from genoken.workflows.run import Run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +31,7 @@ SMALL = {
 }  # fmt: skip
 SMALL_TRAINING = SMALL | {"evaluation.bootstrap": 50}
 SHRUNK = {"train": SMALL_TRAINING, "pretrain": SMALL}
-AS_THEY_STAND = {"check", "predict", "explain", "compare", "embed"}
+AS_THEY_STAND = {"check", "predict", "explain", "compare", "embed", "successors", "next"}
 
 
 class Unknown(Exception):
@@ -51,6 +53,7 @@ def folder(tmp_path, monkeypatch):
     """The working directory, with a file of 24 donors, one without labels, and ten shards."""
     cells = planted_markers(samples=96, features=40, groups=24, seed=3)
     cells.obs["tissue"] = ["blood" if donor < "donor_12" else "spleen" for donor in cells.obs["donor_id"]]
+    cells.obs["day"] = np.arange(96) // 2 % 4
     cells.write_h5ad(tmp_path / "cells.h5ad")
     new = planted_markers(samples=12, features=40, groups=2, seed=4)
     new.obs = new.obs[[]]
@@ -73,12 +76,28 @@ def make_an_interrupted_run(folder):
             genoken.train("cells.h5ad", label="cell_type", settings=SMALL_TRAINING, output=folder)
 
 
+def make_next_cell_folder(folder):
+    cells = planted_trajectory(samples=60, features=40, steps=3, donors=5)
+    graph = cells.obsp.pop("next_cell_ids").tocsr()
+    parts = {"train": ["donor_00", "donor_01", "donor_02"], "val": ["donor_03"], "test": ["donor_04"]}
+    for part, donors in parts.items():
+        rows = np.flatnonzero(cells.obs["donor_id"].isin(donors))
+        own = Path(folder) / part
+        own.mkdir(parents=True)
+        cells[rows].copy().write_h5ad(own / "data.h5ad")
+        neighbors = {cells.obs_names[row]: list(cells.obs_names[graph[row].indices]) for row in rows}
+        (own / "neighbors.json").write_text(json.dumps({"neighbors": neighbors}))
+        (own / "medians.json").write_text(json.dumps(dict.fromkeys(cells.var_names, 2.0)))
+        vocabulary = {"[CLS]": 0} | {gene: 5 + place for place, gene in enumerate(cells.var_names)}
+        (own / "geneformer.vocab").write_text(json.dumps({"vocab": vocabulary}))
+
+
 def interrupt(*arguments, **named):
     raise InterruptedError
 
 
-MADE_BEFORE = {"runs/other": make_another_run, "runs/x": make_an_interrupted_run}
-"""Runs that the page takes for granted."""
+MADE_BEFORE = {"runs/other": make_another_run, "runs/x": make_an_interrupted_run, "data": make_next_cell_folder}
+"""Runs and folders that the page takes for granted."""
 
 
 def small(verb: str) -> list[str]:
@@ -171,7 +190,8 @@ def test_commands_in_prose(words, folder, capsys):
     if "--help" in words:
         assert "Usage: genoken" in out
     else:
-        assert (folder / "runs" / "x" / "report.html").is_file()
+        name = "x" if "--resume" in words else "pretrained-data"
+        assert (folder / "runs" / name / "report.html").is_file()
 
 
 @pytest.mark.parametrize("block", PYTHON_BLOCKS, ids=lambda block: block.split("\n")[2])

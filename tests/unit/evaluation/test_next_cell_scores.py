@@ -56,7 +56,8 @@ def test_a_part_is_scored_in_blocks_as_at_once(monkeypatch):
 def test_blocks_by_hand():
     types = np.array(["a", "a", "b", "b"])
     assert cell_blocks(types, np.array([0, 3, 3, np.nan])).tolist() == ["a | time 0", "a | time 3", "b | time 3", "b | no time"]
-    assert cell_blocks(None, np.arange(6.0), num_bins=3).tolist() == [f"time {code}" for code in (0, 0, 1, 1, 2, 2)]
+    thirds = ["time 0 to 1.667", "time 1.667 to 3.333", "time 3.333 to 5"]
+    assert cell_blocks(None, np.arange(6.0), num_bins=3).tolist() == [thirds[code] for code in (0, 0, 1, 1, 2, 2)]
     assert cell_blocks(types, None).tolist() == ["a", "a", "b", "b"]
     with pytest.raises(ValueError, match="types, of times, or of both"):
         cell_blocks(None, None)

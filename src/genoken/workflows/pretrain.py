@@ -45,7 +45,10 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-_NO_CONTROLS = "Whether the direction of time was learned was not checked: the network goes on from one that had successors, and so would controls."
+_NO_CONTROLS = (
+    "Whether the direction of time was learned was not checked: the network goes on from one that had successors, "
+    "and so would controls."
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ PYTEST := -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
 ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint clean
+.PHONY: help install demo test test-all test-slow lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,10 @@ demo: $(STAMP) ## Train on real blood cells, compare with simple baselines, writ
 test: $(STAMP) ## Run the tests, on all cores
 	@$(ONE_THREAD) $(BIN)/python $(PYTEST)
 
-test-slow: $(STAMP) ## Run every test, those that start processes or browsers too, and print line coverage
+test-all: $(STAMP) ## Run every test, those that start processes or browsers too
+	@$(ONE_THREAD) $(BIN)/python $(PYTEST) -m "slow or not slow"
+
+test-slow: $(STAMP) ## The same, slower, with line coverage
 	@rm -f .coverage .coverage.*
 	@$(ONE_THREAD) $(COVERAGE) run $(PYTEST) -m "slow or not slow"
 	@echo "Numba kernels as plain Python, for coverage:"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 ChannelKind = Literal["category", "scalar", "lookup"]
-ChannelRole = Literal["identity", "value", "phenotype", "segment"]
+ChannelRole = Literal["identity", "value", "genotype", "phenotype", "segment"]
 AttentionPattern = Literal["full", "next_cell_strict", "next_cell_self"]
 """Which tokens see which, see :class:`genoken.models.layers.packing.Packing`."""
 
@@ -39,16 +39,20 @@ class Channel:
         ``category``: an integer in ``[0, size)``; ``scalar``: a real number; ``lookup``: an index into a fixed table.
     role
         What the number means to the model: the feature's ``identity``, its ``value`` (hidden where it is NaN, which no data hold,
-        or ``MASK_CATEGORY``), the value of a ``phenotype``, or which ``segment`` the token belongs to: ``NO_CATEGORY`` in a sample
-        itself and ``FIRST_CATEGORY`` in the successor behind it. A batch of samples without successors may lack that channel.
+        or ``MASK_CATEGORY``), its ``genotype`` (an index into a table of encodings), the value of a ``phenotype``, or which
+        ``segment`` the token belongs to: ``NO_CATEGORY`` in a sample itself and ``FIRST_CATEGORY`` in the successor behind it. A
+        batch of samples without successors may lack that channel.
     size
         Number of entries that a category channel can have, specials, ``NO_CATEGORY`` and ``MASK_CATEGORY`` included; 0 for scalars.
+    table
+        Of a lookup channel, the fixed numbers that each index stands for, (indices, numbers).
     """
 
     name: str
     kind: ChannelKind
     role: ChannelRole
     size: int = 0
+    table: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from genoken.core.stored_rows import StoredRows
 if TYPE_CHECKING:
     from genoken.core.scale import Scale
 
-ValueKind = Literal["counts", "normalized", "log", "real", "scaled", "unknown"]
+ValueKind = Literal["counts", "normalized", "log", "real", "scaled", "dosage", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Samples:
     value_kind
         What the values are: ``counts``, ``normalized`` (rows scaled to one total, not logged), ``log`` (log1p), ``real`` (a dense
         panel of measurements, such as log2 intensities or z-scores of L1000, in which 0 does not mean "not expressed"; only
-        readers of panels say so), ``scaled`` (z-scores), or ``unknown``.
+        readers of panels say so), ``scaled`` (z-scores), ``dosage`` (copies of each variant's counted allele; NaN where the call is
+        missing, see :mod:`genoken.core.genotypes`), or ``unknown``.
     origin
         Where the values came from, for messages: a path and a matrix name such as ``cells.h5ad:raw``.
     notes
@@ -45,6 +46,9 @@ class Samples:
         ``values``, which then hold all features of the file.
     scale
         To what total all samples were normalized of which these are a block; ``None``: what these themselves show.
+    first_strand
+        Of phased genotypes, copies of the counted allele on the first strand, CSR float32 (samples, features) of 0 and 1, NaN where
+        ``values`` is; the second strand has ``values`` minus these. ``None`` where the phase is not known.
     """
 
     values: sp.csr_matrix
@@ -55,12 +59,15 @@ class Samples:
     notes: tuple[str, ...] = ()
     totals: np.ndarray | None = None
     scale: Scale | None = None
+    first_strand: sp.csr_matrix | None = None
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.table), len(self.features)):
             raise ValueError(f"values {self.values.shape} do not match {len(self.table)} samples and {len(self.features)} features")
         if self.totals is not None and self.totals.shape != (len(self.table),):
             raise ValueError(f"totals {self.totals.shape} do not match {len(self.table)} samples")
+        if self.first_strand is not None and self.first_strand.shape != self.values.shape:
+            raise ValueError(f"strands {self.first_strand.shape} do not match values {self.values.shape}")
 
     @property
     def num_samples(self) -> int:
@@ -78,7 +85,8 @@ class Samples:
         if rows.dtype == bool:
             rows = np.flatnonzero(rows)
         totals = None if self.totals is None else self.totals[rows]
-        return replace(self, values=self.values[rows], table=self.table.iloc[rows], totals=totals, scale=None)
+        strand = None if self.first_strand is None else self.first_strand[rows]
+        return replace(self, values=self.values[rows], table=self.table.iloc[rows], totals=totals, scale=None, first_strand=strand)
 
     def in_memory(self) -> Samples:
         """Return the samples with their values in memory."""

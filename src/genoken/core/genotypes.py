@@ -1,0 +1,64 @@
+"""Genotypes: copies of one of a variant's two alleles, 0, 1 or 2, in :class:`~genoken.core.samples.Samples` and as dense int8."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import scipy.sparse as sp
+
+MISSING = -1
+"""Entry of a dense int8 matrix where the call is missing; sparse float32 matrices hold NaN there."""
+
+CHROMOSOME, POSITION, COUNTED, OTHER, BUILD = "chromosome", "position_bp", "counted_allele", "other_allele", "build"
+"""Columns of the feature table of genotypes: text, int64, text (the allele of which ``values`` are copies), text, and the genome
+build as text, such as ``GRCh37``, empty where it is not known. The index holds variant ids, none twice."""
+CENTIMORGAN = "position_cm"
+"""Column of the feature table with genetic positions, where they are known."""
+
+_ROWS_AT_ONCE = 256
+
+
+def sparse_dosages(dense: np.ndarray) -> sp.csr_matrix:
+    """Return dense genotypes as they stand in :class:`~genoken.core.samples.Samples`.
+
+    Parameters
+    ----------
+    dense
+        int8 (samples, variants) of 0, 1, 2 and :data:`MISSING`.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+        float32 (samples, variants), NaN stored where a call is missing, zeros not stored.
+    """
+    starts = range(0, len(dense), _ROWS_AT_ONCE)
+    return _stacked((_sparse(dense[start : start + _ROWS_AT_ONCE]) for start in starts), dense.shape[1])
+
+
+def dense_dosages(values: sp.csr_matrix, columns: np.ndarray | None = None) -> np.ndarray:
+    """Return int8 (samples, variants) of 0, 1, 2 and :data:`MISSING` from what :func:`sparse_dosages` returns.
+
+    Parameters
+    ----------
+    values
+        CSR float32 (samples, features).
+    columns
+        Which variants; ``None`` for all.
+    """
+    chosen = values if columns is None else values[:, columns]
+    found = np.zeros(chosen.shape, dtype=np.int8)
+    rows = np.repeat(np.arange(chosen.shape[0]), np.diff(chosen.indptr))
+    found[rows, chosen.indices] = np.where(np.isnan(chosen.data), MISSING, chosen.data).astype(np.int8)
+    return found
+
+
+def _sparse(dense: np.ndarray) -> sp.csr_matrix:
+    values = dense.astype(np.float32)
+    values[dense == MISSING] = np.nan
+    return sp.csr_matrix(values)
+
+
+def _stacked(blocks: Iterable[sp.csr_matrix], num_columns: int) -> sp.csr_matrix:
+    found = list(blocks)
+    return sp.csr_matrix(sp.vstack(found, format="csr")) if found else sp.csr_matrix((0, num_columns), dtype=np.float32)

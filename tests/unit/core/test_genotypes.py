@@ -1,0 +1,23 @@
+"""Genotypes between dense and sparse."""
+
+import numpy as np
+
+from genoken.core.genotypes import MISSING, dense_dosages, sparse_dosages
+
+_DENSE = np.array([[0, 1, 2, MISSING], [2, 0, 0, 1]], dtype=np.int8)
+
+
+def test_sparse_genotypes_store_missing_calls_as_nan_and_no_zeros() -> None:
+    found = sparse_dosages(_DENSE)
+    assert found.dtype == np.float32
+    assert found.indices.tolist() == [1, 2, 3, 0, 3]
+    np.testing.assert_array_equal(found.data, np.array([1, 2, np.nan, 2, 1], dtype=np.float32))
+
+
+def test_dense_genotypes_come_back() -> None:
+    np.testing.assert_array_equal(dense_dosages(sparse_dosages(_DENSE)), _DENSE)
+    np.testing.assert_array_equal(dense_dosages(sparse_dosages(_DENSE), np.array([3, 0])), [[MISSING, 0], [1, 2]])
+
+
+def test_no_samples_make_an_empty_matrix() -> None:
+    assert sparse_dosages(np.zeros((0, 3), dtype=np.int8)).shape == (0, 3)

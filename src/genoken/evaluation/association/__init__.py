@@ -1,0 +1,1 @@
+"""What genetics would say without a network: single-variant regressions and fine-mapping."""

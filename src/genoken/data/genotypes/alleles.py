@@ -61,11 +61,11 @@ class VariantJoin:
 def join_variants(first: pd.DataFrame, second: pd.DataFrame) -> VariantJoin:
     """Match two feature tables of genotypes and orient the alleles of the second as in the first.
 
-    Variants are matched by id, whatever their positions, so that tables of two builds can be joined; an id made of chromosome and
-    position then says nothing. Where both tables have the same build, and say so, variants without an id of their own in one of them
-    (empty, ``.``, or made of chromosome and position) are matched by chromosome, position and alleles, on either strand. Alleles of
-    several bases are read backwards on the other strand. An allele that is not given (``0`` in PLINK files) may be any; the variant is
-    used where only one reading fits.
+    Variants are matched by id, whatever their positions, so that tables of two builds can be joined; an id made of chromosome
+    and position then says nothing. Where both tables have the same build, and say so, variants without an id of their own in
+    one of them (empty, ``.``, or made of chromosome and position) are matched by chromosome, position and alleles, on either
+    strand. Alleles of several bases are read backwards on the other strand. An allele that is not given (``0`` in PLINK files)
+    may be any; the variant is used where only one reading fits.
 
     Parameters
     ----------

@@ -78,6 +78,10 @@ class Tokenizer(abc.ABC):
         """Return what a user should know of these samples' values beside those of the train split, as sentences; often nothing."""
         return ()
 
+    def plain_values(self, prepared: sp.csr_matrix, state: TokenizerState) -> sp.csr_matrix:
+        """Return prepared values as those get them that know no tokens, such as baselines: finite numbers; often as they are."""
+        return prepared
+
     @abc.abstractmethod
     def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
         """Return the packed tokens of these rows of the prepared matrix."""

@@ -169,13 +169,16 @@ class Prepared:
     model
         The network at its start, with tokenizer and objective fitted on train.
     values
-        CSR matrix (samples, vocabulary) of all samples of the study.
+        CSR matrix (samples, vocabulary) of all samples of the study, as the tokens are made of it.
+    plain_values
+        The same as baselines get it.
     labels
         Targets of all samples.
     """
 
     model: FittedModel
     values: sp.csr_matrix
+    plain_values: sp.csr_matrix
     labels: np.ndarray
 
     def dataset(self, rows: np.ndarray) -> TokenDataset:
@@ -203,14 +206,15 @@ def prepare_fold(
     state = config.tokenizer.fit(samples.take(train)) if start is None else start.model.state
     columns = locate(state.feature_ids, samples, state.symbols).columns
     values = config.tokenizer.prepare(samples, columns, state)
+    plain = config.tokenizer.plain_values(values, state)
     target = config.objective.fit(study.labels[train], study.label, study.classes)
     is_pretrained = start is not None and not from_scratch
-    own_start = EmbeddingStart.from_state(state.per_feature) if is_pretrained else _start(config, state.per_feature, values[train])
+    own_start = EmbeddingStart.from_state(state.per_feature) if is_pretrained else _start(config, state.per_feature, plain[train])
     network = build_network(config, state, target, own_start, config.training.seed)
     if start is not None and is_pretrained:
         take_over(network, start.model.network, start.num_phenotypes)
     model = FittedModel(config, state, names_of(state, samples.features, columns), target, network)
-    return Prepared(model, values, study.labels)
+    return Prepared(model, values, plain, study.labels)
 
 
 def _start(config: RunConfig, per_feature: Mapping[str, np.ndarray], train_values: sp.csr_matrix) -> EmbeddingStart:

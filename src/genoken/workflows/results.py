@@ -169,7 +169,7 @@ def write_embeddings(folder: Path, study: Study, model: FittedModel, pooled: Poo
     parts = [table, _numbered("model", states)]
     if count >= 1:
         solver = PCA(n_components=count, svd_solver="arpack", random_state=seed_for(settings.seed, "pca") % 2**32)
-        parts.append(_numbered("pca", solver.fit_transform(dataset.values.astype(np.float64)).astype(np.float32)))
+        parts.append(_numbered("pca", solver.fit_transform(dataset.plain_values.astype(np.float64)).astype(np.float32)))
     write_parquet(folder / "embeddings.parquet", pd.concat(parts, axis=1))
 
 

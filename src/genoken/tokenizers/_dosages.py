@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from genoken.core.layout import CLS_ID, NUM_SPECIALS
+
 SAME, FLIPPED, ABSENT = 0, 1, 2
 """How a vocabulary's variant stands in a file: it counts the same allele, it counts the other one, or it is not there."""
 MISSING_GENOTYPE = 4
@@ -56,6 +58,25 @@ def sign_by_strand(
 
 
 @numba.njit(nogil=True, cache=True)
+def _oriented(value: np.float32, orientation: int, is_phased: bool) -> np.float32:
+    if orientation != FLIPPED:
+        return value
+    return -value if is_phased and abs(value) == 1 else np.float32(2) - value
+
+
+@numba.njit(nogil=True, cache=True)
+def _without(orientation: np.ndarray) -> np.ndarray:
+    """Return the value of each variant where nothing is stored."""
+    empty = np.zeros(len(orientation), dtype=np.float32)
+    for variant in range(len(orientation)):
+        if orientation[variant] == FLIPPED:
+            empty[variant] = 2
+        elif orientation[variant] == ABSENT:
+            empty[variant] = np.nan
+    return empty
+
+
+@numba.njit(nogil=True, cache=True)
 def orient(
     indptr: np.ndarray,
     indices: np.ndarray,
@@ -77,13 +98,7 @@ def orient(
     is_phased
         Whether the sign of a single copy says on which strand it is; the other allele is then on the other one.
     """
-    num_variants = len(orientation)
-    empty = np.zeros(num_variants, dtype=np.float32)
-    for variant in range(num_variants):
-        if orientation[variant] == FLIPPED:
-            empty[variant] = 2
-        elif orientation[variant] == ABSENT:
-            empty[variant] = np.nan
+    num_variants, empty = len(orientation), _without(orientation)
     starts = np.zeros(len(indptr), dtype=np.int64)
     row_values = empty.copy()
     new_indices, new_data = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
@@ -97,10 +112,7 @@ def orient(
             for stored in range(indptr[row], indptr[row + 1]):
                 variant = variant_of[indices[stored]]
                 if variant >= 0 and orientation[variant] != ABSENT:
-                    value = data[stored]
-                    if orientation[variant] == FLIPPED:
-                        value = -value if is_phased and abs(value) == 1 else np.float32(2) - value
-                    row_values[variant] = value
+                    row_values[variant] = _oriented(data[stored], orientation[variant], is_phased)
             written = starts[row]
             for variant in range(num_variants):
                 if row_values[variant] != 0:
@@ -122,8 +134,6 @@ def pack_variants(
     shift: np.ndarray,
     code_of: np.ndarray,
     first_code: np.ndarray,
-    cls_id: int,
-    first_id: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return identities, values and codes with every variant of each row in order, after a CLS token with value and code 0.
 
@@ -141,8 +151,6 @@ def pack_variants(
         int64 of shape (genotypes,), the code of each genotype; empty where codes are not wanted.
     first_code
         int64 of shape (variants,), added to the code.
-    cls_id, first_id
-        Identity of CLS and of the first variant.
     """
     num_variants, has_codes = len(mean), len(code_of) > 0
     length = num_variants + 1
@@ -151,9 +159,9 @@ def pack_variants(
     codes = np.empty(len(rows) * length if has_codes else 0, dtype=np.int64)
     for position in range(len(rows)):
         start = position * length
-        identities[start], values[start] = cls_id, 0
+        identities[start], values[start] = CLS_ID, 0
         for variant in range(num_variants):
-            identities[start + 1 + variant] = first_id + variant
+            identities[start + 1 + variant] = NUM_SPECIALS + variant
             values[start + 1 + variant] = shift[variant]
         if has_codes:
             codes[start] = 0

@@ -10,7 +10,7 @@ from pydantic import Field
 from genoken.core.components import settings
 from genoken.core.contracts import Tokenizer, TokenizerState
 from genoken.core.errors import DataError
-from genoken.core.layout import CLS_ID, NUM_SPECIALS, Channel, Layout
+from genoken.core.layout import NUM_SPECIALS, Channel, Layout
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -151,7 +151,7 @@ class GenotypeTokenizer(Tokenizer):
             first_code[frequency > 0.5] = _CODES_PER_VARIANT_CLASS
         code_of = np.array(_CODES.get(self.encoding, ()), dtype=np.int64)
         identities, values, codes = _dosages.pack_variants(
-            prepared.indptr, prepared.indices, prepared.data, rows, mean, shift, code_of, first_code, CLS_ID, NUM_SPECIALS
+            prepared.indptr, prepared.indices, prepared.data, rows, mean, shift, code_of, first_code
         )
         channels = {"feature": identities, "value": values} | ({"genotype": codes} if len(code_of) else {})
         return Tokens(channels=channels, offsets=np.arange(len(rows) + 1, dtype=np.int64) * (len(mean) + 1))

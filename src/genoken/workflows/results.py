@@ -174,10 +174,11 @@ def write_embeddings(folder: Path, study: Study, model: FittedModel, pooled: Poo
 
 
 def write_gene_embeddings(folder: Path, model: FittedModel) -> None:
-    """Write ``gene_embeddings.parquet``: the learned table of feature vectors."""
+    """Write ``gene_embeddings.parquet``: the learned table of feature vectors, where the network learns one."""
     table = pd.DataFrame({"feature_id": model.state.feature_ids, "symbol": model.symbols})
     vectors = model.network.feature_table.detach().cpu().numpy()
-    write_parquet(folder / "gene_embeddings.parquet", pd.concat([table, _numbered("width", vectors)], axis=1))
+    if vectors.shape[1]:
+        write_parquet(folder / "gene_embeddings.parquet", pd.concat([table, _numbered("width", vectors)], axis=1))
 
 
 def _numbered(name: str, values: np.ndarray) -> pd.DataFrame:
@@ -247,11 +248,11 @@ def _summary(model: FittedModel) -> str:
     config = model.config.model
     kind = kind_of(config.encoder)
     genes = f"{len(model.state.feature_ids):,} genes"
-    if config.encoder.takes == "bag":
-        return f"{kind} over {genes}, width {config.width}"
+    path = ", with a linear path beside it" if has_linear_path(model.config) else ""
+    if config.encoder.takes != "tokens":
+        return f"{kind} over {genes}, width {config.width}{path}"
     encoder = config.encoder
     size = f"{getattr(encoder, 'layers', '?')} layers, {getattr(encoder, 'heads', '?')} heads, width {config.width}"
-    path = ", with a linear path beside it" if config.linear_path else ""
     return f"{kind} over {genes}: {size}, values combined by {config.embedding.combine}, {config.pooling} pooling{path}"
 
 

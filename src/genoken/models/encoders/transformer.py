@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class TransformerEncoder(Encoder):
     """A stack of pre-norm blocks; the head's own norm follows the last one."""
 
-    takes: ClassVar[Literal["tokens", "bag"]] = "tokens"
+    takes: ClassVar[Literal["tokens", "bag", "grid"]] = "tokens"
 
     layers: Annotated[int, Field(ge=1)] = 3
     """Number of blocks."""

@@ -46,5 +46,5 @@ class MultiScaleConvolution(nn.Module):
 
 
 def _num_groups(channels: int) -> int:
-    """Return the most groups of equal size, of two channels at least: one alone would be normalized away where one place is left."""
+    """Return the most groups of equal size, of two channels at least: one alone would be normalized away in a single place."""
     return max(groups for groups in range(1, MOST_GROUPS + 1) if channels % groups == 0 and (groups == 1 or channels // groups > 1))

@@ -78,16 +78,19 @@ def _value_name(subject: Explained) -> str:
 
 
 def _hidden(batch: Batch, layout: Layout) -> Batch:
-    """Return the batch with every feature hidden, its value included; specials stay."""
-    identity = layout.channel("identity")
+    """Return the batch with every feature hidden, its value included; specials stay.
+
+    Tokens that hold a genotype lose that alone: every sample has the same variants, so that nothing rests on which these are.
+    """
+    identity, genotype = layout.channel("identity"), layout.channel("genotype")
     if identity is None:
         raise ConfigError("this tokenizer emits no identity channel, so tokens cannot be traced back to features")
+    if genotype is not None:
+        return replace(batch, channels={**batch.channels, genotype.name: torch.zeros_like(batch.channels[genotype.name])})
     is_feature = batch.channels[identity.name] >= NUM_SPECIALS
     channels = dict(batch.channels)
     for channel in layout.channels:
-        if channel.kind == "lookup":
-            channels[channel.name] = torch.zeros_like(channels[channel.name])
-        elif channel.kind == "category":
+        if channel.kind == "category":
             hidden = MASK_ID if channel.role == "identity" else MASK_CATEGORY
             channels[channel.name] = channels[channel.name].masked_fill(is_feature, hidden)
     return replace(batch, channels=channels)

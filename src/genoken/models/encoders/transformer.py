@@ -31,8 +31,8 @@ class TransformerEncoder(Encoder):
     """Dropout of the attention weights; backends varlen and flex have none and refuse it."""
 
     window: Annotated[int, Field(ge=0)] = 0
-    """Tokens to either side that a token sees, besides the first one, which sees all and is seen by all; 0: all see all. Tokens that
-    a training step leaves out are not counted."""
+    """Tokens to either side that a token sees, besides the first one, which sees all and is seen by all; 0: all see all. Tokens
+    that a training step leaves out are not counted."""
 
     def build(self, width: int) -> nn.Module:
         """Return the stack; its ``forward(states, packing, first_token_only)`` returns (tokens, width) or (samples, width)."""

@@ -1,8 +1,8 @@
 """Attention between neighbors: every token sees those near it and the first token, which sees all and is seen by all.
 
-Nothing here is as large as (tokens, tokens). The tokens behind the first are cut into stretches as long as the window. The queries of
-a stretch see keys of their own stretch, of the one before and of the one behind it, which a mask narrows down to the window, so that
-memory and time grow with tokens times window.
+Nothing here is as large as (tokens, tokens). The tokens behind the first are cut into stretches as long as the window. The queries
+of a stretch see keys of their own stretch, of the one before and of the one behind it, which a mask narrows down to the window, so
+that memory and time grow with tokens times window.
 
 References
 ----------

@@ -14,7 +14,7 @@ from genoken.core.layout import CLS_ID, NUM_SPECIALS
 from genoken.core.samples import Samples
 
 KINDS = kinds("tokenizers")
-OF_GENOTYPES = ("genotype", "haploblock")
+OF_GENOTYPES = ("genotype",)
 
 
 @pytest.fixture(scope="module")

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
 from genoken.core.components import component_to_dict, kinds
 from genoken.core.config import component_from_dict
+from genoken.core.genotypes import MISSING, dense_dosages, sparse_dosages
 from genoken.core.layout import CLS_ID, NUM_SPECIALS
 from genoken.core.samples import Samples
 
 KINDS = kinds("tokenizers")
+OF_GENOTYPES = ("genotype",)
 
 
 @pytest.fixture(scope="module")
-def samples(planted) -> Samples:
-    """Counts of 120 cells; the last one expresses nothing."""
+def samples(planted):
+    """Return, for a kind, samples that it takes: 120 cells or people."""
+    found = {"cells": _cells(planted), "people": _people()}
+    return lambda kind: found["people" if kind in OF_GENOTYPES else "cells"]
+
+
+def _cells(planted) -> Samples:
+    """Return counts of 120 cells; the last one expresses nothing."""
     values = sp.csr_matrix(planted.X, dtype=np.float32).tolil()
     values[-1] = 0
     values = values.tocsr()
@@ -24,8 +33,30 @@ def samples(planted) -> Samples:
     return Samples(values, planted.obs, planted.var, "counts", "planted:X")
 
 
+def _people() -> Samples:
+    """Return phased genotypes of 120 people at 60 variants of two chromosomes, some calls missing."""
+    rng = np.random.default_rng(5)
+    strands = (rng.random((2, 120, 60)) < rng.uniform(0.1, 0.9, 60)).astype(np.int8)
+    is_missing = rng.random((120, 60)) < 0.03
+    values, first = (sparse_dosages(np.where(is_missing, MISSING, found)) for found in (strands.sum(axis=0), strands[0]))
+    features = pd.DataFrame(
+        {
+            "chromosome": ["1"] * 35 + ["2"] * 25,
+            "position_bp": np.arange(60) * 1000 + 5,
+            "counted_allele": "A",
+            "other_allele": "G",
+            "build": "GRCh38",
+        },
+        index=[f"rs{index}" for index in range(60)],
+    )
+    table = pd.DataFrame(index=[f"person {index}" for index in range(120)])
+    return Samples(values, table, features, "dosage", "people", first_strand=first)
+
+
 def fitted(kind, samples, **settings):
-    """Return a tokenizer with what it learned from the first 80 cells, and all cells as it prepares them."""
+    """Return a tokenizer with what it learned from the first 80 samples, and all samples as it prepares them."""
+    if kind in OF_GENOTYPES:  # they have all variants as tokens, there is nothing to leave out
+        settings.pop("max_tokens", None)
     tokenizer = component_from_dict("tokenizers", {"kind": kind} | settings)
     state = tokenizer.fit(samples.take(np.arange(80)))
     columns = samples.features.index.get_indexer(list(state.feature_ids))
@@ -35,9 +66,9 @@ def fitted(kind, samples, **settings):
 @pytest.mark.parametrize("max_tokens", [0, 20])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_layout_is_true_of_what_is_emitted(kind, max_tokens, samples):
-    tokenizer, state, prepared = fitted(kind, samples, max_tokens=max_tokens)
+    tokenizer, state, prepared = fitted(kind, samples(kind), max_tokens=max_tokens)
     layout = tokenizer.layout(state)
-    tokens = tokenizer.encode(prepared, np.arange(len(samples.table)), state)
+    tokens = tokenizer.encode(prepared, np.arange(120), state)
     assert layout.num_features == len(state.feature_ids) == prepared.shape[1]
     assert set(tokens.channels) == {channel.name for channel in layout.channels}
     assert {len(values) for values in tokens.channels.values()} == {tokens.num_tokens}
@@ -47,15 +78,15 @@ def test_the_layout_is_true_of_what_is_emitted(kind, max_tokens, samples):
     assert (identities[tokens.offsets[:-1]] == CLS_ID).all()
     for channel in layout.channels:
         values = tokens.channels[channel.name]
-        assert values.dtype == (np.int64 if channel.kind == "category" else np.float32)
-        if channel.kind == "category":
+        assert values.dtype == (np.float32 if channel.kind == "scalar" else np.int64)
+        if channel.kind != "scalar":
             assert 0 <= values.min() <= values.max() < channel.size
 
 
 @pytest.mark.parametrize("max_tokens", [0, 20])
 @pytest.mark.parametrize("kind", KINDS)
 def test_lengths_are_those_of_encode_and_a_sample_stands_for_itself(kind, max_tokens, samples):
-    tokenizer, state, prepared = fitted(kind, samples, max_tokens=max_tokens)
+    tokenizer, state, prepared = fitted(kind, samples(kind), max_tokens=max_tokens)
     rows = np.array([119, 3, 50, 3, 118])
     together = tokenizer.encode(prepared, rows, state)
     lengths = tokenizer.lengths(prepared, state)
@@ -70,10 +101,23 @@ def test_lengths_are_those_of_encode_and_a_sample_stands_for_itself(kind, max_to
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_learned_depends_on_the_train_samples_alone(kind, samples):
-    tokenizer, state, prepared = fitted(kind, samples)
-    columns = samples.features.index.get_indexer(list(state.feature_ids))
-    again = tokenizer.prepare(samples.take(np.array([100, 7])), columns, state)
+    tokenizer, state, prepared = fitted(kind, samples(kind))
+    columns = samples(kind).features.index.get_indexer(list(state.feature_ids))
+    again = tokenizer.prepare(samples(kind).take(np.array([100, 7])), columns, state)
     np.testing.assert_array_equal(again.toarray(), prepared[[100, 7]].toarray())
     assert {len(values) for values in state.per_feature.values()} == {len(state.feature_ids)}
     assert {values.dtype for values in state.per_feature.values()} == {np.dtype(np.float64)}
     assert component_from_dict("tokenizers", component_to_dict(tokenizer)) == tokenizer
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_plain_values_are_finite_numbers_of_every_feature(kind, samples):
+    tokenizer, state, prepared = fitted(kind, samples(kind))
+    plain = tokenizer.plain_values(prepared, state)
+    assert plain.shape == prepared.shape
+    assert np.isfinite(plain.data).all()
+    assert (plain.data >= 0).all()
+
+
+def test_the_people_have_missing_calls():
+    assert (dense_dosages(_people().values) == MISSING).sum() > 50

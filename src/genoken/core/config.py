@@ -296,8 +296,9 @@ def _build_field(hint: Any, value: Any, *, where: str, path: str) -> Any:
         return value if dataclasses.is_dataclass(value) else component_from_dict(family, value, where=where, path=path)
     if dataclasses.is_dataclass(hint) and not dataclasses.is_dataclass(value):
         return build(typing.cast("type", hint), value if value is not None else {}, where=where, path=path)
-    if typing.get_origin(hint) is tuple and isinstance(value, (list, tuple)):
-        inner = typing.get_args(hint)[0]
+    plain = typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
+    if typing.get_origin(plain) is tuple and isinstance(value, (list, tuple)):
+        inner = typing.get_args(plain)[0]
         return tuple(_build_field(inner, item, where=where, path=f"{path}[{index}]") for index, item in enumerate(value))
     if typing.get_origin(hint) in (typing.Union, types.UnionType) and isinstance(value, list):
         return tuple(value)

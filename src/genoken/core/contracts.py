@@ -78,6 +78,10 @@ class Tokenizer(abc.ABC):
         """Return what a user should know of these samples' values beside those of the train split, as sentences; often nothing."""
         return ()
 
+    def plain_values(self, prepared: sp.csr_matrix, state: TokenizerState) -> sp.csr_matrix:
+        """Return prepared values as those get them that know no tokens, such as baselines: finite numbers; often as they are."""
+        return prepared
+
     @abc.abstractmethod
     def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
         """Return the packed tokens of these rows of the prepared matrix."""
@@ -101,8 +105,9 @@ class Split(abc.ABC):
 class Encoder(abc.ABC):
     """Settings of a network body."""
 
-    takes: ClassVar[Literal["tokens", "bag"]]
-    """``tokens``: a packed set of embedded tokens; ``bag``: one value-weighted sum of feature vectors per sample."""
+    takes: ClassVar[Literal["tokens", "bag", "grid"]]
+    """``tokens``: a packed set of embedded tokens; ``bag``: one value-weighted sum of feature vectors per sample; ``grid``: the
+    numbers of every feature in order, see :class:`GridEncoder`."""
 
     @abc.abstractmethod
     def build(self, width: int) -> nn.Module:
@@ -111,6 +116,71 @@ class Encoder(abc.ABC):
         ``tokens``: ``forward(states (tokens, width), packing) -> (tokens, width)``; ``bag``:
         ``forward(states (samples, width)) -> (samples, width)``.
         """
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What an encoder of grids is built for.
+
+    Parameters
+    ----------
+    channels
+        Numbers per feature.
+    num_features
+        Features of every sample, in vocabulary order.
+    edges
+        Pairs of features that are connected, int64 of shape (2, edges), each pair once; ``None`` where none are known, as when a
+        network is built to read its weights.
+    """
+
+    channels: int
+    num_features: int
+    edges: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class LinkageWindow:
+    """Which features of the train split an encoder wants to be connected.
+
+    Parameters
+    ----------
+    threshold
+        Smallest squared correlation.
+    window
+        Most features from one to the other, on the same chromosome where chromosomes are known.
+    """
+
+    threshold: float
+    window: int
+
+
+class GridEncoder(Encoder):
+    """Settings of a network body over all features in order; the tokenizer must emit every feature."""
+
+    takes: ClassVar[Literal["tokens", "bag", "grid"]] = "grid"
+
+    @property
+    def linkage(self) -> LinkageWindow | None:
+        """Which features it wants to be connected; ``None`` for none."""
+        return None
+
+    def build(self, width: int) -> nn.Module:
+        """Refuse: such an encoder depends on the number of features."""
+        raise TypeError(f"{type(self).__name__} is built for a grid: use build_grid")
+
+    @abc.abstractmethod
+    def build_grid(self, grid: Grid, width: int) -> GridModule:
+        """Return the module."""
+
+
+class GridModule(Protocol):
+    """A network body over all features in order; a torch module."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return states (samples, width) of numbers (samples, features, channels)."""
+
+    def pooling_weights(self, values: Tensor) -> Tensor:
+        """Return how much each feature counts in a sample's state, (samples, features), rows that sum to 1."""
 
 
 @dataclass(frozen=True)
@@ -316,6 +386,13 @@ class Explained(Protocol):
 
     def embedded(self, batch: Batch) -> Tensor:
         """Return the tokens' vectors (tokens, width), without a gradient."""
+
+    @property
+    def has_pooling_weights(self) -> bool:
+        """Whether features are pooled with weights that can be read."""
+
+    def pooling_weights(self, batch: Batch) -> Tensor:
+        """Return the weight of each token in its sample's state, (tokens,)."""
 
     def attention(self, row: int) -> list[Tensor]:
         """Return each layer's attention in one sample, mean over heads, as matrices (tokens, tokens)."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 ChannelKind = Literal["category", "scalar", "lookup"]
 ChannelRole = Literal["identity", "value", "genotype", "phenotype", "segment"]
-AttentionPattern = Literal["full", "next_cell_strict", "next_cell_self"]
+AttentionPattern = Literal["full", "windowed", "next_cell_strict", "next_cell_self"]
 """Which tokens see which, see :class:`genoken.models.layers.packing.Packing`."""
 
 CLS_ID = 0

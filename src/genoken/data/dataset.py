@@ -103,6 +103,11 @@ class TokenDataset(Dataset[Batch]):
         """The prepared values (samples, vocabulary); from disk, they are read anew each time."""
         return self.prepared.read() if isinstance(self.prepared, StoredRows) else self.prepared
 
+    @property
+    def plain_values(self) -> sp.csr_matrix:
+        """The values (samples, vocabulary) as baselines get them: finite numbers, see :meth:`Tokenizer.plain_values`."""
+        return self.tokenizer.plain_values(self.values, self.state)
+
     @cached_property
     def layout(self) -> Layout:
         """What the samples' tokens consist of."""

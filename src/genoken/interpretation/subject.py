@@ -68,8 +68,19 @@ class Subject:
 
     @property
     def has_attention(self) -> bool:
-        """Whether the network has attention layers."""
-        return bool(self.network.attention_layers())
+        """Whether the network has attention between tokens."""
+        return not self.has_pooling_weights and bool(self.network.attention_layers())
+
+    @property
+    def has_pooling_weights(self) -> bool:
+        """Whether the network pools features with weights of their own."""
+        return self.network.has_pooling_weights
+
+    @torch.no_grad()
+    def pooling_weights(self, batch: Batch) -> Tensor:
+        """Return how much each token counts in its sample's state, shape (tokens,)."""
+        with self._evaluating():
+            return self.network.pooling_weights(batch)
 
     def passes(self, rows: np.ndarray, max_tokens: int = TOKENS_PER_PASS) -> list[np.ndarray]:
         """Cut rows into batches of at most ``max_tokens`` tokens (or one sample), samples of similar length together.

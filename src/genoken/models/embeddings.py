@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -57,6 +57,8 @@ class EmbeddingStart:
         For the linear path of a panel.
     successor
         For the linear path of cells that are followed by others.
+    edges
+        Pairs of features that an encoder of a graph connects, int64 of shape (2, edges), each pair once.
     """
 
     features: np.ndarray | None = None
@@ -66,6 +68,7 @@ class EmbeddingStart:
     expressed_deviation: np.ndarray | None = None
     gaussian: GaussianStart | None = None
     successor: SuccessorStart | None = None
+    edges: np.ndarray | None = None
 
     @classmethod
     def from_state(cls, per_feature: Mapping[str, np.ndarray], features: np.ndarray | None = None) -> EmbeddingStart:
@@ -147,6 +150,8 @@ class TokenEmbedding(nn.Module):
     ``e + W x``. ``concatenate``: half the width identity, half value, then a linear fusion. The value of specials is 0. A
     value that is NaN is hidden: it counts as the middle of its range, and a learned vector is added that says so.
 
+    Numbers that a lookup channel stands for are multiplied with a matrix, and the result is added.
+
     Values, phenotypes and segments that are categories have a table each, whose vectors are added. Bins and ranks are ordered, so
     their vectors start from sinusoids, in which neighbors are alike. Batches without successors lack the segments; then nothing is
     added, nor is it in a sample that a successor follows. Positions start again at the separator: a next token has the position
@@ -202,6 +207,9 @@ class TokenEmbedding(nn.Module):
                 if channel.kind == "category" and channel.role != "identity"
             }
         )
+        self.lookups = nn.ModuleDict(
+            {channel.name: LookupVectors(channel.table, width) for channel in layout.channels if channel.kind == "lookup"}
+        )
         segment = layout.channel("segment")
         self.segment_name = segment.name if segment is not None else ""
         self.position = settings.position
@@ -256,6 +264,8 @@ class TokenEmbedding(nn.Module):
         for name, table in self.tables.items():
             if name in batch.channels or name != self.segment_name:
                 vectors = vectors + table(_visible(batch, name))
+        for name, lookup in self.lookups.items():
+            vectors = vectors + lookup(_visible(batch, name))
         return self._placed(vectors, batch, packing)
 
     def _with_values(self, vectors: Tensor, identities: Tensor, values: Tensor, hints: Tensor | None) -> Tensor:
@@ -298,6 +308,29 @@ class TokenEmbedding(nn.Module):
     def table(self) -> Tensor:
         """The learned feature vectors, shape (features, identity width)."""
         return self.identity.weight[NUM_SPECIALS : NUM_SPECIALS + self.num_features]
+
+
+class LookupVectors(nn.Module):
+    """``W t`` with ``t`` the numbers that a token's index stands for.
+
+    Parameters
+    ----------
+    table
+        Numbers of each index, (indices, numbers).
+    width
+        Size of the result.
+    """
+
+    numbers: Tensor
+
+    def __init__(self, table: Sequence[Sequence[float]], width: int) -> None:
+        super().__init__()
+        self.register_buffer("numbers", torch.tensor(table, dtype=torch.float32), persistent=False)
+        self.weight = nn.Parameter(torch.randn(width, self.numbers.shape[1]) * SLOPE_START)
+
+    def forward(self, indices: Tensor) -> Tensor:
+        """Return vectors (tokens, width)."""
+        return nn.functional.embedding(indices, nn.functional.linear(self.numbers, self.weight))
 
 
 def _visible(batch: Batch, name: str) -> Tensor:

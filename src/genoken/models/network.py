@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from genoken.core.batch import Batch
 from genoken.core.config import ModelSettings
+from genoken.core.contracts import Grid, GridEncoder, GridModule
 from genoken.core.errors import ConfigError
 from genoken.core.layout import HeadSpec, Layout
 from genoken.models.embeddings import EmbeddingStart, FeatureBag, TokenEmbedding
+from genoken.models.grid_embedding import GridEmbedding
 from genoken.models.heads import build_head
 from genoken.models.layers.attention import SelfAttention
 from genoken.models.layers.packing import Packing, mean_over_tokens, offsets_of, without_successors
@@ -44,7 +46,7 @@ class Outputs:
 class EncoderNetwork(nn.Module):
     """What networks with an embedding and an encoder have in common; their weights have the same names in all of them."""
 
-    embedding: TokenEmbedding | FeatureBag
+    embedding: TokenEmbedding | FeatureBag | GridEmbedding
     encoder: nn.Module
     pooling: str
 
@@ -67,7 +69,7 @@ class EncoderNetwork(nn.Module):
         return mean_over_tokens(self.encoder(embedded, packing), packing)
 
     def attention_layers(self) -> list[SelfAttention]:
-        """Return the self-attention layers in order; empty for encoders without tokens."""
+        """Return the self-attention layers in order; empty for encoders without attention."""
         return [module for module in self.encoder.modules() if isinstance(module, SelfAttention)]
 
     def set_attention_backend(self, backend: str) -> None:
@@ -83,7 +85,7 @@ class EncoderNetwork(nn.Module):
 
     @property
     def feature_table(self) -> Tensor:
-        """The learned feature vectors, shape (features, width)."""
+        """The learned feature vectors, shape (features, width), or (features, 0) where a network learns none."""
         return self.embedding.table
 
 
@@ -114,13 +116,9 @@ class Network(EncoderNetwork):
         self.summands: Literal["both", "encoder", "linear_path"] = "both"
         if self.takes == "tokens" and settings.pooling == "cls" and not layout.has_cls:
             raise ConfigError("'model.pooling: cls' needs a tokenizer that emits a CLS token", remedy="use model.pooling: mean")
-        if self.takes == "tokens":
-            self.embedding = TokenEmbedding(layout, settings.embedding, settings.width, start)
-        else:
-            self.embedding = FeatureBag(layout, settings.width, start, zero_start=False)
-        self.encoder = settings.encoder.build(settings.width)
+        self.embedding, self.encoder = _embedding_and_encoder(settings, layout, start)
         self.head = build_head(settings.head, settings.width, head, settings.head_dropout)
-        uses_path = settings.linear_path and self.takes == "tokens"
+        uses_path = settings.linear_path and self.takes != "bag"
         self.linear_path = FeatureBag(layout, head.outputs, start, zero_start=True) if uses_path else None
         if uses_path:
             self.register_buffer("summand_weights", torch.ones(2))
@@ -154,24 +152,47 @@ class Network(EncoderNetwork):
         batch
             Packed tokens.
         embedded
-            Vectors (tokens, width) that take the place of :meth:`embedded_tokens`, for encoders of tokens.
+            Vectors (tokens, width) that take the place of :meth:`embedded_tokens`, for encoders of tokens and of grids.
         """
         if isinstance(self.embedding, FeatureBag):
             return self.encoder(self.embedding(batch))
+        if isinstance(self.embedding, GridEmbedding):
+            numbers = self.embedding(batch) if embedded is None else embedded
+            return self.encoder(self.embedding.grid(numbers, batch.num_samples))
         packing = self.packing(batch)
         return self._pooled(self.embedding(batch, packing) if embedded is None else embedded, packing)
 
     def embedded_tokens(self, batch: Batch) -> Tensor:
-        """Return what the encoder gets, one vector per token that it sees, shape (tokens, width).
+        """Return what the encoder gets: one vector per token that it sees, (tokens, width), or all tokens' numbers, for a grid.
 
         Raises
         ------
         ConfigError
-            When the encoder has no tokens.
+            When the encoder gets no tokens.
         """
         if isinstance(self.embedding, FeatureBag):
-            raise ConfigError("this encoder has no token states", remedy="use model.encoder.kind: transformer")
+            raise _no_token_states()
+        if isinstance(self.embedding, GridEmbedding):
+            return self.embedding(batch)
         return self.embedding(batch, self.packing(batch))
+
+    @property
+    def has_pooling_weights(self) -> bool:
+        """Whether the encoder pools features with weights of their own."""
+        return isinstance(self.embedding, GridEmbedding)
+
+    def pooling_weights(self, batch: Batch) -> Tensor:
+        """Return how much each token counts in its sample's state, shape (tokens,); CLS has 0, the others of a sample sum to 1.
+
+        Raises
+        ------
+        ConfigError
+            When the encoder does not pool features with weights.
+        """
+        if not isinstance(self.embedding, GridEmbedding):
+            raise ConfigError("this encoder has no pooling weights", remedy="use model.encoder.kind: cnn, cnn_transformer or gnn")
+        grid = self.embedding.grid(self.embedding(batch), batch.num_samples)
+        return self.embedding.on_tokens(cast("GridModule", self.encoder).pooling_weights(grid))
 
     def token_states(self, batch: Batch) -> Tensor:
         """Return the final states of all tokens, shape (tokens, width).
@@ -181,6 +202,8 @@ class Network(EncoderNetwork):
         ConfigError
             When the encoder has no tokens.
         """
+        if isinstance(self.embedding, GridEmbedding):
+            raise _no_token_states()
         return self.encoder(self.embedded_tokens(batch), self.packing(batch))
 
     def training_flops(self, batch: Batch) -> int:
@@ -208,6 +231,23 @@ class Network(EncoderNetwork):
                     layer.weights_reader = None
 
 
+def _embedding_and_encoder(
+    settings: ModelSettings, layout: Layout, start: EmbeddingStart
+) -> tuple[TokenEmbedding | FeatureBag | GridEmbedding, nn.Module]:
+    """Return what makes an encoder's input of a batch, and the encoder."""
+    if isinstance(settings.encoder, GridEncoder):
+        grid = GridEmbedding(layout, start)
+        module = settings.encoder.build_grid(Grid(grid.num_channels, grid.num_features, start.edges), settings.width)
+        return grid, cast("nn.Module", module)
+    if settings.encoder.takes == "tokens":
+        return TokenEmbedding(layout, settings.embedding, settings.width, start), settings.encoder.build(settings.width)
+    return FeatureBag(layout, settings.width, start, zero_start=False), settings.encoder.build(settings.width)
+
+
+def _no_token_states() -> ConfigError:
+    return ConfigError("this encoder has no token states", remedy="use model.encoder.kind: transformer")
+
+
 def compile_blocks(network: nn.Module) -> None:
     """Compile each block of the encoder in place with ``torch.compile``; shapes vary with the batch, so they stay dynamic."""
     for block in getattr(network.encoder, "blocks", []):
@@ -216,8 +256,10 @@ def compile_blocks(network: nn.Module) -> None:
 
 def set_gradient_checkpointing(network: nn.Module, enabled: bool) -> None:
     """Turn recomputation in the backward pass on or off, where the encoder knows it."""
-    if isinstance(network.encoder, TransformerStack):
-        network.encoder.gradient_checkpointing = enabled
+    assert isinstance(network.encoder, nn.Module)  # noqa: S101
+    for module in network.encoder.modules():
+        if isinstance(module, TransformerStack):
+            module.gradient_checkpointing = enabled
 
 
 def seeded_network(settings: ModelSettings, layout: Layout, head: HeadSpec, start: EmbeddingStart, seed: int) -> Network:

@@ -83,6 +83,8 @@ class TokenNetwork(EncoderNetwork):
         super().__init__()
         if settings.encoder.takes != "tokens":
             raise ConfigError("masked objectives need an encoder of tokens", remedy="use model.encoder.kind: transformer")
+        if layout.channel("genotype") is not None:
+            raise ConfigError("masked objectives cannot hide this tokenizer's encoding", remedy="use tokenizer.encoding: dosage")
         self.pooling = settings.pooling
         self.embedding: TokenEmbedding = TokenEmbedding(layout, settings.embedding, settings.width, start, hides_values=True)
         self.encoder = settings.encoder.build(settings.width)

@@ -12,12 +12,13 @@ import scipy.sparse as sp
 
 from genoken.core.components import kind_of
 from genoken.core.config import DataSettings, RunConfig, build, component_from_dict, merge, override, read_yaml
-from genoken.core.contracts import Task, Tokenizer, TokenizerState
+from genoken.core.contracts import GridEncoder, Task, Tokenizer, TokenizerState
 from genoken.core.errors import ConfigError, suggestion
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation.metrics.classification import classification_metrics
 from genoken.evaluation.metrics.regression import regression_metrics
 from genoken.models.embeddings import EmbeddingStart, svd_start
+from genoken.models.linkage_edges import linkage_edges
 from genoken.models.pretrained_weights import take_over
 from genoken.workflows.encoder import locate, names_of
 from genoken.workflows.inputs import Study, has_split_column
@@ -61,7 +62,7 @@ def has_numbers(tokenizer: Tokenizer) -> bool:
 
 def has_linear_path(config: RunConfig) -> bool:
     """Return whether the model's outputs are the sum of an encoder's and of a linear path's."""
-    return config.model.linear_path and config.model.encoder.takes == "tokens"
+    return config.model.linear_path and config.model.encoder.takes != "bag"
 
 
 def hides_order(config: RunConfig) -> bool:
@@ -169,13 +170,16 @@ class Prepared:
     model
         The network at its start, with tokenizer and objective fitted on train.
     values
-        CSR matrix (samples, vocabulary) of all samples of the study.
+        CSR matrix (samples, vocabulary) of all samples of the study, as the tokens are made of it.
+    plain_values
+        The same as baselines get it.
     labels
         Targets of all samples.
     """
 
     model: FittedModel
     values: sp.csr_matrix
+    plain_values: sp.csr_matrix
     labels: np.ndarray
 
     def dataset(self, rows: np.ndarray) -> TokenDataset:
@@ -203,20 +207,23 @@ def prepare_fold(
     state = config.tokenizer.fit(samples.take(train)) if start is None else start.model.state
     columns = locate(state.feature_ids, samples, state.symbols).columns
     values = config.tokenizer.prepare(samples, columns, state)
+    plain = config.tokenizer.plain_values(values, state)
     target = config.objective.fit(study.labels[train], study.label, study.classes)
     is_pretrained = start is not None and not from_scratch
-    own_start = EmbeddingStart.from_state(state.per_feature) if is_pretrained else _start(config, state.per_feature, values[train])
+    own_start = EmbeddingStart.from_state(state.per_feature) if is_pretrained else _start(config, state.per_feature, plain[train])
     network = build_network(config, state, target, own_start, config.training.seed)
     if start is not None and is_pretrained:
         take_over(network, start.model.network, start.num_phenotypes)
     model = FittedModel(config, state, names_of(state, samples.features, columns), target, network)
-    return Prepared(model, values, study.labels)
+    return Prepared(model, values, plain, study.labels)
 
 
 def _start(config: RunConfig, per_feature: Mapping[str, np.ndarray], train_values: sp.csr_matrix) -> EmbeddingStart:
-    embedding, width = config.model.embedding, config.model.width
+    embedding, width, encoder = config.model.embedding, config.model.width, config.model.encoder
     features = None
-    if embedding.init == "svd" and config.model.encoder.takes == "tokens":
+    if embedding.init == "svd" and encoder.takes == "tokens":
         own_width = width // 2 if embedding.combine == "concatenate" else width
         features = svd_start(train_values, own_width, config.training.seed)
-    return EmbeddingStart.from_state(per_feature, features)
+    start = EmbeddingStart.from_state(per_feature, features)
+    linkage = encoder.linkage if isinstance(encoder, GridEncoder) else None
+    return start if linkage is None else replace(start, edges=linkage_edges(train_values, linkage, per_feature.get("chromosome")))

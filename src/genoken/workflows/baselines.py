@@ -49,8 +49,8 @@ def fit_baselines(
         Baseline to what it learned.
     """
     problem = BaselineProblem(
-        train=prepared.values[train],
-        val=prepared.values[val],
+        train=prepared.plain_values[train],
+        val=prepared.plain_values[val],
         train_labels=prepared.labels[train],
         val_labels=prepared.labels[val],
         num_classes=len(prepared.model.target.classes),

@@ -107,6 +107,8 @@ def _written(table: pd.DataFrame, path: Path | None, noun: str, show: Show) -> p
 
 def _learned(run: Run | PretrainedRun) -> pd.DataFrame:
     vectors = run.model.network.feature_table.detach().cpu().numpy()
+    if not vectors.shape[1]:
+        raise ConfigError("the model learns no vector of each feature", remedy="use model.encoder.kind: transformer")
     table = pd.DataFrame(
         vectors, index=list(run.model.state.feature_ids), columns=[f"width_{index}" for index in range(vectors.shape[1])]
     )

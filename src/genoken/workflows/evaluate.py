@@ -133,7 +133,7 @@ def _predictions(run: Run, dataset: TokenDataset, show: Show) -> dict[str, np.nd
 
 
 def _baselines(run: Run, dataset: TokenDataset, show: Show) -> dict[str, np.ndarray]:
-    found = predict_saved(run.folder, run.config, dataset.values, len(run.model.target.classes))
+    found = predict_saved(run.folder, run.config, dataset.plain_values, len(run.model.target.classes))
     unsaved = [name for name in run.metrics.get("test", {}).get("baselines", {}) if name not in found]
     if found:
         if unsaved:

@@ -153,7 +153,7 @@ def attention(
     run, show = as_run(run), show or Show(quiet=True)
     if len(genes) > MOST_ATTENTION_GENES:
         raise ConfigError(f"attention is read between at most {MOST_ATTENTION_GENES} genes, not {len(genes)}", remedy="name fewer")
-    if not run.model.network.attention_layers():
+    if not run.model.network.attention_layers() or run.model.network.has_pooling_weights:
         raise ConfigError(
             "the model has no attention layers", where=str(run.folder), remedy="train one with --set model.encoder=transformer"
         )

@@ -102,7 +102,7 @@ def fit_fold(
         baselines = fit_baselines(config, prepared, rows["train"], rows["val"])
         if save_baselines:
             write_baselines(folder, config, baselines)
-        predictions |= predict_baselines(config, baselines, prepared.values[rows["test"]])
+        predictions |= predict_baselines(config, baselines, prepared.plain_values[rows["test"]])
     for rival in config.evaluation.rivals:
         predictions[rival_name(rival)] = _rival(config, rival, study, rows, folder, start)
     facts |= {"best_epoch": fitted.best_epoch, "best_step": fitted.best_step}

@@ -169,15 +169,16 @@ def write_embeddings(folder: Path, study: Study, model: FittedModel, pooled: Poo
     parts = [table, _numbered("model", states)]
     if count >= 1:
         solver = PCA(n_components=count, svd_solver="arpack", random_state=seed_for(settings.seed, "pca") % 2**32)
-        parts.append(_numbered("pca", solver.fit_transform(dataset.values.astype(np.float64)).astype(np.float32)))
+        parts.append(_numbered("pca", solver.fit_transform(dataset.plain_values.astype(np.float64)).astype(np.float32)))
     write_parquet(folder / "embeddings.parquet", pd.concat(parts, axis=1))
 
 
 def write_gene_embeddings(folder: Path, model: FittedModel) -> None:
-    """Write ``gene_embeddings.parquet``: the learned table of feature vectors."""
+    """Write ``gene_embeddings.parquet``: the learned table of feature vectors, where the network learns one."""
     table = pd.DataFrame({"feature_id": model.state.feature_ids, "symbol": model.symbols})
     vectors = model.network.feature_table.detach().cpu().numpy()
-    write_parquet(folder / "gene_embeddings.parquet", pd.concat([table, _numbered("width", vectors)], axis=1))
+    if vectors.shape[1]:
+        write_parquet(folder / "gene_embeddings.parquet", pd.concat([table, _numbered("width", vectors)], axis=1))
 
 
 def _numbered(name: str, values: np.ndarray) -> pd.DataFrame:
@@ -247,11 +248,11 @@ def _summary(model: FittedModel) -> str:
     config = model.config.model
     kind = kind_of(config.encoder)
     genes = f"{len(model.state.feature_ids):,} genes"
-    if config.encoder.takes == "bag":
-        return f"{kind} over {genes}, width {config.width}"
+    path = ", with a linear path beside it" if has_linear_path(model.config) else ""
+    if config.encoder.takes != "tokens":
+        return f"{kind} over {genes}, width {config.width}{path}"
     encoder = config.encoder
     size = f"{getattr(encoder, 'layers', '?')} layers, {getattr(encoder, 'heads', '?')} heads, width {config.width}"
-    path = ", with a linear path beside it" if config.linear_path else ""
     return f"{kind} over {genes}: {size}, values combined by {config.embedding.combine}, {config.pooling} pooling{path}"
 
 

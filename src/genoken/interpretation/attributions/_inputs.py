@@ -20,16 +20,19 @@ from genoken.models.layers.packing import Packing
 class Input:
     """What gradients are taken of: the tokens' values or, where they hold no numbers, their vectors.
 
+    Tokens that hold a number and a genotype, from which the encoder's vectors come, have both side by side, so that the linear path
+    takes part by the number.
+
     Parameters
     ----------
     subject
         What is explained.
     observed
-        As in the samples: values (tokens,) or vectors (tokens, width), float32.
+        As in the samples: values (tokens,), vectors (tokens, width), or a value and a vector (tokens, 1 + width), float32.
     baseline
         What they are held against, of the same shape: values of 0, or the vectors of hidden features in the same places.
     value_name
-        The channel of the values; empty for vectors.
+        The channel of the values; empty where there are none.
     """
 
     subject: Explained
@@ -41,7 +44,8 @@ class Input:
         """Return the explained output (samples,) with these inputs in the place of the batch's own."""
         if not self.value_name:
             return self.subject.class_scores(batch, classes, inputs)
-        return self.subject.class_scores(replace(batch, channels={**batch.channels, self.value_name: inputs}), classes)
+        values, vectors = (inputs, None) if inputs.ndim == 1 else (inputs[:, 0], inputs[:, 1:])
+        return self.subject.class_scores(replace(batch, channels={**batch.channels, self.value_name: values}), classes, vectors)
 
     def per_token(self, scores: Tensor) -> np.ndarray:
         """Return scores (tokens,), summed over the coordinates of vectors, in float64 and host memory."""
@@ -56,15 +60,33 @@ def input_of(subject: Explained, batch: Batch) -> Input:
         value = layout.channel("value")
         assert value is not None  # noqa: S101
         values = batch.channels[value.name].float()
-        return Input(subject, values, torch.zeros_like(values), value.name)
+        if layout.channel("genotype") is None:
+            return Input(subject, values, torch.zeros_like(values), value.name)
+        return Input(subject, _beside(values, subject, batch), _beside(0 * values, subject, _hidden(batch, layout)), value.name)
     return Input(subject, subject.embedded(batch), subject.embedded(_hidden(batch, layout)), "")
 
 
+def _beside(values: Tensor, subject: Explained, batch: Batch) -> Tensor:
+    """Return a value and the vector of each token, (tokens, 1 + width)."""
+    with_values = replace(batch, channels={**batch.channels, _value_name(subject): values})
+    return torch.cat([values.unsqueeze(1), subject.embedded(with_values).float()], dim=1)
+
+
+def _value_name(subject: Explained) -> str:
+    channel = subject.layout.channel("value")
+    return "" if channel is None else channel.name
+
+
 def _hidden(batch: Batch, layout: Layout) -> Batch:
-    """Return the batch with every feature hidden, its value included; specials stay."""
-    identity = layout.channel("identity")
+    """Return the batch with every feature hidden, its value included; specials stay.
+
+    Tokens that hold a genotype lose that alone: every sample has the same variants, so that nothing rests on which these are.
+    """
+    identity, genotype = layout.channel("identity"), layout.channel("genotype")
     if identity is None:
         raise ConfigError("this tokenizer emits no identity channel, so tokens cannot be traced back to features")
+    if genotype is not None:
+        return replace(batch, channels={**batch.channels, genotype.name: torch.zeros_like(batch.channels[genotype.name])})
     is_feature = batch.channels[identity.name] >= NUM_SPECIALS
     channels = dict(batch.channels)
     for channel in layout.channels:

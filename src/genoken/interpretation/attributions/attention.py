@@ -19,7 +19,8 @@ class AttentionToGenes(Attribution):
 
     Weights are means over heads. ``rollout`` multiplies the layers, each mixed with the residual connection (see
     :func:`genoken.interpretation.attention_weights.rollout`); ``mean`` averages the layers; ``last`` takes the last one. Specials
-    are left out and the rest is scaled to sum to 1 in each sample.
+    are left out and the rest is scaled to sum to 1 in each sample. Networks over a grid of features have no attention between
+    tokens; there the weights are those with which features are pooled, shared equally among the features of a bin.
 
     Attention says where the network looks, not what it makes of it: it has no sign, is the same for every class, and **knows
     nothing of the linear path**, which may carry most of a prediction.
@@ -53,6 +54,8 @@ class AttentionToGenes(Attribution):
 
     def _pooled_attention(self, subject: Explained, row: int) -> Tensor:
         """Return the attention (tokens,) of the pooled state in one sample."""
+        if subject.has_pooling_weights:
+            return subject.pooling_weights(subject.batch(np.array([row])))
         import torch
 
         from genoken.interpretation.attention_weights import rollout

@@ -42,7 +42,7 @@ class RankEnsemble(Attribution):
                 "an ensemble needs members that are no ensembles", remedy="for example integrated_gradients, attention"
             )
         others = tuple(kind for kind in self.members if kind != "attention")
-        members = others if others and not subject.has_attention else self.members
+        members = others if others and not (subject.has_attention or subject.has_pooling_weights) else self.members
         found = [resolve("attributions", kind)().attribute(subject, rows, classes) for kind in members]
         ranks = [ranks_within_samples(part.scores) for part in found]
         scores = found[0].scores.copy()

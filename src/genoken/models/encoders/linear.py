@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class LinearEncoder(Encoder):
     """One value-weighted sum of feature vectors, passed on as it is; use it with ``model.head: linear``."""
 
-    takes: ClassVar[Literal["tokens", "bag"]] = "bag"
+    takes: ClassVar[Literal["tokens", "bag", "grid"]] = "bag"
 
     def build(self, width: int) -> nn.Module:
         """Return the identity on (samples, width)."""

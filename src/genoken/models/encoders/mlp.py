@@ -20,7 +20,7 @@ class MlpEncoder(Encoder):
     That sum, ``b + sum_g x_g w_g``, is a dense first layer; absent features contribute zero, so it needs no grid.
     """
 
-    takes: ClassVar[Literal["tokens", "bag"]] = "bag"
+    takes: ClassVar[Literal["tokens", "bag", "grid"]] = "bag"
 
     layers: Annotated[int, Field(ge=1)] = 2
     """Number of layers after the sum."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class TransformerEncoder(Encoder):
     """A stack of pre-norm blocks; the head's own norm follows the last one."""
 
-    takes: ClassVar[Literal["tokens", "bag"]] = "tokens"
+    takes: ClassVar[Literal["tokens", "bag", "grid"]] = "tokens"
 
     layers: Annotated[int, Field(ge=1)] = 3
     """Number of blocks."""
@@ -30,8 +30,14 @@ class TransformerEncoder(Encoder):
     attention_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout of the attention weights; backends varlen and flex have none and refuse it."""
 
+    window: Annotated[int, Field(ge=0)] = 0
+    """Tokens to either side that a token sees, besides the first one, which sees all and is seen by all; 0: all see all. Tokens
+    that a training step leaves out are not counted."""
+
     def build(self, width: int) -> nn.Module:
         """Return the stack; its ``forward(states, packing, first_token_only)`` returns (tokens, width) or (samples, width)."""
         from genoken.models.layers.stack import TransformerStack
 
-        return TransformerStack(width, self.layers, self.heads, self.feed_forward, self.dropout, self.attention_dropout)
+        return TransformerStack(
+            width, self.layers, self.heads, self.feed_forward, self.dropout, self.attention_dropout, self.window
+        )

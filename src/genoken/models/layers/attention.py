@@ -1,7 +1,8 @@
 """Self-attention over packed tokens: one set of weights, several backends that agree.
 
 A token attends to the tokens of its own sample that the packing's pattern lets it see, and to no others. No backend makes a padded
-copy. With attention dropout on the CPU ``sdpa`` goes block by block, see :mod:`genoken.models.layers.dropout_attention`.
+copy. With attention dropout on the CPU ``sdpa`` goes block by block, see :mod:`genoken.models.layers.dropout_attention`. With a
+window all backends but ``eager`` go stretch by stretch, see :mod:`genoken.models.layers.window_attention`.
 
 =========  ======================================================================================================
 backend    where
@@ -27,6 +28,7 @@ from torch.nn import functional
 from genoken.core.errors import ConfigError
 from genoken.models.layers.next_cell_attention import attend_alike, attend_parts, may_see
 from genoken.models.layers.packing import Packing, without_successors
+from genoken.models.layers.window_attention import attend_near, sees_near
 
 WeightsReader = Callable[[int, Tensor], None]
 """Called with a sample's index and its weights of shape (heads, queries, keys)."""
@@ -144,6 +146,7 @@ class SelfAttention(nn.Module):
         head_width = width // self.heads
         if first_token_only:
             states, packing = without_successors(states, packing)  # the first token sees its context alone
+            packing = packing.with_window(0)  # and all of that
             weight, bias = self.query_key_value.weight, self.query_key_value.bias
             query = functional.linear(states.index_select(0, packing.first_tokens), weight[:width], bias[:width])
             query = query.view(-1, self.heads, head_width)
@@ -157,6 +160,8 @@ class SelfAttention(nn.Module):
         dropout = self.dropout if self.training else 0.0
         if self.weights_reader is not None or self.backend == "eager":
             return attend_eager(query, key, value, packing, first_token_only, dropout, self.weights_reader)
+        if packing.pattern == "windowed":
+            return attend_near(query, key, value, packing, dropout)
         if self.backend == "varlen" and query.dtype in (torch.bfloat16, torch.float16):
             if packing.pattern != "full":
                 return attend_parts(query, key, value, packing)
@@ -216,14 +221,22 @@ def attend_eager(
     ):
         scores = torch.einsum("qhd,khd->hqk", part_query, part_key).float() * scale
         if packing.pattern != "full":
-            is_same = torch.eye(len(part), dtype=torch.bool, device=part.device)
-            scores = scores.masked_fill(~may_see(packing.pattern, part.unsqueeze(1), part, is_same), float("-inf"))
+            scores = scores.masked_fill(~_seen(packing, part), float("-inf"))
         weights = scores.softmax(dim=-1)
         if weights_reader is not None:
             weights_reader(sample, weights)
         weights = functional.dropout(weights, dropout, training=dropout > 0).to(value.dtype)
         mixed.append(torch.einsum("hqk,khd->qhd", weights, part_value))
     return torch.cat(mixed)
+
+
+def _seen(packing: Packing, part: Tensor) -> Tensor:
+    """Return which tokens of a sample see which, bool (tokens, tokens), where not all do; ``part`` is that of its tokens."""
+    if packing.window:
+        places = torch.arange(len(part), device=part.device)
+        return sees_near(places.unsqueeze(1), places, packing.window)
+    is_same = torch.eye(len(part), dtype=torch.bool, device=part.device)
+    return may_see(packing.pattern, part.unsqueeze(1), part, is_same)
 
 
 def attend_varlen(query: Tensor, key: Tensor, value: Tensor, packing: Packing, first_token_only: bool) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, groupby
 
@@ -52,11 +52,12 @@ class Packing:
     pattern               who sees whom
     ====================  =================================================================================================
     ``full``              every token of the sample sees every token of the sample
+    ``windowed``          every token sees those at most ``window`` places away; the first one sees all, and all see it
     ``next_cell_strict``  the context sees itself; the separator and the next tokens see the context and the separator
     ``next_cell_self``    the same, and each next token also sees itself
     ====================  =================================================================================================
 
-    In the latter two no token of the successor changes the state of any other token, so that what stands at one place of it is told
+    In the last two no token of the successor changes the state of any other token, so that what stands at one place of it is told
     from the sample alone.
 
     Parameters
@@ -69,15 +70,20 @@ class Packing:
         Tokens of each sample's context, on the host; the separator comes next. Empty where no sample has a successor.
     pattern
         Who sees whom.
+    window
+        Places to either side that a token sees, with the pattern ``windowed``; else 0.
     """
 
     lengths: tuple[int, ...]
     offsets: Tensor = field(repr=False)
     context: tuple[int, ...] = ()
     pattern: AttentionPattern = "full"
+    window: int = 0
 
     def __post_init__(self) -> None:
-        if (self.context or self.pattern != "full") and len(self.context) != len(self.lengths):
+        if (self.window > 0) != (self.pattern == "windowed"):
+            raise ValueError(f"a window of {self.window} with the pattern '{self.pattern}'")
+        if (self.context or self.has_successors) and len(self.context) != len(self.lengths):
             raise ValueError(f"{len(self.context)} contexts of {len(self.lengths)} samples")
 
     @classmethod
@@ -85,10 +91,19 @@ class Packing:
         """Build the offsets of samples without successors from their lengths."""
         return cls(lengths=lengths, offsets=offsets_of(lengths, device))
 
+    def with_window(self, window: int) -> Packing:
+        """Return the packing with a window, or, with 0, without one, so that every token of a sample sees every other one."""
+        return replace(self, pattern="windowed" if window else "full", window=window)
+
     @property
     def num_samples(self) -> int:
         """Number of samples."""
         return len(self.lengths)
+
+    @property
+    def has_successors(self) -> bool:
+        """Whether the pattern is one of those in which a sample is followed by another."""
+        return self.pattern in ("next_cell_strict", "next_cell_self")
 
     @property
     def max_length(self) -> int:
@@ -109,12 +124,14 @@ class Packing:
 
     @property
     def mutual_lengths(self) -> tuple[int, ...]:
-        """Tokens of each sample, from the first on, that see each other: its context, or with the pattern ``full`` all."""
-        return self.lengths if self.pattern == "full" else self.context
+        """Tokens of each sample, from the first on, that see each other: its context, or, where no sample has a successor, all."""
+        return self.context if self.has_successors else self.lengths
 
     @property
     def num_seen(self) -> int:
         """Number of pairs of a token and one that it sees, over all samples."""
+        if self.window:
+            return sum(_num_near(length, self.window) for length in self.lengths)
         own = self.pattern == "next_cell_self"
         return sum(
             mutual**2 + (length - mutual) * (mutual + 1) + own * max(length - mutual - 1, 0)
@@ -160,7 +177,7 @@ class Packing:
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        """Who sees whom, where the pattern is not ``full``: each token is a query of one part."""
+        """Who sees whom, where samples have successors: each token is a query of one part."""
         device, context = self.offsets.device, self.context
         behind = [length - own for length, own in zip(self.lengths, context, strict=True)]
         separators = [min(rest, 1) for rest in behind]
@@ -200,6 +217,13 @@ class Packing:
         )
 
 
+def _num_near(length: int, window: int) -> int:
+    """Return the pairs of tokens that see each other in a sample with a window."""
+    behind = max(length - 1, 0)
+    near = behind**2 if behind <= window else behind * (2 * window + 1) - window * (window + 1)
+    return near + 2 * behind + 1
+
+
 def offsets_of(lengths: Sequence[int], device: torch.device) -> Tensor:
     """Return where each of some lengths begins and the last one ends, int32 of shape (lengths + 1,)."""
     offsets = torch.zeros(len(lengths) + 1, dtype=torch.int32)
@@ -209,7 +233,7 @@ def offsets_of(lengths: Sequence[int], device: torch.device) -> Tensor:
 
 def without_successors(states: Tensor, packing: Packing) -> tuple[Tensor, Packing]:
     """Return the states and the packing of the contexts alone, where they see nothing else; otherwise both as they are."""
-    if packing.pattern == "full":
+    if not packing.has_successors:
         return states, packing
     return states.index_select(0, packing.context_tokens), packing.contexts
 

@@ -7,6 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from genoken.core.errors import ConfigError
 from genoken.models.layers.block import TransformerBlock
 from genoken.models.layers.packing import Packing
 
@@ -16,18 +17,21 @@ class TransformerStack(nn.Module):
 
     Parameters
     ----------
-    width, layers, heads, feed_forward, dropout, attention_dropout
+    width, layers, heads, feed_forward, dropout, attention_dropout, window
         As in :class:`genoken.models.encoders.transformer.TransformerEncoder`.
     """
 
-    def __init__(self, width: int, layers: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float) -> None:
+    def __init__(
+        self, width: int, layers: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float, window: int = 0
+    ) -> None:
         super().__init__()
+        self.window = window
         self.blocks = nn.ModuleList(TransformerBlock(width, heads, feed_forward, dropout, attention_dropout) for _ in range(layers))
         self.gradient_checkpointing = False
 
     def training_flops(self, packing: Packing, first_token_only: bool = False) -> int:
         """Return the sum of the blocks' operations, see :meth:`TransformerBlock.training_flops`; parameters as for ``forward``."""
-        last = len(self.blocks) - 1
+        last, packing = len(self.blocks) - 1, self._with_window(packing)
         blocks = cast("list[TransformerBlock]", list(self.blocks))
         return sum(block.training_flops(packing, first_token_only and index == last) for index, block in enumerate(blocks))
 
@@ -48,7 +52,7 @@ class TransformerStack(nn.Module):
         Tensor
             Shape (tokens, width) or (samples, width).
         """
-        last = len(self.blocks) - 1
+        last, packing = len(self.blocks) - 1, self._with_window(packing)
         for index, block in enumerate(self.blocks):
             only_first = first_token_only and index == last
             if self.gradient_checkpointing and self.training:
@@ -56,3 +60,17 @@ class TransformerStack(nn.Module):
             else:
                 states = block(states, packing, only_first)
         return states
+
+    def _with_window(self, packing: Packing) -> Packing:
+        """Narrow down who sees whom to the window, where there is one.
+
+        Raises
+        ------
+        ConfigError
+            When samples are followed by their successors, whose tokens are no neighbors.
+        """
+        if not self.window:
+            return packing
+        if packing.has_successors:
+            raise ConfigError("'model.encoder.window' does not go with successors", remedy="use model.encoder.window: 0")
+        return packing.with_window(self.window)

@@ -1,0 +1,232 @@
+"""What tokenizers of genotypes share: which variants are learned from, in which order, and which of their alleles is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from genoken.core.contracts import TokenizerState
+from genoken.core.errors import DataError
+from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION
+from genoken.core.samples import Samples
+from genoken.tokenizers._dosages import ABSENT, FLIPPED, SAME, orient, sign_by_strand
+
+NO_SPREAD = 1e-9
+"""Variance of the dosage below which a variant does not vary: all samples are homozygous alike, or all heterozygous."""
+
+
+@dataclass(frozen=True)
+class CallMoments:
+    """Moments of each variant's dosage over the samples in which it is called.
+
+    Parameters
+    ----------
+    call_rate
+        Share of the samples, shape (variants,).
+    mean
+        Mean dosage, 0 where nothing is called; half of it is the frequency of the counted allele.
+    squares
+        Sum of the squared differences from the mean.
+    """
+
+    call_rate: np.ndarray
+    mean: np.ndarray
+    squares: np.ndarray
+
+    @property
+    def frequency(self) -> np.ndarray:
+        """Frequency of the counted allele."""
+        return self.mean / 2
+
+    @property
+    def minor_frequency(self) -> np.ndarray:
+        """Frequency of the rarer of the two alleles."""
+        return np.minimum(self.frequency, 1 - self.frequency)
+
+
+def call_moments(values: sp.csr_matrix) -> CallMoments:
+    """Return the moments of dosages (samples, variants), NaN where a call is missing."""
+    num_samples, num_variants = values.shape
+    is_missing = np.isnan(values.data)
+    called = num_samples - np.bincount(values.indices[is_missing], minlength=num_variants).astype(np.float64)
+    data = np.where(is_missing, 0.0, values.data.astype(np.float64))
+    sums = np.bincount(values.indices, weights=data, minlength=num_variants)
+    mean = np.divide(sums, called, out=np.zeros(num_variants), where=called > 0)
+    squares = np.bincount(values.indices, weights=data**2, minlength=num_variants) - called * mean**2
+    return CallMoments(called / max(num_samples, 1), mean, np.maximum(squares, 0.0))
+
+
+def variants_to_keep(
+    train: Samples, moments: CallMoments, *, min_call_rate: float, min_frequency: float, max_variants: int
+) -> np.ndarray:
+    """Return the columns of the variants that are learned from, in the order of the genome.
+
+    Parameters
+    ----------
+    train
+        The train split.
+    moments
+        Of its dosages.
+    min_call_rate
+        Smallest share of the samples in which a variant is called.
+    min_frequency
+        Smallest frequency of the rarer allele; variants that do not vary never stay.
+    max_variants
+        Most variants; of more, evenly spaced ones along the genome are taken. 0 for no limit.
+
+    Raises
+    ------
+    DataError
+        When none is left.
+    """
+    varies = moments.squares > NO_SPREAD * train.num_samples
+    keep = varies & (moments.call_rate >= min_call_rate) & (moments.minor_frequency >= min_frequency)
+    if not keep.any():
+        raise DataError(
+            f"none of {train.num_features:,} variants is left in the train split: {int(varies.sum()):,} vary at all",
+            where=train.origin,
+            remedy="lower tokenizer.min_frequency or tokenizer.min_call_rate, or look at the file with genoken check",
+        )
+    columns = genome_order(train.features)
+    columns = columns[keep[columns]]
+    if max_variants and len(columns) > max_variants:
+        columns = columns[np.linspace(0, len(columns) - 1, max_variants).round().astype(np.int64)]
+    return columns
+
+
+def genome_order(features: pd.DataFrame) -> np.ndarray:
+    """Return the columns by chromosome, as these first appear in the file, then by position, ties as in the file."""
+    codes, _ = pd.factorize(features[CHROMOSOME])
+    return np.lexsort((features[POSITION].to_numpy(dtype=np.int64), codes))
+
+
+def refuse_other_values(samples: Samples, kind: str) -> None:
+    """Refuse samples that are no genotypes.
+
+    Raises
+    ------
+    DataError
+        When the values are no dosages, or the feature table lacks what makes a variant.
+    """
+    if samples.value_kind != "dosage":
+        raise DataError(
+            f"the values are {samples.value_kind}, and the {kind} tokenizer needs genotypes",
+            where=samples.origin,
+            remedy="use tokenizer.kind: continuous for expression, or name a PLINK or VCF file",
+        )
+    absent = [name for name in (CHROMOSOME, POSITION, COUNTED, OTHER) if name not in samples.features]
+    if absent:
+        raise DataError(f"the variants have no column '{absent[0]}'", where=samples.origin)
+
+
+def variant_state(train: Samples, columns: np.ndarray, moments: CallMoments, *, center: bool) -> dict[str, Any]:
+    """Return ``per_feature`` and ``facts`` of a state.
+
+    Parameters
+    ----------
+    train
+        The train split.
+    columns
+        Those of the kept variants, in the vocabulary's order.
+    moments
+        Of all columns.
+    center
+        Whether tokens hold the dosage minus its train mean.
+    """
+    features = train.features.iloc[columns]
+    codes, chromosomes = pd.factorize(features[CHROMOSOME].astype(str))
+    mean = moments.mean[columns]
+    deviation = np.sqrt(moments.squares[columns] / train.num_samples)  # missing calls count as the mean
+    token_mean = np.zeros_like(mean) if center else mean
+    per_feature = {
+        "frequency": mean / 2,
+        "train_mean": token_mean,
+        "train_deviation": deviation,
+        "expressed_mean": token_mean,
+        "expressed_deviation": deviation,
+        "position_bp": features[POSITION].to_numpy(dtype=np.float64),
+        "chromosome": codes.astype(np.float64),
+    }
+    builds = sorted(set(features[BUILD].astype(str))) if BUILD in features else [""]
+    facts = {
+        "counted_allele": features[COUNTED].astype(str).tolist(),
+        "other_allele": features[OTHER].astype(str).tolist(),
+        "chromosomes": [str(name) for name in chromosomes],
+        "build": builds[0] if len(builds) == 1 else "",
+        "train_samples": train.num_samples,
+    }
+    return {"per_feature": per_feature, "facts": facts}
+
+
+def orientation_of(features: pd.DataFrame, columns: np.ndarray, facts: Mapping[str, Any]) -> np.ndarray:
+    """Return int8 (variants,) of ``SAME``, ``FLIPPED`` or ``ABSENT``; a variant of other alleles counts as absent.
+
+    Parameters
+    ----------
+    features
+        Feature table of the file.
+    columns
+        Where in it each variant of the vocabulary is, -1 for nowhere.
+    facts
+        Of the vocabulary's state.
+    """
+    place = np.maximum(columns, 0)
+    counted, other = (_texts(features[name].astype(str).to_numpy()[place]) for name in (COUNTED, OTHER))
+    own_counted, own_other = _texts(facts["counted_allele"]), _texts(facts["other_allele"])
+    found = np.full(len(columns), ABSENT, dtype=np.int8)
+    is_there = columns >= 0
+    found[is_there & (counted == own_counted) & (other == own_other)] = SAME
+    found[is_there & (counted == own_other) & (other == own_counted)] = FLIPPED
+    return found
+
+
+def _texts(values: Sequence[str]) -> np.ndarray:
+    return np.asarray(values, dtype=object)
+
+
+def oriented(samples: Samples, columns: np.ndarray, state: TokenizerState, *, phased: bool) -> sp.csr_matrix:
+    """Return genotypes (samples, vocabulary) that count the vocabulary's alleles, NaN where a call is missing.
+
+    With ``phased`` a single copy on the second strand is -1.
+    """
+    values = samples.values
+    data = np.asarray(values.data, dtype=np.float32)
+    if phased:
+        assert samples.first_strand is not None  # noqa: S101
+        first = samples.first_strand
+        data = sign_by_strand(values.indptr, values.indices, data, first.indptr, first.indices, first.data, samples.num_features)
+    variant_of = np.full(samples.num_features, -1, dtype=np.int32)
+    variant_of[columns[columns >= 0]] = np.flatnonzero(columns >= 0)
+    orientation = orientation_of(samples.features, columns, state.facts)
+    indptr, indices, found = orient(values.indptr, values.indices, data, variant_of, orientation, phased)
+    result = sp.csr_matrix((found, indices, indptr), shape=(samples.num_samples, len(columns)))
+    result.has_sorted_indices = result.has_canonical_format = True
+    return result
+
+
+def orientation_notes(samples: Samples, state: TokenizerState) -> tuple[str, ...]:
+    """Return sentences on how many variants of the samples count the other allele, and how many have other alleles."""
+    columns = samples.features.index.astype(str).get_indexer(list(state.feature_ids))
+    orientation = orientation_of(samples.features, columns, state.facts)
+    flipped = int((orientation == FLIPPED).sum())
+    foreign = int(((orientation == ABSENT) & (columns >= 0)).sum())
+    notes = []
+    if flipped:
+        notes.append(f"{flipped:,} variants count the other allele than those that the model was trained on; they were flipped")
+    if foreign:
+        notes.append(f"{foreign:,} variants have other alleles than those that the model was trained on; they count as missing")
+    return tuple(notes)
+
+
+def imputed(prepared: sp.csr_matrix, state: TokenizerState) -> sp.csr_matrix:
+    """Return dosages (samples, vocabulary) without a sign for the strand, missing calls at twice the train frequency."""
+    mean = (2 * state.per_feature["frequency"]).astype(np.float32)
+    data = np.where(np.isnan(prepared.data), mean[prepared.indices], np.abs(prepared.data))
+    result = sp.csr_matrix((data, prepared.indices, prepared.indptr), shape=prepared.shape)
+    result.has_sorted_indices = result.has_canonical_format = True
+    return result

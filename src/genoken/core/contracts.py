@@ -56,6 +56,22 @@ class TokenizerState:
     symbols: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Population:
+    """Which prepared values the features take among the train samples, and how often: genotypes, of which there are few.
+
+    Parameters
+    ----------
+    values
+        The prepared values.
+    shares
+        Share of the train samples that has each, float64 (features, values), rows that sum to 1.
+    """
+
+    values: tuple[float, ...]
+    shares: np.ndarray
+
+
 class Tokenizer(abc.ABC):
     """Turns rows of a matrix into packed tokens. Fitted on the train split only."""
 
@@ -81,6 +97,10 @@ class Tokenizer(abc.ABC):
     def plain_values(self, prepared: sp.csr_matrix, state: TokenizerState) -> sp.csr_matrix:
         """Return prepared values as those get them that know no tokens, such as baselines: finite numbers; often as they are."""
         return prepared
+
+    def population(self, state: TokenizerState) -> Population | None:
+        """Return which values the features take where these are genotypes, so that a sample can be held against the others."""
+        return None
 
     @abc.abstractmethod
     def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
@@ -394,8 +414,25 @@ class Explained(Protocol):
     def pooling_weights(self, batch: Batch) -> Tensor:
         """Return the weight of each token in its sample's state, (tokens,)."""
 
+    @property
+    def has_place_attention(self) -> bool:
+        """Whether there is attention between places along the genome, each of which stands for several features."""
+
+    def place_weights(self, batch: Batch) -> Tensor:
+        """Return the weight of each place in its sample's state, (samples, places)."""
+
+    def spread(self, weights: Tensor) -> Tensor:
+        """Return weights of places, (samples, places), shared out equally among the tokens of each, (tokens,)."""
+
     def attention(self, row: int) -> list[Tensor]:
-        """Return each layer's attention in one sample, mean over heads, as matrices (tokens, tokens)."""
+        """Return each layer's attention in one sample, mean over heads, as matrices (tokens, tokens) or (places, places)."""
+
+    @property
+    def population(self) -> Population | None:
+        """Which values the features take among the train samples where they are genotypes; ``None`` where they are not."""
+
+    def uniform_batch(self, value: float) -> Batch:
+        """Return the packed tokens of one sample that has this prepared value, NaN where it is missing, in every feature."""
 
 
 @dataclass(frozen=True)
@@ -436,6 +473,8 @@ class Attribution(abc.ABC):
     """What must be known to read the scores, for the report."""
     note_without_numbers: ClassVar[str] = ""
     """The same where tokens hold no numbers, such as ranks; empty where it is no other."""
+    note_for_variants: ClassVar[str] = ""
+    """The same where features are variants, with genotypes; empty where it is no other."""
 
     @abc.abstractmethod
     def attribute(self, subject: Explained, rows: np.ndarray, classes: np.ndarray) -> TokenAttribution:

@@ -68,7 +68,9 @@ def _notes(found: Attributed, num_controls: int) -> list[str]:
     if subject.target.task == "classification":
         explained += " (its label)" if subject.dataset.labels is not None else " (the predicted one, as there are no labels)"
     method = found.method
-    note = method.note if subject.layout.has_numbers else method.note_without_numbers or method.note
+    note = (method.note if subject.layout.has_numbers else method.note_without_numbers) or method.note
+    if subject.population is not None:
+        note = method.note_for_variants or note
     notes = [note, f"What is explained is {explained}; importance is not proof of a cause.", *_model_notes(found)]
     if len(draw) < draw.num_offered:
         share = f"{len(draw):,} of {draw.num_offered:,} samples"

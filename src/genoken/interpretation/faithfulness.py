@@ -54,9 +54,10 @@ def deletion_curve(
 ) -> dict[str, list[float]]:
     """Return what remains of the prediction as each sample loses its top genes, or random ones among those that it expresses.
 
-    A removed gene has value 0, so it is no token where only expressed genes are. In classification the score is the predicted
-    probability of the class of interest, mean over samples, and the genes that speak most for the class go first. In regression
-    it is ``1 - |change of the prediction|`` in standard deviations of the train target, and the largest magnitudes go first.
+    A removed gene has value 0, so it is no token where only expressed genes are; the call of a removed variant is missing. In
+    classification the score is the predicted probability of the class of interest, mean over samples, and the genes that speak
+    most for the class go first. In regression it is ``1 - |change of the prediction|`` in standard deviations of the train target,
+    and the largest magnitudes go first.
     Samples of different models are altered each under its own, and all count alike.
 
     Parameters
@@ -93,13 +94,23 @@ def deletion_curve(
 def _curves(part: Controlled, *, signed: bool, seed: int, fractions: tuple[float, ...], draws: int) -> np.ndarray:
     """Return one model's mean scores by the ranking and by each random order, shape (1 + draws, fractions)."""
     by_magnitude = part.subject.target.task == "regression" or not signed
-    values = part.subject.dataset.values[part.rows]
-    values.eliminate_zeros()
+    values, removed = _removable(part)
     orders = [_order_by_scores(values, abs(part.scores) if by_magnitude else part.scores)] + [
         _random_order(values, part.rows, seed, draw) for draw in range(draws)
     ]
-    altered = [_remove(values, order, fraction) for order in orders for fraction in fractions]
-    return _remaining(part.subject, part.rows, part.classes, altered).reshape(len(orders), len(fractions))
+    curves = [[_remaining(part, _remove(values, order, fraction, removed)) for fraction in fractions] for order in orders]
+    return np.array(curves)
+
+
+def _removable(part: Controlled) -> tuple[sp.csr_matrix, float]:
+    """Return values that have one entry for whatever can be removed, and the value of what is removed."""
+    values = part.subject.dataset.values[part.rows]
+    if part.subject.population is None:
+        values.eliminate_zeros()
+        return values, 0.0
+    places = np.arange(values.shape[1], dtype=np.int32)
+    offsets = np.arange(len(part.rows) + 1) * values.shape[1]
+    return sp.csr_matrix((values.toarray().ravel(), np.tile(places, len(part.rows)), offsets), shape=values.shape), np.nan
 
 
 def _order_by_scores(values: sp.csr_matrix, scores: sp.csr_matrix) -> list[np.ndarray]:
@@ -119,25 +130,23 @@ def _random_order(values: sp.csr_matrix, rows: np.ndarray, seed: int, draw: int)
     return [generator(seed, "deletion", draw, int(row)).permutation(length) for row, length in zip(rows, lengths, strict=True)]
 
 
-def _remove(values: sp.csr_matrix, orders: list[np.ndarray], fraction: float) -> sp.csr_matrix:
-    """Return the matrix without the first ``fraction`` of each row's stored values, in the given order."""
+def _remove(values: sp.csr_matrix, orders: list[np.ndarray], fraction: float, removed: float) -> sp.csr_matrix:
+    """Return the matrix with ``removed`` in place of the first ``fraction`` of each row's stored values, in the given order."""
     altered = values.copy()
     for row, order in enumerate(orders):
         # Rounding first: 0.1 x 30 is a little more than 3.
-        altered.data[values.indptr[row] + order[: int(np.ceil(round(fraction * len(order), 9)))]] = 0.0
+        altered.data[values.indptr[row] + order[: int(np.ceil(round(fraction * len(order), 9)))]] = removed
     altered.eliminate_zeros()
     return altered
 
 
-def _remaining(subject: Subject, rows: np.ndarray, classes: np.ndarray, altered: list[sp.csr_matrix]) -> np.ndarray:
-    """Return the mean score of each altered matrix."""
-    stacked = sp.vstack(altered, format="csr")
-    predicted = subject.with_values(stacked).predictions(np.arange(stacked.shape[0]))
+def _remaining(part: Controlled, altered: sp.csr_matrix) -> float:
+    """Return the mean score of altered samples."""
+    subject, places = part.subject, np.arange(len(part.rows))
+    predicted = subject.with_values(altered).predictions(places)
     if subject.target.task == "regression":
-        scores = 1.0 - np.abs(predicted - np.tile(subject.predictions(rows), len(altered)))
-    else:
-        scores = predicted[np.arange(len(predicted)), np.tile(classes, len(altered))]
-    return scores.reshape(len(altered), -1).mean(axis=1)
+        return float((1.0 - np.abs(predicted - subject.predictions(part.rows))).mean())
+    return float(predicted[places, part.classes].mean())
 
 
 def randomized_copy(network: Network, seed: int) -> Network:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from genoken.core.batch import Batch
-from genoken.core.contracts import Objective, TargetState
+from genoken.core.contracts import Objective, Population, TargetState
 from genoken.core.errors import ConfigError
 from genoken.core.layout import NUM_SPECIALS, Layout
 from genoken.data.dataset import TokenDataset
@@ -82,6 +82,31 @@ class Subject:
         with self._evaluating():
             return self.network.pooling_weights(batch)
 
+    @property
+    def has_place_attention(self) -> bool:
+        """Whether the network has attention between places along the genome, each of which stands for several features."""
+        return self.network.has_place_attention
+
+    @torch.no_grad()
+    def place_weights(self, batch: Batch) -> Tensor:
+        """Return how much each place counts in its sample's state, shape (samples, places)."""
+        with self._evaluating():
+            return self.network.place_weights(batch)
+
+    def spread(self, weights: Tensor) -> Tensor:
+        """Return weights (samples, places) shared out equally among the tokens of each place, (tokens,)."""
+        return self.network.spread(weights)
+
+    @property
+    def population(self) -> Population | None:
+        """Which values the features take among the train samples where they are genotypes; ``None`` where they are not."""
+        return self.dataset.tokenizer.population(self.dataset.state)
+
+    def uniform_batch(self, value: float) -> Batch:
+        """Return the packed tokens of one sample that has this prepared value, NaN where it is missing, in every feature."""
+        filled = sp.csr_matrix(np.full((1, self.layout.num_features), value, dtype=np.float32))
+        return self.with_values(filled).batch(np.array([0]))
+
     def passes(self, rows: np.ndarray, max_tokens: int = TOKENS_PER_PASS) -> list[np.ndarray]:
         """Cut rows into batches of at most ``max_tokens`` tokens (or one sample), samples of similar length together.
 
@@ -150,7 +175,8 @@ class Subject:
     def attention(self, row: int) -> list[Tensor]:
         """Return each layer's attention in one sample, mean over heads, as float32 matrices (tokens, tokens).
 
-        Row ``i`` says where token ``i`` looks, and sums to 1. Only one sample is in memory at a time.
+        Where attention is between places along the genome, they are (places, places). Row ``i`` says where token ``i`` looks, and
+        sums to 1. Only one sample is in memory at a time.
 
         Raises
         ------
@@ -170,14 +196,17 @@ class Subject:
         ConfigError
             When the network has no attention.
         """
-        if not self.has_attention:
+        if not (self.has_attention or self.has_place_attention):
             raise ConfigError(
                 "the method 'attention' needs an encoder with attention layers, and this one has none",
                 remedy="use --method integrated_gradients, gradient or ensemble",
             )
         batch = self.batch(np.array([row]))
         with self._evaluating(), self.network.reading_attention(lambda layer, sample, weights: read(weights)):
-            self.network.token_states(batch)
+            if self.has_place_attention:
+                self.network.pooled_states(batch)
+            else:
+                self.network.token_states(batch)
 
     @torch.no_grad()
     def token_states(self, batch: Batch) -> Tensor:

@@ -20,6 +20,7 @@ from genoken.models.embeddings import EmbeddingStart, FeatureBag, TokenEmbedding
 from genoken.models.grid_embedding import GridEmbedding
 from genoken.models.heads import build_head
 from genoken.models.layers.attention import SelfAttention
+from genoken.models.layers.grid_networks import PatchNetwork
 from genoken.models.layers.packing import Packing, mean_over_tokens, offsets_of, without_successors
 from genoken.models.layers.stack import TransformerStack
 
@@ -193,6 +194,21 @@ class Network(EncoderNetwork):
             raise ConfigError("this encoder has no pooling weights", remedy="use model.encoder.kind: cnn, cnn_transformer or gnn")
         grid = self.embedding.grid(self.embedding(batch), batch.num_samples)
         return self.embedding.on_tokens(cast("GridModule", self.encoder).pooling_weights(grid))
+
+    @property
+    def has_place_attention(self) -> bool:
+        """Whether the encoder has attention between places, each of which stands for several features."""
+        return isinstance(self.encoder, PatchNetwork)
+
+    def place_weights(self, batch: Batch) -> Tensor:
+        """Return how much each place counts in its sample's state, (samples, places), for encoders with place attention."""
+        assert isinstance(self.embedding, GridEmbedding) and isinstance(self.encoder, PatchNetwork)  # noqa: S101, PT018
+        return self.encoder.place_weights(self.embedding.grid(self.embedding(batch), batch.num_samples))
+
+    def spread(self, weights: Tensor) -> Tensor:
+        """Return weights of places, (samples, places), shared out equally among their tokens, (tokens,); CLS has 0."""
+        assert isinstance(self.embedding, GridEmbedding) and isinstance(self.encoder, PatchNetwork)  # noqa: S101, PT018
+        return self.embedding.on_tokens(self.encoder.spread(weights))
 
     def token_states(self, batch: Batch) -> Tensor:
         """Return the final states of all tokens, shape (tokens, width).

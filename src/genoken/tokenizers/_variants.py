@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from genoken.core.contracts import TokenizerState
+from genoken.core.contracts import Population, TokenizerState
 from genoken.core.errors import DataError
 from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION
 from genoken.core.samples import Samples
@@ -230,3 +230,17 @@ def imputed(prepared: sp.csr_matrix, state: TokenizerState) -> sp.csr_matrix:
     result = sp.csr_matrix((data, prepared.indices, prepared.indptr), shape=prepared.shape)
     result.has_sorted_indices = result.has_canonical_format = True
     return result
+
+
+def population(state: TokenizerState, *, phased: bool) -> Population:
+    """Return how often each variant has 0, 1 and 2 copies of its counted allele, from its train frequency and variance.
+
+    The shares have the train mean exactly, and the train variance as far as shares between 0 and 1 can; missing calls, which count
+    as the mean, make that smaller. With ``phased`` a single copy is 1 on the first strand and -1 on the second.
+    """
+    mean = 2 * state.per_feature["frequency"]
+    two = np.clip((state.per_feature["train_deviation"] ** 2 + mean**2 - mean) / 2, np.maximum(mean - 1, 0), mean / 2)
+    one = mean - 2 * two
+    if phased:
+        return Population((0.0, 1.0, -1.0, 2.0), np.stack([1 - one - two, one / 2, one / 2, two], axis=1))
+    return Population((0.0, 1.0, 2.0), np.stack([1 - one - two, one, two], axis=1))

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from genoken.core.components import settings
-from genoken.core.contracts import Tokenizer, TokenizerState
+from genoken.core.contracts import Population, Tokenizer, TokenizerState
 from genoken.core.errors import DataError
 from genoken.core.layout import NUM_SPECIALS, Channel, Layout
 
@@ -136,6 +136,12 @@ class GenotypeTokenizer(Tokenizer):
         from genoken.tokenizers import _variants
 
         return _variants.imputed(prepared, state)
+
+    def population(self, state: TokenizerState) -> Population:
+        """Return the train shares of the genotypes; of heterozygous calls, each strand has one half."""
+        from genoken.tokenizers import _variants
+
+        return _variants.population(state, phased=self.encoding == "haplotype")
 
     def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
         """Return packed tokens of these rows: CLS and every variant of the vocabulary, in order."""

@@ -10,8 +10,9 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from genoken.core.config import EmbeddingSettings, ModelSettings
+from genoken.core.config import EmbeddingSettings, ModelSettings, component_from_dict
 from genoken.core.contracts import TokenizerState
+from genoken.core.genotypes import MISSING, sparse_dosages
 from genoken.data.dataset import TokenDataset
 from genoken.interpretation.draw import Part
 from genoken.interpretation.explain import Explanation, explain_parts
@@ -24,6 +25,7 @@ from genoken.models.network import seeded_network
 from genoken.objectives.classify import ClassifyObjective
 from genoken.objectives.regress import RegressObjective
 from genoken.tokenizers.continuous import ContinuousTokenizer
+from genoken.tokenizers.genotype import GenotypeTokenizer
 
 NUM_FEATURES = 7
 VALUES = np.array(
@@ -89,6 +91,44 @@ def build_subject(
     return Subject(network, dataset, objective, target)
 
 
+GENOTYPES = np.array(
+    [[0, 1, 2, 0, 1], [1, 1, 0, 0, 2], [2, 0, 1, 1, 0], [0, 2, 1, 2, 1], [1, 0, 0, 1, MISSING], [0, 1, 2, 1, 2]], dtype=np.int8
+)
+GENOTYPE_ENCODERS = {
+    "linear": {"kind": "linear"},
+    "cnn": {"kind": "cnn", "embedding": 4, "channels": [4, 4]},
+    "cnn_transformer": {"kind": "cnn_transformer", "channels": [4], "patch": 2, "layers": 2, "heads": 2, "feed_forward": 8},
+    "transformer": {"kind": "transformer", "layers": 1, "heads": 2, "feed_forward": 8},
+}
+
+
+def build_genotype_subject(*, encoder: str = "cnn", encoding: str = "dosage", dense: np.ndarray = GENOTYPES) -> Subject:
+    """Return a subject over genotypes with random weights, for two classes."""
+    called = np.where(dense == MISSING, np.nan, dense.astype(np.float64))
+    mean = np.nanmean(called, axis=0)
+    deviation = np.where(np.isnan(called), mean, called).std(axis=0)
+    token_mean = 0 * mean if encoding == "additive" else mean
+    names = ("train_mean", "train_deviation", "expressed_mean", "expressed_deviation")
+    per_feature = {"frequency": mean / 2} | dict(zip(names, (token_mean, deviation) * 2, strict=True))
+    state = TokenizerState(feature_ids=tuple(f"rs{index}" for index in range(dense.shape[1])), per_feature=per_feature)
+    tokenizer, objective = GenotypeTokenizer(encoding=encoding), ClassifyObjective()
+    labels = np.array([0, 1, 0, 1, 1, 0])
+    target = objective.fit(labels, "trait", ("no", "yes"))
+    settings = ModelSettings(
+        width=8,
+        embedding=EmbeddingSettings(init="random"),
+        encoder=component_from_dict("encoders", GENOTYPE_ENCODERS[encoder]),
+        head="linear" if encoder == "linear" else "mlp",
+    )
+    start = EmbeddingStart.from_state(per_feature)
+    network = seeded_network(settings, tokenizer.layout(state), objective.head(target), start, 3)
+    draws = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=draws), alpha=0.3)
+    return Subject(network.eval(), TokenDataset(tokenizer, state, sparse_dosages(dense), labels), objective, target)
+
+
 def silence_encoder(subject: Subject) -> None:
     """Leave nothing but the linear path in the outputs."""
     with torch.no_grad():
@@ -109,6 +149,11 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture
 def subject_of() -> Callable[..., Subject]:
     return build_subject
+
+
+@pytest.fixture
+def genotype_subject() -> Callable[..., Subject]:
+    return build_genotype_subject
 
 
 @pytest.fixture

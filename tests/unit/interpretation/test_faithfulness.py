@@ -119,3 +119,19 @@ def test_correlation_is_the_mean_over_classes(subject_of):
         )
     whole = randomized_weights_correlation([Controlled(subject, ROWS, CLASSES, scores)], method, aggregate="mean", seed=3)
     assert whole == pytest.approx(np.mean(parts))
+
+
+def test_a_removed_variant_is_a_missing_call(genotype_subject):
+    subject = genotype_subject()
+    scores = np.zeros((1, 5))
+    scores[0, 1] = 3.0
+    part = Controlled(subject, np.array([0]), np.array([1]), sp.csr_matrix(scores))
+    curve = deletion_curve([part], signed=True, seed=0, fractions=(0.0, 0.2, 1.0), draws=1)
+    dense = subject.dataset.prepared[[0]].toarray()
+    wanted = [subject.predictions(np.array([0]))[0, 1]]
+    for removed in ([1], range(5)):
+        altered = dense.copy()
+        altered[0, list(removed)] = np.nan
+        wanted.append(subject.with_values(sp.csr_matrix(altered)).predictions(np.array([0]))[0, 1])
+    assert len(set(np.round(wanted, 4))) == 3
+    np.testing.assert_allclose(curve["importance"], wanted, rtol=1e-5)

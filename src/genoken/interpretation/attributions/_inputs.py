@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from genoken.core.batch import Batch
-from genoken.core.contracts import Explained
+from genoken.core.contracts import Explained, Population
 from genoken.core.errors import ConfigError
 from genoken.core.layout import MASK_CATEGORY, MASK_ID, NUM_SPECIALS, Layout
 from genoken.models.layers.packing import Packing
@@ -30,7 +30,8 @@ class Input:
     observed
         As in the samples: values (tokens,), vectors (tokens, width), or a value and a vector (tokens, 1 + width), float32.
     baseline
-        What they are held against, of the same shape: values of 0, or the vectors of hidden features in the same places.
+        What they are held against, of the same shape: values of 0, or the vectors of hidden features in the same places; of
+        genotypes the mean over the train samples, so that it does not matter which allele is counted.
     value_name
         The channel of the values; empty where there are none.
     """
@@ -47,6 +48,13 @@ class Input:
         values, vectors = (inputs, None) if inputs.ndim == 1 else (inputs[:, 0], inputs[:, 1:])
         return self.subject.class_scores(replace(batch, channels={**batch.channels, self.value_name: values}), classes, vectors)
 
+    def gradient(self, batch: Batch, inputs: Tensor, classes: np.ndarray) -> Tensor:
+        """Return the gradient of the explained outputs with respect to these inputs, of their shape."""
+        inputs = inputs.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(self.class_scores(batch, inputs, classes).sum(), inputs)
+        return gradient
+
     def per_token(self, scores: Tensor) -> np.ndarray:
         """Return scores (tokens,), summed over the coordinates of vectors, in float64 and host memory."""
         scores = scores.detach().double()
@@ -55,38 +63,49 @@ class Input:
 
 def input_of(subject: Explained, batch: Batch) -> Input:
     """Return what gradients are taken of in a batch."""
-    layout = subject.layout
-    if layout.has_numbers:
-        value = layout.channel("value")
-        assert value is not None  # noqa: S101
-        values = batch.channels[value.name].float()
-        if layout.channel("genotype") is None:
-            return Input(subject, values, torch.zeros_like(values), value.name)
-        return Input(subject, _beside(values, subject, batch), _beside(0 * values, subject, _hidden(batch, layout)), value.name)
-    return Input(subject, subject.embedded(batch), subject.embedded(_hidden(batch, layout)), "")
+    observed = _inputs_of(subject, batch)
+    value_name = _value_name(subject.layout)
+    if subject.population is not None:
+        baseline = _expected(subject, subject.population).repeat(batch.num_samples, *[1] * (observed.ndim - 1))
+    else:
+        baseline = torch.zeros_like(observed) if value_name else _inputs_of(subject, _hidden(batch, subject.layout))
+    return Input(subject, observed, baseline, value_name)
 
 
-def _beside(values: Tensor, subject: Explained, batch: Batch) -> Tensor:
-    """Return a value and the vector of each token, (tokens, 1 + width)."""
-    with_values = replace(batch, channels={**batch.channels, _value_name(subject): values})
-    return torch.cat([values.unsqueeze(1), subject.embedded(with_values).float()], dim=1)
+def _inputs_of(subject: Explained, batch: Batch) -> Tensor:
+    """Return a batch's values (tokens,), vectors (tokens, width), or each token's value and vector (tokens, 1 + width)."""
+    name = _value_name(subject.layout)
+    if not name:
+        return subject.embedded(batch)
+    values = batch.channels[name].float()
+    if subject.layout.channel("genotype") is None:
+        return values
+    return torch.cat([values.unsqueeze(1), subject.embedded(batch).float()], dim=1)
 
 
-def _value_name(subject: Explained) -> str:
-    channel = subject.layout.channel("value")
-    return "" if channel is None else channel.name
+def _expected(subject: Explained, population: Population) -> Tensor:
+    """Return the mean inputs of a sample's tokens over the genotypes of the train samples, variant by variant."""
+    total: Tensor | float = 0.0
+    for value, share in zip(population.values, population.shares.T, strict=True):
+        inputs = _inputs_of(subject, subject.uniform_batch(value))
+        weights = torch.full((len(inputs),), 1.0 / len(population.values), device=inputs.device)
+        weights[len(inputs) - len(share) :] = torch.from_numpy(share).to(weights)  # CLS stands in front, always the same
+        total = total + inputs * weights.view(-1, *[1] * (inputs.ndim - 1))
+    assert isinstance(total, Tensor)  # noqa: S101
+    return total
+
+
+def _value_name(layout: Layout) -> str:
+    """Return the channel of the values where they are numbers; empty where they are not."""
+    channel = layout.channel("value")
+    return channel.name if channel is not None and layout.has_numbers else ""
 
 
 def _hidden(batch: Batch, layout: Layout) -> Batch:
-    """Return the batch with every feature hidden, its value included; specials stay.
-
-    Tokens that hold a genotype lose that alone: every sample has the same variants, so that nothing rests on which these are.
-    """
-    identity, genotype = layout.channel("identity"), layout.channel("genotype")
+    """Return the batch with every feature hidden, its value included; specials stay."""
+    identity = layout.channel("identity")
     if identity is None:
         raise ConfigError("this tokenizer emits no identity channel, so tokens cannot be traced back to features")
-    if genotype is not None:
-        return replace(batch, channels={**batch.channels, genotype.name: torch.zeros_like(batch.channels[genotype.name])})
     is_feature = batch.channels[identity.name] >= NUM_SPECIALS
     channels = dict(batch.channels)
     for channel in layout.channels:

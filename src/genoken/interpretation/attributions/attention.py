@@ -20,7 +20,8 @@ class AttentionToGenes(Attribution):
     Weights are means over heads. ``rollout`` multiplies the layers, each mixed with the residual connection (see
     :func:`genoken.interpretation.attention_weights.rollout`); ``mean`` averages the layers; ``last`` takes the last one. Specials
     are left out and the rest is scaled to sum to 1 in each sample. Networks over a grid of features have no attention between
-    tokens; there the weights are those with which features are pooled, shared equally among the features of a bin.
+    tokens. There the weights are those with which places along the genome are pooled, followed back through the attention between
+    places where there is any; a place's weight is shared equally among its features.
 
     Attention says where the network looks, not what it makes of it: it has no sign, is the same for every class, and **knows
     nothing of the linear path**, which may carry most of a prediction.
@@ -54,19 +55,28 @@ class AttentionToGenes(Attribution):
 
     def _pooled_attention(self, subject: Explained, row: int) -> Tensor:
         """Return the attention (tokens,) of the pooled state in one sample."""
-        if subject.has_pooling_weights:
-            return subject.pooling_weights(subject.batch(np.array([row])))
         import torch
 
-        from genoken.interpretation.attention_weights import rollout
-
+        if subject.has_place_attention:
+            weights = subject.place_weights(subject.batch(np.array([row])))
+            return subject.spread(self._followed_back(weights, subject.attention(row)))
+        if subject.has_pooling_weights:
+            return subject.pooling_weights(subject.batch(np.array([row])))
         layers = subject.attention(row)
         start = torch.zeros(1, len(layers[0]), device=layers[0].device)
         if subject.pooling == "cls":
             start[0, 0] = 1.0
         else:
             start += 1.0 / start.shape[1]
+        return self._followed_back(start, layers)[0]
+
+    def _followed_back(self, start: Tensor, layers: list[Tensor]) -> Tensor:
+        """Return the weights (1, tokens) that final weights (1, tokens) come from."""
+        import torch
+
+        from genoken.interpretation.attention_weights import rollout
+
         if self.layers == "rollout":
-            return rollout(start, layers)[0]
+            return rollout(start, layers)
         chosen = layers[-1:] if self.layers == "last" else layers
-        return torch.stack([(start @ weights)[0] for weights in chosen]).mean(dim=0)
+        return torch.stack([start @ weights for weights in chosen]).mean(dim=0)

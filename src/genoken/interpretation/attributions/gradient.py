@@ -19,7 +19,7 @@ class GradientTimesInput(Attribution):
 
     Exact where the output is linear in the values, as on the linear path; elsewhere its sum is not the change of the output, and no
     completeness error is given. Where tokens hold no numbers, the gradient is taken of the token's vector, and multiplied with its
-    difference from the vector of a hidden token: the first-order effect of hiding it.
+    difference from the vector of a hidden token: the first-order effect of hiding it. Genotypes are held against their train mean.
 
     References
     ----------
@@ -31,11 +31,13 @@ class GradientTimesInput(Attribution):
     note_without_numbers: ClassVar[str] = (
         "Gradient times vector: a first-order estimate of what happens when a gene's token is replaced by that of a hidden gene."
     )
+    note_for_variants: ClassVar[str] = (
+        "Gradient times the genotype's difference from the train mean: a first-order estimate of what happens when a variant's "
+        "genotype is set to that of the average person."
+    )
 
     def attribute(self, subject: Explained, rows: np.ndarray, classes: np.ndarray) -> TokenAttribution:
         """Return signed scores."""
-        import torch
-
         from genoken.interpretation.attributions._inputs import input_of
         from genoken.interpretation.attributions._scores import ScoreMatrix
 
@@ -43,8 +45,6 @@ class GradientTimesInput(Attribution):
         for positions in subject.passes(rows, TOKENS_PER_PASS):
             batch = subject.batch(rows[positions])
             taken = input_of(subject, batch)
-            inputs = taken.observed.clone().requires_grad_()
-            with torch.enable_grad():
-                (gradient,) = torch.autograd.grad(taken.class_scores(batch, inputs, classes[positions]).sum(), inputs)
+            gradient = taken.gradient(batch, taken.observed, classes[positions])
             matrix.put(positions, batch, taken.per_token(gradient * (taken.observed - taken.baseline)))
         return TokenAttribution(scores=matrix.to_csr())

@@ -41,6 +41,7 @@ class IntegratedGradients(Attribution):
     Tokens without numbers, such as ranks and bins, have no value to be 0. There the path goes through the tokens' vectors, from
     those of hidden genes in the same places, and a token's score is the sum over its vector: what is explained is which genes are
     tokens, and with which bin or rank. Norms bend that path more, so it takes ``STEPS_OF_VECTORS`` times as many points at most.
+    Genotypes are held against their train mean, the average person: scores then stay the same when the other allele is counted.
 
     References
     ----------
@@ -56,6 +57,10 @@ class IntegratedGradients(Attribution):
     note_without_numbers: ClassVar[str] = (
         "Integrated gradients over the tokens' vectors, because ranks and bins are no numbers; the baseline is the same sample "
         "with a hidden gene in each place, so genes that are no token score 0."
+    )
+    note_for_variants: ClassVar[str] = (
+        "Integrated gradients over the genotypes; the baseline is the average person of the train split, so that it does not "
+        "matter which allele is counted."
     )
 
     steps: Annotated[int, Field(ge=1, le=4096)] = 32

@@ -48,7 +48,15 @@ class PooledNetwork(nn.Module):
 
     def pooling_weights(self, values: Tensor) -> Tensor:
         """Return how much each feature counts in a sample's state, (samples, features), rows that sum to 1."""
-        return spread_over_features(self.pooling.weights(self.places(values)), self.features_per_place, self.num_features)
+        return self.spread(self.place_weights(values))
+
+    def place_weights(self, values: Tensor) -> Tensor:
+        """Return how much each place counts in a sample's state, (samples, places), rows that sum to 1."""
+        return self.pooling.weights(self.places(values))
+
+    def spread(self, weights: Tensor) -> Tensor:
+        """Return weights (samples, places) shared out equally among the features of each place, (samples, features)."""
+        return spread_over_features(weights, self.features_per_place, self.num_features)
 
 
 class ConvolutionNetwork(PooledNetwork):

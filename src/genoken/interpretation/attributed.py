@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from genoken.core.contracts import Attribution, TokenAttribution
 from genoken.interpretation.draw import Draw, Part
 from genoken.interpretation.pool import GeneUnion, PooledMatrix
+from genoken.interpretation.shards import ONE_PROCESS, Shard
 from genoken.interpretation.subject import Subject
 
 _ROWS_PER_CALL = 32
@@ -44,19 +45,29 @@ class Attributed:
 
 
 def attribute_draw(
-    parts: Sequence[Part], draw: Draw, method: Attribution, on_samples: Callable[[int], None] | None = None
+    parts: Sequence[Part],
+    draw: Draw,
+    method: Attribution,
+    on_samples: Callable[[int], None] | None = None,
+    shard: Shard = ONE_PROCESS,
 ) -> Attributed:
-    """Attribute each drawn sample by its own model; ``on_samples`` is told how many more are done."""
+    """Attribute each drawn sample by its own model; ``on_samples`` is told how many more this process has done."""
     genes = union_of(parts)
-    scores, whole = [], []
-    for model, part in enumerate(parts):
-        own = draw.of_model(model)
-        if len(own):
-            found = _attribute(part.subject, method, draw.rows[own], draw.classes[own], on_samples)
-            scores.append(genes.spread(found.scores, model))
-            whole.append(found)
-    pooled = _joined(whole, sp.vstack(scores, format="csr"))
-    return Attributed(parts, draw, method, genes, PooledMatrix(pooled.scores, draw.models, genes.known), pooled.completeness_error)
+    calls = [call for model, part in enumerate(parts) for call in _calls(part.subject, draw, draw.of_model(model))]
+
+    def attribute(positions: np.ndarray) -> TokenAttribution:
+        subject = parts[draw.models[positions[0]]].subject
+        found = method.attribute(subject, draw.rows[positions], draw.classes[positions])
+        if on_samples is not None:
+            on_samples(len(positions))
+        return found
+
+    found = shard.map(attribute, calls)
+    spread = [genes.spread(part.scores, draw.models[call[0]]) for part, call in zip(found, calls, strict=True)]
+    back = np.argsort(np.concatenate(calls), kind="stable")
+    pooled = _joined(found, sp.vstack(spread, format="csr"))
+    scores = PooledMatrix(pooled.scores[back], draw.models, genes.known)
+    return Attributed(parts, draw, method, genes, scores, pooled.completeness_error)
 
 
 def union_of(parts: Sequence[Part]) -> GeneUnion:
@@ -64,24 +75,10 @@ def union_of(parts: Sequence[Part]) -> GeneUnion:
     return GeneUnion.of([(part.subject.dataset.state.feature_ids, part.symbols) for part in parts])
 
 
-def _attribute(
-    subject: Subject, method: Attribution, rows: np.ndarray, classes: np.ndarray, on_samples: Callable[[int], None] | None
-) -> TokenAttribution:
-    """Attribute in calls of samples of similar length, and return the calls' results as one, in the order of ``rows``."""
-    order = np.argsort(subject.dataset.lengths()[rows], kind="stable")
-    calls = []
-    for start in range(0, len(rows), _ROWS_PER_CALL):
-        chosen = order[start : start + _ROWS_PER_CALL]
-        calls.append(method.attribute(subject, rows[chosen], classes[chosen]))
-        if on_samples is not None:
-            on_samples(len(chosen))
-    found = _joined(calls, sp.vstack([call.scores for call in calls], format="csr"))
-    back = np.argsort(order)
-    return TokenAttribution(
-        scores=found.scores[back],
-        errors=None if found.errors is None else found.errors[back],
-        changes=None if found.changes is None else found.changes[back],
-    )
+def _calls(subject: Subject, draw: Draw, own: np.ndarray) -> list[np.ndarray]:
+    """Return positions of a model's drawn samples in calls of at most :data:`_ROWS_PER_CALL`, those of similar length together."""
+    order = own[np.argsort(subject.dataset.lengths()[draw.rows[own]], kind="stable")]
+    return [order[start : start + _ROWS_PER_CALL] for start in range(0, len(order), _ROWS_PER_CALL)]
 
 
 def _joined(found: Sequence[TokenAttribution], scores: sp.csr_matrix) -> TokenAttribution:

@@ -24,6 +24,7 @@ from genoken.interpretation.export import export_rnk
 from genoken.interpretation.gene_attention import ATTENTION_GENES, PooledAttention, pool_attention
 from genoken.interpretation.gene_table import gene_table, leading_genes, top_rows
 from genoken.interpretation.pool import PooledMatrix
+from genoken.interpretation.shards import ONE_PROCESS, Shard
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def explain_parts(
     aggregate: Aggregate = "mean",
     top: int = 0,
     on_progress: Callable[[float], None] | None = None,
+    shard: Shard = ONE_PROCESS,
 ) -> Explanation:
     """Attribute the output for each sample's own class to its genes, and check the attribution.
 
@@ -77,6 +79,8 @@ def explain_parts(
         Genes per class in :attr:`Explanation.genes`; 0 for all.
     on_progress
         Called with the share that is done, from 0 to 1.
+    shard
+        Which of several processes this is; each attributes some of the samples, and all return the same.
 
     Returns
     -------
@@ -92,8 +96,8 @@ def explain_parts(
     """
     attribution = _attribution(method)
     draw = draw_samples(parts, seed)
-    progress = _Progress(on_progress, 1.6 * len(draw))
-    found = attribute_draw(parts, draw, attribution, progress.advance)
+    progress = _Progress(on_progress, 1.6 * len(draw) / shard.count)
+    found = attribute_draw(parts, draw, attribution, progress.advance, shard)
     ranking = gene_table(
         found.scores,
         draw.members,

@@ -34,6 +34,8 @@ class RunFolder:
         Text of ``config.yaml``.
     targets
         ``targets.parquet`` of a pretraining run.
+    variants, variant_controls, loci
+        ``explanations/variants.tsv``, ``variants.json`` and ``loci.parquet`` of a run on genotypes.
     next_cells, cell_map, transitions
         ``next_cells.parquet``, ``map.parquet`` and ``transitions.tsv`` of a run that predicts next cells.
     """
@@ -52,6 +54,9 @@ class RunFolder:
     baselines: dict[str, pd.DataFrame]
     config: str | None
     targets: pd.DataFrame | None = None
+    variants: pd.DataFrame | None = None
+    variant_controls: dict[str, Any] | None = None
+    loci: pd.DataFrame | None = None
     next_cells: pd.DataFrame | None = None
     cell_map: pd.DataFrame | None = None
     transitions: pd.DataFrame | None = None
@@ -157,6 +162,9 @@ def load_run_folder(folder: Path) -> RunFolder:
         baselines=baselines,
         config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
         targets=_parquet(folder / "targets.parquet", ("objective", "sample_id")),
+        variants=_table(folder / "explanations" / "variants.tsv", "\t", ("id", "chrom", "pos", "ensemble", "glm_minus_log10_p")),
+        variant_controls=_json_object(folder / "explanations" / "variants.json"),
+        loci=_parquet(folder / "explanations" / "loci.parquet", ("locus", "first", "second", "r2", "attention")),
         next_cells=_parquet(folder / "next_cells.parquet", ("sample_id",)),
         cell_map=_parquet(folder / "map.parquet", ("x", "y")),
         transitions=_table(folder / "transitions.tsv", "\t", ("from", "to", "direction", "gene", "predicted_change")),
@@ -213,7 +221,13 @@ def _parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame | None:
 def _table(path: Path, separator: str, columns: tuple[str, ...]) -> pd.DataFrame | None:
     if not path.is_file():
         return None
-    text = dict.fromkeys(("class", "feature_id", "symbol", "fold", "from", "to", "direction", "gene"), str)
+    text = dict.fromkeys(
+        (
+            *("class", "feature_id", "symbol", "fold", "from", "to", "direction", "gene"),
+            *("id", "chrom", "counted_allele", "other_allele", "clump_lead", "glm_class", "above_null"),
+        ),
+        str,
+    )
     try:
         # "NA" and "nan" are legal names of classes and genes, so they must not turn into missing values
         table = pd.read_csv(path, sep=separator, dtype=text, keep_default_na=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 import jinja2
 
 from genoken.core.files import write_text
-from genoken.reporting import sections_data, sections_model, sections_pretraining, sections_results, theme
+from genoken.reporting import sections_data, sections_model, sections_pretraining, sections_results, sections_variants, theme
 from genoken.reporting.blocks import Missing, Section, safe_json
 from genoken.reporting.load import RunFolder, load_run_folder
 from genoken.reporting.wording import plain
@@ -64,6 +64,7 @@ def _supervised_sections(run: RunFolder) -> list[Section | Missing]:
         sections_model.training(run),
         sections_model.embedding(run),
         sections_model.genes(run),
+        *([sections_variants.variants(run)] if run.variants is not None else []),
     ]
 
 

@@ -63,6 +63,12 @@ def is_one_of_several() -> bool:
     return launcher is not None and launcher.world_size() > 1
 
 
+def place_among_processes() -> tuple[int, int]:
+    """Return the number of this process, from 0, and how many torchrun or SLURM started; 0 of 1 where it was started alone."""
+    launcher = _launcher()
+    return (0, 1) if launcher is None else (launcher.global_rank(), launcher.world_size())
+
+
 def is_first_process() -> bool:
     """Return whether this process writes the run: the only one, or the first of those that torchrun or SLURM started."""
     launcher = _launcher()

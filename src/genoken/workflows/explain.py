@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,16 +20,15 @@ from genoken.interpretation.explain import Explanation, explain_parts, export_ex
 from genoken.interpretation.gene_attention import ATTENTION_GENES, find_genes, pool_attention
 from genoken.interpretation.gene_table import leading_genes
 from genoken.interpretation.subject import Subject
-from genoken.workflows.assemble import task_of_objective
-from genoken.workflows.inputs import Study, build_study, read_inputs, read_source
-from genoken.workflows.join import restrict_to_vocabulary
+from genoken.training.processes import is_first_process
+from genoken.workflows.inputs import Study, read_source
+from genoken.workflows.own_samples import fold_parts, own_parts
 from genoken.workflows.predict import TABLE_SUFFIXES, Aligned, align_samples, checked_output, write_table
-from genoken.workflows.results import dataset_of
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.seen import count_trained_on
+from genoken.workflows.shards import shard_of_this_process
 from genoken.workflows.show import Show
-from genoken.workflows.state import check_data, read_state
-from genoken.workflows.store import FittedModel, fold_place, read_model, verify_hashes
+from genoken.workflows.store import FittedModel
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -61,7 +60,7 @@ def explain(
         Samples to explain by the run's model. By default the test samples of what the run was trained on, each explained by the
         model of the fold that tested it: what ``explanations/`` of the run holds, for the same method.
     method
-        ``attention``, ``integrated_gradients``, ``gradient`` or ``ensemble``.
+        ``integrated_gradients``, ``gradient``, ``smoothgrad``, ``attention``, ``ensemble`` or, for genotypes, ``allele_flip``.
     aggregate
         How the samples of a class or group are put together.
     by
@@ -86,7 +85,8 @@ def explain(
     GenokenError
         When run, data, method or output cannot be used.
     """
-    run, show = as_run(run), show or Show(quiet=True)
+    show = show if show is not None and is_first_process() else Show(quiet=True)
+    run = as_run(run)
     if method not in kinds("attributions"):
         raise ConfigError(f"there is no method '{method}'", remedy=suggestion(method, kinds("attributions"), "methods"))
     if by == "group" and not run.config.data.group:
@@ -94,7 +94,7 @@ def explain(
     path = checked_output(output, TABLE_SUFFIXES)
     notes: list[str] = []
     if data is None:
-        parts = _own_parts(run, by_group=by == "group", show=show)
+        parts = own_parts(run, by_group=by == "group", show=show)
     else:
         samples = read_source(data, run.config.data.source).samples
         aligned = align_samples(run.model, samples, min_coverage, show)
@@ -106,11 +106,11 @@ def explain(
                 "test samples are explained."
             )
             show.warning(notes[0])
-    with show.bar("Explaining", total=1.0) as bar:
+    with shard_of_this_process() as shard, show.bar("Explaining", total=1.0) as bar:
         explanation = explain_parts(
-            parts, method=method, aggregate=aggregate, top=top, seed=run.config.training.seed, on_progress=bar.to
+            parts, method=method, aggregate=aggregate, top=top, seed=run.config.training.seed, on_progress=bar.to, shard=shard
         )
-    if path is not None:
+    if path is not None and shard.index == 0:
         _write(_noted(explanation, notes), path, show)
     return explanation.genes
 
@@ -159,7 +159,7 @@ def attention(
         )
     wanted = list(genes) or _leading_genes(run)
     if data is None:
-        parts = _own_parts(run, by_group=False, show=show)
+        parts = own_parts(run, by_group=False, show=show)
     else:
         samples = read_source(data, run.config.data.source).samples
         parts = [_given_part(run, samples, align_samples(run.model, samples, min_coverage, show), by_group=False)]
@@ -197,95 +197,9 @@ def write_explanations(folder: Path, study: Study, folds: np.ndarray, models: Se
     """
     with show.bar("Explaining", total=1.0) as bar:
         explanation = explain_parts(
-            _fold_parts(models, study, folds, by_group=False), seed=models[0].config.training.seed, on_progress=bar.to
+            fold_parts(models, study, folds, by_group=False), seed=models[0].config.training.seed, on_progress=bar.to
         )
     export_explanation(explanation, folder / "explanations")
-
-
-def _fold_parts(models: Sequence[FittedModel], study: Study, folds: np.ndarray, *, by_group: bool) -> list[Part]:
-    """Return each fold's model with the samples that it was tested on."""
-    parts = []
-    for model, words in zip(models, folds, strict=True):
-        rows = np.flatnonzero(words == "test")
-        subject = Subject(model.network, dataset_of(model, study, rows), model.config.objective, model.target)
-        groups = study.groups[rows] if by_group and study.groups is not None else None
-        parts.append(Part(subject, np.arange(len(rows)), model.symbols, groups))
-    return parts
-
-
-def _own_parts(run: Run, *, by_group: bool, show: Show) -> list[Part]:
-    """Return what :func:`write_explanations` explained after training."""
-    study = _own_study(run)
-    folds = _own_folds(run, study)
-    tested = f"{int((folds == 'test').sum()):,} test samples"
-    how = f", each explained by the model of its fold ({len(folds)} folds)" if len(folds) > 1 else ""
-    show.line(f"{study.samples.origin}: {tested}{how}.")
-    return _fold_parts(_fold_models(run, len(folds)), study, folds, by_group=by_group)
-
-
-def _own_study(run: Run) -> Study:
-    """Read what the run was trained on again."""
-    state = read_state(run.folder)
-    source = read_inputs(_own_inputs(run, state["inputs"]), run.config.data)
-    check_data(source.files, state["data"])
-    samples = source.samples
-    if "start_from" in state:  # the vocabulary is that of a pretrained network, which the file need not hold under the same ids
-        model = run.model
-        samples, _ = restrict_to_vocabulary(
-            samples, model.state.feature_ids, model.symbols, min_coverage=run.config.data.min_coverage
-        )
-    return build_study(samples, task_of_objective(run.config), seed=run.config.training.seed, guess_group=True)
-
-
-def _own_inputs(run: Run, paths: dict[str, str]) -> dict[str, Any]:
-    """Return the files and objects that the run was trained on.
-
-    Raises
-    ------
-    RunError
-        When one is not there any more.
-    """
-    inputs = {part: path or run.objects.get(part) for part, path in paths.items()}
-    remedy = "the explanation made after training is in explanations/genes.tsv"
-    if any(value is None for value in inputs.values()):
-        raise RunError(
-            "the run was made from an AnnData object that is no longer in memory",
-            where=str(run.folder),
-            remedy=f"pass the data, for example run.explain(adata); {remedy}",
-        )
-    if not inputs or not all(Path(path).exists() for path in paths.values() if path):
-        raise RunError(
-            "the run's own data cannot be found", where=str(run.folder), remedy=f"name a file or object to explain; {remedy}"
-        )
-    return inputs
-
-
-def _own_folds(run: Run, study: Study) -> np.ndarray:
-    """Return the words of ``split.parquet``, shape (folds, samples)."""
-    table = pd.read_parquet(run.folder / "split.parquet")
-    if list(table["sample_id"]) != list(study.samples.table.index.astype(str)):
-        raise RunError(
-            "split.parquet holds other samples than the data",
-            where=str(run.folder),
-            remedy="restore it as it was written, or name a file to explain",
-        )
-    return table[[name for name in table if str(name).startswith("fold_")]].to_numpy().T
-
-
-def _fold_models(run: Run, count: int) -> list[FittedModel]:
-    """Return the model of each fold."""
-    if count == 1:
-        return [run.model]
-    places = [fold_place(index) for index in range(count)]
-    if not all((run.folder / place).is_dir() for place in places):
-        raise RunError(
-            "the models of the folds are not there any more",
-            where=str(run.folder / "folds"),
-            remedy="name a file to explain with the final model",
-        )
-    for place in places:
-        verify_hashes(run.folder, place)
-    return [read_model(run.folder / place) for place in places]
 
 
 def _given_part(run: Run, samples: Samples, aligned: Aligned, *, by_group: bool) -> Part:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import pandas as pd
 
 from genoken.core.errors import DataError
 
@@ -44,6 +47,30 @@ def covariate_basis(covariates: np.ndarray | None, num_samples: int) -> np.ndarr
     if num_samples - rank < 3:
         raise DataError(f"{num_samples} samples are too few for {rank - 1} covariates")
     return np.ascontiguousarray(basis[:, :rank])
+
+
+def covariate_columns(table: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """Return columns of a sample table as covariates, float64 (samples, any).
+
+    Numbers stand as they are, missing ones at the mean of the others; of other columns every value but the first, in sorted order,
+    has an indicator, and a missing value is a value.
+
+    Raises
+    ------
+    DataError
+        When there is no such column.
+    """
+    found = [np.zeros((len(table), 0))]
+    for name in names:
+        if name not in table:
+            raise DataError(f"there is no column '{name}' among the samples", remedy="name covariates that the samples have")
+        if pd.api.types.is_numeric_dtype(table[name]):
+            numbers = table[name].astype(np.float64)
+            found.append(numbers.fillna(numbers.mean()).to_numpy()[:, None])
+        else:
+            values, codes = np.unique(table[name].astype(str), return_inverse=True)
+            found.append((codes[:, None] == np.arange(1, len(values))).astype(np.float64))
+    return np.concatenate(found, axis=1)
 
 
 def without_covariates(values: np.ndarray, basis: np.ndarray) -> np.ndarray:

@@ -1,0 +1,169 @@
+"""The section on variants: importance beside regressions and fine-mapping, over the genome and within loci."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genoken.reporting import plots_linkage, plots_variants
+from genoken.reporting.blocks import Block, Cell, Column, Finding, Heading, Missing, Section, Table
+from genoken.reporting.load import RunFolder, section
+from genoken.reporting.wording import is_number, number, percent, plain, shorten
+
+MOST_LOCI = 3
+"""Loci that are shown."""
+MOST_LEADS = 20
+"""Rows of the table of leads."""
+_OTHERS = {
+    "glm": "Regressions, with principal components",
+    "glm_without_components": "Regressions, without principal components",
+    "pip": "Fine-mapping (probabilities within the loci)",
+}
+
+
+def variants(run: RunFolder) -> Section | Missing:
+    """Return importance, regressions and fine-mapping of the variants."""
+    title = "Variants that the model uses"
+    table, controls = run.variants, run.variant_controls or {}
+    if table is None or table.empty:
+        return Missing(title, "explanations/variants.tsv is not in the run folder; run genoken explain --variants on it.")
+    blocks: list[Block] = [*control_findings(controls), plots_variants.manhattan(table), leads(table)]
+    agreement = agreements(controls)
+    if agreement is not None:
+        blocks.append(agreement)
+    for facts in _shown_loci(table, controls):
+        blocks += _locus(run, table, facts)
+    methods = ", ".join(plain(name).replace("_", " ") for name in controls.get("methods") or [])
+    networks = controls.get("models")
+    how = f"Mean rank over {methods}" if methods else "Mean rank over methods"
+    over = f" and {number(networks)} networks (folds and seeds)" if is_number(networks) and networks > 1 else ""
+    return Section("variants", title, f"{how}{over}. Importance says what the model uses, not which variant acts.", tuple(blocks))
+
+
+def control_findings(controls: dict[str, Any]) -> list[Finding]:
+    """Return permuted labels, agreement of networks and all notes as findings.
+
+    Warnings: no variant above the largest importance under permuted labels, no such comparison at all, and an agreement of networks
+    below 0.3.
+    """
+    found = []
+    null, methods = section(controls, "null"), controls.get("methods") or [""]
+    share = section(null, "share_above").get(methods[0])
+    if is_number(share):
+        detail = f"Of the variants, {percent(share, 1)} are more important than any is to networks trained on permuted labels."
+        found.append(Finding("ok" if share > 0 else "warning", "Against permuted labels", detail))
+    elif controls:
+        detail = "No network was trained on permuted labels: it is not known what importance chance alone gives."
+        found.append(Finding("warning", "Against permuted labels", detail, "genoken explain RUN --variants --null 1"))
+    agreement = controls.get("agreement_of_models")
+    if is_number(agreement):
+        detail = "Spearman correlation of the importances that two networks give (other folds or seeds), mean over pairs."
+        found.append(Finding("ok" if agreement >= 0.3 else "warning", f"Agreement between networks {number(agreement, 2)}", detail))
+    return found + [Finding("info", plain(note)) for note in controls.get("notes") or []]
+
+
+def leads(table: pd.DataFrame) -> Table:
+    """Return the variants that lead their clumps, the most important first, beside their ranks in regressions and fine-mapping."""
+    ranks = {name: plots_variants.rank_by(table[name]) for name in ("glm_minus_log10_p", "pip") if name in table}
+    rows = []
+    for place, row in plots_variants.top_variants(table, MOST_LEADS).iterrows():
+        p_rank, pip_rank = (_rank(ranks, name, place) for name in ("glm_minus_log10_p", "pip"))
+        above = {"True": "yes", "False": "no"}.get(str(row.get("above_null", "")), "–")
+        rows.append(
+            (
+                Cell(shorten(row["id"], 40), f"{plain(row['chrom'])}:{number(row['pos'])}", strong=True),
+                Cell(
+                    f"{plain(row.get('counted_allele', ''))}/{plain(row.get('other_allele', ''))}",
+                    f"maf {number(row.get('maf'), 2)}",
+                ),
+                Cell(number(row["ensemble"], 3)),
+                Cell(percent(row.get("stability"))),
+                Cell(above),
+                Cell(number(row["glm_minus_log10_p"], 1), p_rank),
+                Cell(number(row.get("pip"), 2), pip_rank),
+                Cell(_set_name(row)),
+            )
+        )
+    columns = (
+        Column("Lead"),
+        Column("Alleles", hint="Counted allele, the other one, and the frequency of the rarer."),
+        Column("Mean rank", numeric=True, hint="Over methods and networks, 1 is the highest."),
+        Column("Stability", numeric=True, hint="Share of the rankings that have the variant among their first."),
+        Column("Above permuted", hint="More important than any variant is to networks trained on permuted labels."),
+        Column("−log10 p", numeric=True, hint="Single-variant regression; below: its rank."),
+        Column(
+            "PIP",
+            numeric=True,
+            hint="Fine-mapping: probability of the variant, if the locus has few additive effects; below: rank.",
+        ),
+        Column("Credible set", hint="Locus and number of the set."),
+    )
+    return Table(columns, tuple(rows), "Variants in linkage with a more important one are left out. A dash: not computed.")
+
+
+def agreements(controls: dict[str, Any]) -> Table | None:
+    """Return how far each ranking by importance agrees with regressions and fine-mapping; ``None`` where it is not known."""
+    found = [row for row in controls.get("agreement") or [] if row.get("other") in _OTHERS]
+    if not found:
+        return None
+    rows = [
+        (
+            Cell(plots_variants.method_name(str(row["ranking"])).capitalize(), strong=row["ranking"] == "ensemble"),
+            Cell(_OTHERS[row["other"]]),
+            Cell(number(row.get("spearman"), 2)),
+            Cell(f"{number(row.get('shared'))} of {number(row.get('top'))}", f"by chance {number(row.get('expected'), 1)}"),
+        )
+        for row in found
+    ]
+    columns = (
+        Column("Importance"),
+        Column("Against"),
+        Column("Spearman", numeric=True),
+        Column("Shared first", numeric=True, hint="Variants that are among the first ones of both rankings."),
+    )
+    caption = (
+        "A ranking that agrees with regressions only before the adjustment for principal components follows ancestry rather than "
+        "single variants."
+    )
+    return Table(columns, tuple(rows), caption)
+
+
+def _shown_loci(table: pd.DataFrame, controls: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the loci of the most important leads."""
+    scores = table.set_index("id")["ensemble"]
+    known = [facts for facts in controls.get("loci") or [] if facts.get("lead") in scores.index]
+    return sorted(known, key=lambda facts: -float(np.nan_to_num(scores[facts["lead"]])))[:MOST_LOCI]
+
+
+def _locus(run: RunFolder, table: pd.DataFrame, facts: dict[str, Any]) -> list[Block]:
+    own = table[table["locus"] == facts["number"]]
+    pairs = run.loci[run.loci["locus"] == facts["number"]] if run.loci is not None else None
+    if own.empty or pairs is None or pairs.empty:
+        return []
+    place = f"{plain(facts['chrom'])}:{number(facts['start_bp'])}–{number(facts['end_bp'])}"
+    sets = facts.get("credible_sets") or []
+    listed = "; ".join(
+        f"set {number(found['number'])}: {number(len(found['variants']))} variants, {plain(found['variants'][0])} first"
+        for found in sets
+    )
+    found = Finding(
+        "info", f"Fine-mapping: {listed or 'no credible set'}", "Sum of single effects, 95 % sets; it assumes additive effects."
+    )
+    return [
+        Heading(f"Locus {place}, lead {shorten(facts['lead'], 40)}"),
+        plots_variants.locus(own, pairs, facts),
+        plots_linkage.locus_heatmaps(pairs, int(facts["number"])),
+        found,
+    ]
+
+
+def _rank(ranks: dict[str, pd.Series], name: str, place: Any) -> str:
+    value = ranks[name][place] if name in ranks else np.nan
+    return f"rank {number(int(value))}" if np.isfinite(value) else ""
+
+
+def _set_name(row: pd.Series) -> str:
+    value = row.get("credible_set")
+    return f"{number(int(row['locus']))}.{number(int(value))}" if is_number(value) and value > 0 else "–"

@@ -1,0 +1,137 @@
+"""How important each variant is to a run's networks: by several methods, folds and seeds, and under permuted labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genoken.core.components import resolve
+from genoken.interpretation.attributed import attribute_draw
+from genoken.interpretation.draw import Part, draw_samples
+from genoken.interpretation.variant_ensemble import VariantEnsemble, rank_ensemble, variant_importance
+from genoken.workflows.inputs import Study
+from genoken.workflows.own_samples import fold_parts
+from genoken.workflows.store import FittedModel
+from genoken.workflows.variant_options import VariantOptions
+from genoken.workflows.variant_refits import permuted, refit
+
+
+@dataclass(frozen=True)
+class PermutedNull:
+    """What networks make of labels that have nothing to do with the genotypes.
+
+    Parameters
+    ----------
+    refits
+        Networks fitted on permuted labels; 0 for none.
+    largest
+        float64 (methods,): the largest importance of any variant in any of them.
+    observed
+        float64 (methods, variants): importance in the network that was fitted on the same fold with the true labels.
+    """
+
+    refits: int
+    largest: np.ndarray
+    observed: np.ndarray
+
+    @property
+    def above(self) -> np.ndarray:
+        """Which variants have more than the largest importance under permuted labels, bool (methods, variants)."""
+        return self.observed > self.largest[:, None]
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Importance of variants.
+
+    Parameters
+    ----------
+    methods
+        Kinds of the methods.
+    by_model
+        float64 (models, methods, variants); a model is one of a fold and a seed.
+    ensemble
+        Ranks over methods and models.
+    null
+        The same under permuted labels.
+    """
+
+    methods: tuple[str, ...]
+    by_model: np.ndarray
+    ensemble: VariantEnsemble
+    null: PermutedNull
+
+    @property
+    def by_method(self) -> np.ndarray:
+        """Mean over the models that know a variant, float64 (methods, variants); NaN where none does."""
+        known = ~np.isnan(self.by_model)
+        total = np.where(known, self.by_model, 0.0).sum(axis=0)
+        return np.divide(total, known.sum(axis=0), out=np.full(total.shape, np.nan), where=known.any(axis=0))
+
+
+def importance_of_variants(
+    models: Sequence[FittedModel],
+    study: Study,
+    folds: np.ndarray,
+    feature_ids: Sequence[str],
+    options: VariantOptions,
+    on_step: Callable[[], None] = lambda: None,
+) -> Importance:
+    """Explain the test samples of each fold by its network and by refits with other seeds, each sample for its own class.
+
+    Parameters
+    ----------
+    models
+        The network of each fold.
+    study, folds
+        What they were fitted on: samples, and words of shape (folds, samples).
+    feature_ids
+        The variants, in the order of the results.
+    options
+        Methods, seeds and refits on permuted labels.
+    on_step
+        Called after each network that has been explained, :func:`num_steps` times.
+    """
+    methods = _usable(options.methods, fold_parts(models[:1], study, folds[:1], by_group=False)[0])
+    by_model = []
+    for model, words in zip(models, folds, strict=True):
+        for seed in range(options.seeds):
+            network = refit(model.config, study, words, seed) if seed else model
+            by_model.append(_explained(network, study, words, methods, feature_ids))
+            on_step()
+    largest, config = np.zeros(len(methods)), models[0].config
+    for draw in range(1, options.null + 1):
+        stranger = permuted(study, folds[0], strata=options.strata, seed=config.training.seed, draw=draw)
+        found = _explained(refit(config, stranger, folds[0], draw), stranger, folds[0], methods, feature_ids)
+        largest = np.maximum(largest, np.nanmax(found, axis=1))
+        on_step()
+    whole = np.stack(by_model)
+    return Importance(methods, whole, rank_ensemble(whole, top=options.top), PermutedNull(options.null, largest, whole[0]))
+
+
+def num_steps(num_folds: int, options: VariantOptions) -> int:
+    """Return how many networks are explained."""
+    return num_folds * options.seeds + options.null
+
+
+def _usable(methods: Sequence[str], part: Part) -> tuple[str, ...]:
+    """Return the methods that the encoder has what it takes for."""
+    reads_attention = part.subject.has_attention or part.subject.has_pooling_weights
+    return tuple(method for method in methods if method != "attention" or reads_attention or len(methods) == 1)
+
+
+def _explained(
+    model: FittedModel, study: Study, words: np.ndarray, methods: Sequence[str], feature_ids: Sequence[str]
+) -> np.ndarray:
+    """Return the importance of the variants in one network's test samples, float64 (methods, variants)."""
+    parts = fold_parts([model], study, words[None], by_group=False)
+    draw = draw_samples(parts, model.config.training.seed)
+    rows = []
+    for method in methods:
+        found = attribute_draw(parts, draw, resolve("attributions", method)())
+        place = {name: index for index, name in enumerate(found.genes.feature_ids)}
+        columns = np.array([place.get(name, -1) for name in feature_ids])
+        rows.append(np.where(columns >= 0, variant_importance(found.scores, draw.classes)[columns], np.nan))
+    return np.stack(rows)

@@ -13,6 +13,12 @@ import pyarrow as pa
 from genoken.core.errors import RunError
 from genoken.core.files import read_json
 
+VARIANT_COLUMNS = (
+    *("id", "chrom", "pos", "counted_allele", "other_allele", "maf", "ensemble", "stability", "clump_lead"),
+    *("glm_minus_log10_p", "locus", "r2_to_locus_lead", "pip", "credible_set"),
+)
+"""Columns of ``explanations/variants.tsv`` that the report needs."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -162,7 +168,7 @@ def load_run_folder(folder: Path) -> RunFolder:
         baselines=baselines,
         config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
         targets=_parquet(folder / "targets.parquet", ("objective", "sample_id")),
-        variants=_table(folder / "explanations" / "variants.tsv", "\t", ("id", "chrom", "pos", "ensemble", "glm_minus_log10_p")),
+        variants=_table(folder / "explanations" / "variants.tsv", "\t", VARIANT_COLUMNS),
         variant_controls=_json_object(folder / "explanations" / "variants.json"),
         loci=_parquet(folder / "explanations" / "loci.parquet", ("locus", "first", "second", "r2", "attention")),
         next_cells=_parquet(folder / "next_cells.parquet", ("sample_id",)),

@@ -69,7 +69,7 @@ def manhattan(variants: pd.DataFrame) -> Panel:
             Plot(
                 "manhattan-regression",
                 "Single-variant regressions",
-                "The same variants, each regressed with covariates and principal components; dotted: 0.05 over the number of variants.",
+                "The same variants in regressions of one at a time; dotted: 0.05 over the number of variants.",
                 regression,
             ),
         )
@@ -129,32 +129,24 @@ def _labels(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def locus(variants: pd.DataFrame, pairs: pd.DataFrame, facts: Mapping[str, Any]) -> Panel:
+def locus(variants: pd.DataFrame, facts: Mapping[str, Any]) -> Panel:
     """Return a locus: importance above, −log10 p below, colored by linkage to the lead; credible sets are ringed.
 
     Parameters
     ----------
     variants
         Rows of ``explanations/variants.tsv`` in the locus.
-    pairs
-        Rows of ``explanations/loci.parquet`` of the locus; a variant that is not in it has no color.
     facts
         The locus in ``variants.json``.
     """
     lead = str(facts["lead"])
-    to_lead = pairs[pairs["first"] == lead].set_index("second")["r2"]
-    squares = variants["id"].map(to_lead).to_numpy(np.float64)
-    in_set = (
-        variants["credible_set"].to_numpy(np.float64) > 0 if "credible_set" in variants else np.zeros(len(variants), dtype=bool)
-    )
+    squares = variants["r2_to_locus_lead"].to_numpy(np.float64)
+    in_set = variants["credible_set"].to_numpy(np.float64) > 0
     colors = [_linkage_color(square) for square in squares]
     sizes = np.where(variants["id"] == lead, 13, 8)
     symbols = ["diamond" if name == lead else "circle" for name in variants["id"]]
     line = {"color": theme.color("ink"), "width": np.where(in_set, 2.0, 0.0).tolist()}
-    text = [
-        f"{label}<br>r² to the lead {square:.2f}" if np.isfinite(square) else label
-        for label, square in zip(_labels(variants), squares, strict=True)
-    ]
+    text = [f"{label}<br>r² to the lead {square:.2f}" for label, square in zip(_labels(variants), squares, strict=True)]
     plots = []
     for key, column, title, hover in (
         ("importance", "ensemble", "importance (mean rank)", "mean rank %{y:.3f}"),
@@ -186,21 +178,19 @@ def locus(variants: pd.DataFrame, pairs: pd.DataFrame, facts: Mapping[str, Any])
 _LOCUS_TITLES = {"importance": "Importance", "regression": "Single-variant regressions"}
 _LOCUS_CAPTIONS = {
     "importance": "Colors say how far a variant stands in for the lead {lead} (r²): such variants cannot be told apart well.",
-    "regression": "The same variants, p adjusted for covariates and principal components; ringed: in a credible set of fine-mapping.",
+    "regression": "The same variants in regressions of one at a time; ringed: in a credible set of fine-mapping.",
 }
 
 
 def _linkage_color(square: float) -> str:
-    """Return the color of an ``r²``, strong to weak; neutral where it is not known."""
-    if not np.isfinite(square):
-        return theme.color("neutral")
+    """Return the color of an ``r²``, strong to weak."""
     step = next(place for place, (limit, _) in enumerate(_LINKAGE) if square >= limit)
     return [theme.SERIES[index].light for index in (3, 1, 2, 5, 7)][step]
 
 
 def top_variants(variants: pd.DataFrame, count: int) -> pd.DataFrame:
     """Return the variants that lead their clumps, the most important first."""
-    leads = variants[variants["clump_lead"] == variants["id"]] if "clump_lead" in variants else variants
+    leads = variants[variants["clump_lead"] == variants["id"]]
     return leads.sort_values("ensemble", ascending=False, kind="stable").head(count)
 
 

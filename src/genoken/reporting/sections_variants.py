@@ -28,7 +28,7 @@ def variants(run: RunFolder) -> Section | Missing:
     title = "Variants that the model uses"
     table, controls = run.variants, run.variant_controls or {}
     if table is None or table.empty:
-        return Missing(title, "explanations/variants.tsv is not in the run folder; run genoken explain --variants on it.")
+        return Missing(title, "explanations/variants.tsv is not in the run folder; run genoken variants on it.")
     blocks: list[Block] = [*control_findings(controls), plots_variants.manhattan(table), leads(table)]
     agreement = agreements(controls)
     if agreement is not None:
@@ -56,7 +56,7 @@ def control_findings(controls: dict[str, Any]) -> list[Finding]:
         found.append(Finding("ok" if share > 0 else "warning", "Against permuted labels", detail))
     elif controls:
         detail = "No network was trained on permuted labels: it is not known what importance chance alone gives."
-        found.append(Finding("warning", "Against permuted labels", detail, "genoken explain RUN --variants --null 1"))
+        found.append(Finding("warning", "Against permuted labels", detail, "genoken variants RUN --null 1"))
     agreement = controls.get("agreement_of_models")
     if is_number(agreement):
         detail = "Spearman correlation of the importances that two networks give (other folds or seeds), mean over pairs."
@@ -66,7 +66,7 @@ def control_findings(controls: dict[str, Any]) -> list[Finding]:
 
 def leads(table: pd.DataFrame) -> Table:
     """Return the variants that lead their clumps, the most important first, beside their ranks in regressions and fine-mapping."""
-    ranks = {name: plots_variants.rank_by(table[name]) for name in ("glm_minus_log10_p", "pip") if name in table}
+    ranks = {name: plots_variants.rank_by(table[name]) for name in ("glm_minus_log10_p", "pip")}
     rows = []
     for place, row in plots_variants.top_variants(table, MOST_LEADS).iterrows():
         p_rank, pip_rank = (_rank(ranks, name, place) for name in ("glm_minus_log10_p", "pip"))
@@ -74,15 +74,12 @@ def leads(table: pd.DataFrame) -> Table:
         rows.append(
             (
                 Cell(shorten(row["id"], 40), f"{plain(row['chrom'])}:{number(row['pos'])}", strong=True),
-                Cell(
-                    f"{plain(row.get('counted_allele', ''))}/{plain(row.get('other_allele', ''))}",
-                    f"maf {number(row.get('maf'), 2)}",
-                ),
+                Cell(f"{plain(row['counted_allele'])}/{plain(row['other_allele'])}", f"maf {number(row['maf'], 2)}"),
                 Cell(number(row["ensemble"], 3)),
-                Cell(percent(row.get("stability"))),
+                Cell(percent(row["stability"])),
                 Cell(above),
                 Cell(number(row["glm_minus_log10_p"], 1), p_rank),
-                Cell(number(row.get("pip"), 2), pip_rank),
+                Cell(f"{row['pip']:.2f}" if np.isfinite(row["pip"]) else "–", pip_rank),
                 Cell(_set_name(row)),
             )
         )
@@ -96,7 +93,7 @@ def leads(table: pd.DataFrame) -> Table:
         Column(
             "PIP",
             numeric=True,
-            hint="Fine-mapping: probability of the variant, if the locus has few additive effects; below: rank.",
+            hint="Fine-mapping: probability of the variant, if effects are few and additive; below: rank.",
         ),
         Column("Credible set", hint="Locus and number of the set."),
     )
@@ -145,25 +142,25 @@ def _locus(run: RunFolder, table: pd.DataFrame, facts: dict[str, Any]) -> list[B
     place = f"{plain(facts['chrom'])}:{number(facts['start_bp'])}–{number(facts['end_bp'])}"
     sets = facts.get("credible_sets") or []
     listed = "; ".join(
-        f"set {number(found['number'])}: {number(len(found['variants']))} variants, {plain(found['variants'][0])} first"
+        f"set {number(found['number'])} holds {plain(found['variants'][0])}" + (f" and {others} more" if others else "")
         for found in sets
+        for others in (len(found["variants"]) - 1,)
     )
-    found = Finding(
-        "info", f"Fine-mapping: {listed or 'no credible set'}", "Sum of single effects, 95 % sets; it assumes additive effects."
-    )
+    detail = "Sum of single effects, sets of 95 % coverage; it assumes additive effects."
+    found = Finding("info", f"Fine-mapping: {listed or 'no credible set'}", detail)
     return [
         Heading(f"Locus {place}, lead {shorten(facts['lead'], 40)}"),
-        plots_variants.locus(own, pairs, facts),
+        plots_variants.locus(own, facts),
         plots_linkage.locus_heatmaps(pairs, int(facts["number"])),
         found,
     ]
 
 
 def _rank(ranks: dict[str, pd.Series], name: str, place: Any) -> str:
-    value = ranks[name][place] if name in ranks else np.nan
+    value = ranks[name][place]
     return f"rank {number(int(value))}" if np.isfinite(value) else ""
 
 
 def _set_name(row: pd.Series) -> str:
-    value = row.get("credible_set")
+    value = row["credible_set"]
     return f"{number(int(row['locus']))}.{number(int(value))}" if is_number(value) and value > 0 else "–"

@@ -70,6 +70,7 @@ def variant_table(cohort: Cohort, importance: Importance, found: Associations) -
         "glm_minus_log10_p_without_components": found.unadjusted["minus_log10_p"].to_numpy(),
         "glm_class": [cohort.study.classes[code] if code >= 0 else "" for code in best["class_code"]],
         "locus": _locus_numbers(found, len(ids)),
+        "r2_to_locus_lead": _linkage_to_leads(cohort, found),
         "pip": mapping.pip,
         "credible_set": mapping.credible_set,
     }
@@ -128,6 +129,15 @@ def _locus_numbers(found: Associations, variants: int) -> np.ndarray:
     for number, locus in enumerate(found.loci, start=1):
         numbers[locus.start : locus.stop] = number
     return numbers
+
+
+def _linkage_to_leads(cohort: Cohort, found: Associations) -> np.ndarray:
+    """Return ``r²`` of each variant with the lead of its locus, NaN outside of all loci."""
+    squares = np.full(cohort.dense.shape[1], np.nan)
+    for locus in found.loci:
+        values = standardized(cohort.dense[:, locus.start : locus.stop])
+        squares[locus.start : locus.stop] = (values.T @ values[:, locus.lead - locus.start]) ** 2
+    return squares
 
 
 def _null(importance: Importance, options: VariantOptions) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def explain_variants(
     run, show, options = as_run(run), show or Show(quiet=True), options or VariantOptions()
     path = checked_output(output, TABLE_SUFFIXES)
     if run.model.tokenizer.population(run.model.state) is None:
-        raise ConfigError("the run is not on genotypes", where=str(run.folder), remedy="use genoken explain without --variants")
+        raise ConfigError("the run is not on genotypes", where=str(run.folder), remedy="use genoken explain")
     study = own_study(run)
     folds = own_folds(run, study)
     with show.bar("Explaining", total=float(num_steps(len(folds), options))) as bar:

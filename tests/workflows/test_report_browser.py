@@ -77,7 +77,7 @@ def builders() -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="module", params=["many", "hostile", "leaky", "regression", "next_cells", "minimal"])
+@pytest.fixture(scope="module", params=["many", "hostile", "leaky", "regression", "next_cells", "variants", "minimal"])
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = builders()
     folder = tmp_path_factory.mktemp("browser") / request.param
@@ -91,6 +91,8 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         build.write_regression(folder, samples=14)
     elif request.param == "next_cells":
         build.write_next_cells(folder)
+    elif request.param == "variants":
+        build.write_variants(folder)
     else:
         build.write_minimal(folder)
     return write_report(folder)

@@ -41,22 +41,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _module in (
-    check,
-    successors,
-    train,
-    pretrain,
-    evaluate,
-    compare,
-    predict,
-    next_cell,
-    embed,
-    explain,
-    variants,
-    report,
-    devices,
-    demo,
-):
+_VERBS = (check, successors, train, pretrain, evaluate, compare, predict, next_cell, embed)
+_VERBS_ON_RESULTS = (explain, variants, report, devices, demo)
+for _module in (*_VERBS, *_VERBS_ON_RESULTS):
     app.command(name=_module.__name__.rsplit(".", 1)[-1])(_module.command)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -136,13 +136,61 @@ def fit_final(
     """
     config, folder = job.config, job.folder
     prepared = prepare_fold(config, job.study, rows, job.start)
-    planned = replace(config, training=replace(config.training, epochs=planned_epochs))
-    fitted = _fit(planned, prepared, rows, val, folder, on_epoch=on_epoch, stop_after=epochs)
-    if summand_weights is not None:
-        fitted.network.summand_weights.copy_(torch.tensor(summand_weights))
+    course = Course(epochs, planned_epochs, summand_weights)
+    fitted = _fit_as_long(config, prepared, rows, val, folder, course, on_epoch=on_epoch)
     if is_first_process():
         write_model(folder, prepared.model)
         write_baselines(folder, config, fit_baselines(config, prepared, np.setdiff1d(rows, val), val, refit=True))
+    return fitted
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a network is trained whose validation part chooses nothing.
+
+    Parameters
+    ----------
+    epochs
+        Epochs that it is trained for.
+    planned_epochs
+        Epochs over which the learning rate takes its course.
+    summand_weights
+        What encoder and linear path weigh; ``None`` without a linear path.
+    """
+
+    epochs: int
+    planned_epochs: int
+    summand_weights: Sequence[float] | None
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Course:
+        """Return the course that a fold took up to its best epoch, from the content of its ``fit.json``."""
+        return cls(facts["best_epoch"] + 1, facts["planned_epochs"], facts["summand_weights"])
+
+
+def fit_as_long(config: RunConfig, study: Study, words: np.ndarray, folder: Path, course: Course) -> FittedModel:
+    """Return the network fitted on the train part of a split for a given course; ``folder`` receives its checkpoints alone."""
+    train, val = (np.flatnonzero(words == part) for part in ("train", "val"))
+    prepared = prepare_fold(config, study, train)
+    _fit_as_long(config, prepared, train, val, folder, course, on_epoch=None)
+    return prepared.model
+
+
+def _fit_as_long(
+    config: RunConfig,
+    prepared: Prepared,
+    rows: np.ndarray,
+    val: np.ndarray,
+    folder: Path,
+    course: Course,
+    *,
+    on_epoch: EpochReader | None,
+) -> Fit[Network]:
+    """Fit for as many epochs as the course has, whatever validation says."""
+    planned = replace(config, training=replace(config.training, epochs=course.planned_epochs))
+    fitted = _fit(planned, prepared, rows, val, folder, on_epoch=on_epoch, stop_after=course.epochs)
+    if course.summand_weights is not None:
+        fitted.network.summand_weights.copy_(torch.tensor(course.summand_weights))
     return fitted
 
 

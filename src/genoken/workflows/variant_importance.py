@@ -11,11 +11,37 @@ from genoken.core.components import resolve
 from genoken.interpretation.attributed import attribute_draw
 from genoken.interpretation.draw import Part, draw_samples
 from genoken.interpretation.variant_ensemble import VariantEnsemble, rank_ensemble, variant_importance
+from genoken.workflows.fold import Course
 from genoken.workflows.inputs import Study
 from genoken.workflows.own_samples import fold_parts
 from genoken.workflows.store import FittedModel
 from genoken.workflows.variant_options import VariantOptions
 from genoken.workflows.variant_refits import permuted, refit
+
+
+@dataclass(frozen=True)
+class ExplainedRun:
+    """The networks of a run with the samples that they were fitted and tested on.
+
+    Parameters
+    ----------
+    models
+        The network of each fold.
+    courses
+        How long each was trained.
+    study, folds
+        Samples, and words of shape (folds, samples).
+    """
+
+    models: Sequence[FittedModel]
+    courses: Sequence[Course]
+    study: Study
+    folds: np.ndarray
+
+    @property
+    def parts(self) -> list[Part]:
+        """Each network with its test samples."""
+        return fold_parts(self.models, self.study, self.folds, by_group=False)
 
 
 @dataclass(frozen=True)
@@ -72,9 +98,7 @@ class Importance:
 
 
 def importance_of_variants(
-    models: Sequence[FittedModel],
-    study: Study,
-    folds: np.ndarray,
+    explained: ExplainedRun,
     feature_ids: Sequence[str],
     options: VariantOptions,
     on_step: Callable[[], None] = lambda: None,
@@ -83,10 +107,8 @@ def importance_of_variants(
 
     Parameters
     ----------
-    models
-        The network of each fold.
-    study, folds
-        What they were fitted on: samples, and words of shape (folds, samples).
+    explained
+        Networks and samples.
     feature_ids
         The variants, in the order of the results.
     options
@@ -94,17 +116,19 @@ def importance_of_variants(
     on_step
         Called after each network that has been explained, :func:`num_steps` times.
     """
-    methods = _usable(options.methods, fold_parts(models[:1], study, folds[:1], by_group=False)[0])
+    study, folds, courses = explained.study, explained.folds, explained.courses
+    methods = _usable(options.methods, explained.parts[0])
     by_model = []
-    for model, words in zip(models, folds, strict=True):
+    for model, words, course in zip(explained.models, folds, courses, strict=True):
         for seed in range(options.seeds):
-            network = refit(model.config, study, words, seed) if seed else model
+            network = refit(model.config, study, words, course, "seed", seed) if seed else model
             by_model.append(_explained(network, study, words, methods, feature_ids))
             on_step()
-    largest, config = np.zeros(len(methods)), models[0].config
+    largest, config = np.zeros(len(methods)), explained.models[0].config
     for draw in range(1, options.null + 1):
         stranger = permuted(study, folds[0], strata=options.strata, seed=config.training.seed, draw=draw)
-        found = _explained(refit(config, stranger, folds[0], draw), stranger, folds[0], methods, feature_ids)
+        network = refit(config, stranger, folds[0], courses[0], "permuted", draw)
+        found = _explained(network, stranger, folds[0], methods, feature_ids)
         largest = np.maximum(largest, np.nanmax(found, axis=1))
         on_step()
     whole = np.stack(by_model)

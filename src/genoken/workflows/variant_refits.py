@@ -10,32 +10,31 @@ import numpy as np
 
 from genoken.core.config import RunConfig
 from genoken.core.errors import ConfigError
-from genoken.core.random import generator, seed_for
-from genoken.workflows.fold import fit_fold
+from genoken.core.random import Key, generator, seed_for
+from genoken.workflows.fold import Course, fit_as_long
 from genoken.workflows.inputs import Study
 from genoken.workflows.store import FittedModel
 
 _LARGEST_SEED = 2**31
 
 
-def refit(config: RunConfig, study: Study, words: np.ndarray, seed: int) -> FittedModel:
-    """Return the network fitted on one fold with another seed, without baselines; nothing of it is kept on disk.
+def refit(config: RunConfig, study: Study, words: np.ndarray, course: Course, *key: Key) -> FittedModel:
+    """Return the network fitted on one split with another seed and for the course that the run's own took; no file of it is kept.
+
+    Validation chooses nothing. It would stop a network at once that is fitted on permuted labels, and one that has learned nothing
+    at all is no measure of what another makes of chance.
 
     Parameters
     ----------
-    config, study, words
-        As for :func:`genoken.workflows.fold.fit_fold`.
-    seed
-        Which refit this is, from 1; the seed of its weights and batches follows from it and from the run's own.
+    config, study, words, course
+        As for :func:`genoken.workflows.fold.fit_as_long`.
+    key
+        Which refit this is; the seed of its weights and batches follows from it and from the run's own.
     """
-    own_seed = seed_for(config.training.seed, "refit", seed) % _LARGEST_SEED
-    changed = replace(
-        config,
-        training=replace(config.training, seed=own_seed, logger="none"),
-        evaluation=replace(config.evaluation, baselines=(), rivals=()),
-    )
+    own_seed = seed_for(config.training.seed, "refit", *key) % _LARGEST_SEED
+    changed = replace(config, training=replace(config.training, seed=own_seed, logger="none"))
     with TemporaryDirectory(prefix="genoken-refit-") as folder:
-        return fit_fold(changed, study, words, Path(folder), on_epoch=None).model
+        return fit_as_long(changed, study, words, Path(folder), course)
 
 
 def permuted(study: Study, words: np.ndarray, *, strata: str, seed: int, draw: int) -> Study:

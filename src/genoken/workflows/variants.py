@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from genoken.core.errors import ConfigError
-from genoken.core.files import write_json, write_text
+from genoken.core.files import read_json, write_json, write_text
 from genoken.core.genotypes import dense_dosages
 from genoken.core.tables import write_parquet
 from genoken.interpretation.attributed import union_of
@@ -17,14 +17,14 @@ from genoken.interpretation.draw import draw_samples
 from genoken.interpretation.locus_attention import locus_attention
 from genoken.reporting.report import write_report
 from genoken.tokenizers._variants import genome_order
-from genoken.workflows.inputs import Study
-from genoken.workflows.own_samples import fold_models, fold_parts, own_folds, own_study
+from genoken.workflows.fold import FACTS, Course
+from genoken.workflows.own_samples import fold_models, own_folds, own_study
 from genoken.workflows.predict import TABLE_SUFFIXES, checked_output, write_table
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.show import Show
-from genoken.workflows.store import FittedModel
+from genoken.workflows.store import fold_place
 from genoken.workflows.variant_associations import Associations, Cohort, associate
-from genoken.workflows.variant_importance import importance_of_variants, num_steps
+from genoken.workflows.variant_importance import ExplainedRun, importance_of_variants, num_steps
 from genoken.workflows.variant_options import VariantOptions
 from genoken.workflows.variant_results import (
     VariantResults,
@@ -75,11 +75,11 @@ def explain_variants(
     path = checked_output(output, TABLE_SUFFIXES)
     if run.model.tokenizer.population(run.model.state) is None:
         raise ConfigError("the run is not on genotypes", where=str(run.folder), remedy="use genoken explain")
-    study = own_study(run)
-    folds = own_folds(run, study)
-    with show.bar("Explaining", total=float(num_steps(len(folds), options))) as bar:
-        done = iter(range(1, num_steps(len(folds), options) + 1))
-        results = variant_results(fold_models(run, len(folds)), study, folds, options, on_step=lambda: bar.to(float(next(done))))
+    explained = _explained_run(run)
+    steps = num_steps(len(explained.folds), options)
+    with show.bar("Explaining", total=float(steps)) as bar:
+        done = iter(range(1, steps + 1))
+        results = variant_results(explained, options, on_step=lambda: bar.to(float(next(done))))
     write_variants(run.folder / "explanations", results)
     write_report(run.folder)
     if path is not None:
@@ -89,33 +89,35 @@ def explain_variants(
     return results.table
 
 
+def _explained_run(run: Run) -> ExplainedRun:
+    """Read the networks of a run and what they were fitted on."""
+    study = own_study(run)
+    folds = own_folds(run, study)
+    places = [run.folder] if len(folds) == 1 else [run.folder / fold_place(index) for index in range(len(folds))]
+    courses = [Course.of(read_json(place / FACTS)) for place in places]
+    return ExplainedRun(fold_models(run, len(folds)), courses, study, folds)
+
+
 def variant_results(
-    models: Sequence[FittedModel],
-    study: Study,
-    folds: np.ndarray,
-    options: VariantOptions,
-    *,
-    on_step: Callable[[], None] = lambda: None,
+    explained: ExplainedRun, options: VariantOptions, *, on_step: Callable[[], None] = lambda: None
 ) -> VariantResults:
     """Return importance, regressions and fine-mapping of the variants of a run's networks.
 
     Parameters
     ----------
-    models
-        The network of each fold.
-    study, folds
-        What they were fitted on: samples, and words of shape (folds, samples).
+    explained
+        Networks and samples.
     options
         What is asked for.
     on_step
         Called after each network that has been explained.
     """
-    cohort = _cohort(models, study, folds)
-    importance = importance_of_variants(models, study, folds, list(cohort.features.index.astype(str)), options, on_step)
+    cohort = _cohort(explained)
+    importance = importance_of_variants(explained, list(cohort.features.index.astype(str)), options, on_step)
     found = associate(cohort, importance.ensemble.score, options)
     table = variant_table(cohort, importance, found)
     controls = variant_controls(table, cohort, importance, found, options)
-    return VariantResults(table, controls, _pairs(models, study, folds, cohort, found))
+    return VariantResults(table, controls, _pairs(explained, cohort, found))
 
 
 def write_variants(folder: Path, results: VariantResults) -> None:
@@ -139,24 +141,24 @@ def bed_of(table: pd.DataFrame, build: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _cohort(models: Sequence[FittedModel], study: Study, folds: np.ndarray) -> Cohort:
+def _cohort(explained: ExplainedRun) -> Cohort:
     """Return the samples of the split with the variants that any network knows, in the order of the genome."""
-    known = {name for model in models for name in model.state.feature_ids}
-    order = genome_order(study.samples.features)
-    ids = study.samples.features.index.astype(str).to_numpy()
+    known = {name for model in explained.models for name in model.state.feature_ids}
+    samples = explained.study.samples
+    order = genome_order(samples.features)
+    ids = samples.features.index.astype(str).to_numpy()
     columns = order[[name in known for name in ids[order]]]
-    used = study.take(np.flatnonzero((folds != "unused").any(axis=0)))
-    return Cohort(used, study.samples.features.iloc[columns], dense_dosages(used.samples.values, columns))
+    used = explained.study.take(np.flatnonzero((explained.folds != "unused").any(axis=0)))
+    return Cohort(used, samples.features.iloc[columns], dense_dosages(used.samples.values, columns))
 
 
-def _pairs(models: Sequence[FittedModel], study: Study, folds: np.ndarray, cohort: Cohort, found: Associations) -> pd.DataFrame:
+def _pairs(explained: ExplainedRun, cohort: Cohort, found: Associations) -> pd.DataFrame:
     """Return linkage and attention between the variants of each locus."""
-    parts = fold_parts(models, study, folds, by_group=False)
-    draw, genes, seed = draw_samples(parts, models[0].config.training.seed), union_of(parts), models[0].config.training.seed
-    tables = []
+    parts, seed = explained.parts, explained.models[0].config.training.seed
+    draw, genes = draw_samples(parts, seed), union_of(parts)
+    tables = [pd.DataFrame({"locus": [], "first": [], "second": [], "r2": [], "attention": []})]
     for number, locus in enumerate(found.loci, start=1):
         ids = cohort.features.index.astype(str)[shown_variants(locus, SHOWN_PER_LOCUS)]
         weights = locus_attention(parts, draw, genes, list(ids), seed)
         tables.append(locus_pairs(cohort, number, locus, weights, SHOWN_PER_LOCUS))
-    columns = ("locus", "first", "second", "r2", "attention")
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(columns))
+    return pd.concat(tables[1:] or tables, ignore_index=True)

@@ -26,6 +26,7 @@ VERBS = (
     "predict",
     "embed",
     "explain",
+    "variants",
     "report",
     "devices",
     "demo",

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from genoken.core.errors import RunError
+from genoken.workflows.variant_options import VariantOptions
 
 METRICS = {"verdict": "a sentence", "test": {"model": {"accuracy": np.float64(0.5), "roc_auc": float("nan")}}}
 
@@ -184,7 +185,7 @@ def test_explain_defaults(call, recorded):
     assert show.quiet is False
 
 
-@pytest.mark.parametrize("method", ["attention", "integrated_gradients", "gradient", "ensemble"])
+@pytest.mark.parametrize("method", ["attention", "integrated_gradients", "gradient", "smoothgrad", "allele_flip", "ensemble"])
 @pytest.mark.parametrize(("aggregate", "by"), [("mean", "class"), ("max", "group"), ("median", "class")])
 def test_explain_options(call, recorded, method, aggregate, by):
     calls = recorded("explain", GENES)
@@ -210,6 +211,35 @@ def test_explain_names_the_nearest_word(call, recorded, option, word, nearest):
         2,
         f"genoken: error: {option}: '{word}' is not among its words — did you mean '{nearest}'?\n",
     )
+
+
+VARIANTS = pd.DataFrame(
+    {
+        "id": ["rs1", "rs2", "rs3"],
+        "chrom": "3",
+        "pos": [1000, 2000, 3000],
+        "rank": [2, 1, 3],
+        "ensemble": [0.5, 0.9, 0.1],
+        "stability": [0.5, 1.0, 0.0],
+        "clump_lead": ["rs1", "rs2", "rs2"],
+        "glm_p": [0.01, 1e-9, 0.2],
+        "pip": [0.1, 0.8, np.nan],
+    }
+)
+
+
+def test_variants(call, recorded):
+    calls = recorded("explain_variants", VARIANTS, module="variants")
+    words = "variants runs/x --method gradient --method attention --seeds 2 --null 3 --strata site --components 4 --covariate age"
+    answer = call(*words.split(), "-o", "v.tsv")
+    assert answer.code == 0
+    lines = [line.split() for line in answer.out.splitlines()]
+    assert ["rs2", "3:2,000", "0.900", "100%", "1e-09", "0.80"] in lines
+    assert "rs3" not in answer.out
+    arguments, show = arguments_of(calls)
+    options = VariantOptions(methods=("gradient", "attention"), seeds=2, null=3, strata="site", components=4, covariates=("age",))
+    assert arguments == {"arguments": (Path("runs/x"),), "options": options, "output": Path("v.tsv")}
+    assert show.quiet is False
 
 
 def test_report_says_where(call, recorded):

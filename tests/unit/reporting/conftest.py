@@ -574,6 +574,69 @@ def write_next_cells(folder: Path) -> Path:
     return folder
 
 
+def write_variants(folder: Path) -> None:
+    """A run on genotypes: five variants of chromosome 3, of which the first four are in one locus, explained."""
+    write_minimal(folder)
+    explained = folder / "explanations"
+    explained.mkdir()
+    pd.DataFrame(
+        {
+            "id": [f"rs{index}" for index in range(1, 6)],
+            "chrom": "3",
+            "pos": [1000, 2000, 3000, 4000, 900_000],
+            "counted_allele": "A",
+            "other_allele": "G",
+            "maf": 0.3,
+            "rank": [2, 1, 3, 4, 5],
+            "ensemble": [0.6, 0.95, 0.5, 0.4, 0.1],
+            "stability": [0.5, 0.75, 0.25, 0.0, 0.0],
+            "importance_integrated_gradients": [0.2, 0.9, 0.15, 0.1, 0.05],
+            "importance_attention": [0.3, 0.25, 0.2, 0.15, 0.1],
+            "above_null": [False, True, False, False, False],
+            "clump_lead": ["rs2"] * 4 + ["rs5"],
+            "glm_minus_log10_p": [3.2, 6.5, 2.0, 0.4, 0.2],
+            "glm_minus_log10_p_without_components": [3.5, 7.5, 2.5, 0.9, 0.3],
+            "locus": [1, 1, 1, 1, 0],
+            "r2_to_locus_lead": [0.65, 1.0, 0.45, 0.1, np.nan],
+            "pip": [0.1, 0.8, 0.05, 0.01, np.nan],
+            "credible_set": [1, 1, 0, 0, 0],
+        }
+    ).to_csv(explained / "variants.tsv", sep="\t", index=False)
+    others = {"glm": 1, "glm_without_components": 2, "pip": 1}
+    write_json(
+        explained / "variants.json",
+        {
+            "methods": ["integrated_gradients", "attention"],
+            "models": 2,
+            "agreement_of_models": 0.61,
+            "null": {"refits": 1, "strata": "", "largest": {}, "share_above": {"integrated_gradients": 0.2, "attention": 0.0}},
+            "agreement": [
+                {"ranking": "ensemble", "other": name, "spearman": 0.5, "top": 2, "shared": shared, "expected": 0.8, "variants": 5}
+                for name, shared in others.items()
+            ],
+            "loci": [
+                {
+                    "number": 1,
+                    "chrom": "3",
+                    "start_bp": 1000,
+                    "end_bp": 4000,
+                    "variants": 4,
+                    "lead": "rs2",
+                    "credible_sets": [{"number": 1, "variants": ["rs2", "rs1"], "coverage": 0.96, "purity": 0.8}],
+                }
+            ],
+            "notes": ["Importance says what the network uses."],
+        },
+    )
+    names = [f"rs{index}" for index in range(1, 5)]
+    rows = [
+        {"locus": 1, "first": one, "second": other, "r2": 1 / (1 + abs(i - j)), "attention": 0.1 * (j + 1)}
+        for i, one in enumerate(names)
+        for j, other in enumerate(names)
+    ]
+    pd.DataFrame(rows).to_parquet(explained / "loci.parquet")
+
+
 @pytest.fixture(scope="session")
 def evil_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four classes with hostile names; 12 samples, so that maps need no UMAP."""
@@ -604,3 +667,9 @@ def next_cell_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def minimal_run(tmp_path: Path) -> Path:
     """A folder that holds metrics.json alone."""
     return write_minimal(tmp_path / "minimal")
+
+
+@pytest.fixture
+def variants_run(tmp_path: Path) -> Path:
+    write_variants(tmp_path / "run")
+    return tmp_path / "run"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from genoken.core.errors import DataError
 from genoken.core.random import generator
-from genoken.evaluation.association.covariates import covariate_basis, without_covariates
+from genoken.evaluation.association.covariates import covariate_basis, covariate_columns, without_covariates
 
 
 def test_the_basis_is_orthonormal_and_spans_intercept_and_covariates():
@@ -32,3 +33,12 @@ def test_what_cannot_be_used_is_refused():
         covariate_basis(np.array([1.0, np.nan, 3, 4]), 4)
     with pytest.raises(DataError, match="5 samples are too few for 2 covariates"):
         covariate_basis(generator(1, "few").normal(size=(5, 2)), 5)
+
+
+def test_columns_of_samples_become_covariates():
+    table = pd.DataFrame({"age": [30.0, np.nan, 50.0], "site": ["b", "a", "c"], "one": ["x"] * 3})
+    found = covariate_columns(table, ["site", "age", "one"])
+    np.testing.assert_array_equal(found, [[1, 0, 30], [0, 0, 40], [0, 1, 50]])
+    assert covariate_columns(table, []).shape == (3, 0)
+    with pytest.raises(DataError, match="no column 'sex'"):
+        covariate_columns(table, ["sex"])

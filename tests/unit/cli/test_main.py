@@ -59,7 +59,7 @@ def test_every_verb_has_help(call, verb):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("trian",), "genoken: error: No such command 'trian'. Did you mean 'train', 'pretrain'? — see genoken --help"),
+        (("trian",), "genoken: error: No such command 'trian'. Did you mean 'train', 'variants', 'pretrain'? — see genoken --help"),
         (("train", "--epoch", "3"), "genoken: error: No such option: --epoch, did you mean --epochs? — see genoken train --help"),
         (("--versoin",), "genoken: error: No such option: --versoin, did you mean --version? — see genoken --help"),
         (("train", "x.h5ad", "--split", "grup"), "genoken: error: --split: 'grup' is not among its words — did you mean 'group'?"),

@@ -229,7 +229,7 @@ VARIANTS = pd.DataFrame(
 
 
 def test_variants(call, recorded):
-    calls = recorded("explain_variants", VARIANTS, module="variants")
+    calls = recorded("variants", VARIANTS, function="explain_variants")
     words = "variants runs/x --method gradient --method attention --seeds 2 --null 3 --strata site --components 4 --covariate age"
     answer = call(*words.split(), "-o", "v.tsv")
     assert answer.code == 0

@@ -95,15 +95,12 @@ def test_regression_has_one_table_under_the_name_of_the_label(subject_of, labels
 
 def test_large_classes_are_drawn_from_and_the_notes_say_so(subject_of, monkeypatch, explain_subject):
     monkeypatch.setattr(draw, "SAMPLES_PER_CLASS", 2)
-    seen = []
-    monkeypatch.setattr(attributed, "_attribute", lambda *arguments: (seen.append(arguments[2]), original(*arguments))[1])
+    seen, original = [], GradientTimesInput.attribute
+    monkeypatch.setattr(GradientTimesInput, "attribute", lambda *arguments: (seen.append(arguments[2]), original(*arguments))[1])
     found = explain_subject(subject_of(labels=LABELS), rows=ROWS, symbols=SYMBOLS, seed=0, method="gradient").controls
     assert len(seen[0]) == 4
     assert np.bincount(LABELS[seen[0]]).tolist() == [2, 0, 2]
     assert any(note.startswith("4 of 6 samples are explained") for note in found["notes"])
-
-
-original = attributed._attribute
 
 
 def test_calls_are_put_back_in_order(subject_of, monkeypatch, explain_subject):

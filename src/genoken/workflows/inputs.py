@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,13 +13,16 @@ import pandas as pd
 from genoken.core.config import DataSettings
 from genoken.core.contracts import TargetState, Task
 from genoken.core.errors import ConfigError, DataError, suggestion
-from genoken.core.files import sha256_of_file, sha256_of_folder
+from genoken.core.files import sha256_of_file
 from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data._check_columns import classes_of
 from genoken.data.check import check_samples, guess_group_column, guess_task, require_column
+from genoken.data.monomorphic import without_monomorphic
+from genoken.data.phenotypes import join_phenotypes, read_phenotypes
 from genoken.readers._anndata import inspect_anndata
-from genoken.workflows.files import files_of, inspect_file, whole_name
+from genoken.workflows.files import inspect_file, whole_name
+from genoken.workflows.hashes import hash_of_file, hash_of_samples, hash_together
 from genoken.workflows.join import join_samples
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ class Study:
         return np.asarray(self.classes, dtype=object)[self.labels] if self.classes else self.labels
 
 
-def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False) -> Source:
+def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False, phenotypes: str = "") -> Source:
     """Read a file of any known kind, or take an AnnData object as it is.
 
     Parameters
@@ -106,6 +108,8 @@ def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False
         ``auto``, ``X``, ``raw`` or ``layers/NAME``: where the values are.
     strict
         Refuse samples with missing values, where the kind of file marks them, instead of leaving them out.
+    phenotypes
+        Path of a table that is joined to the sample table by sample id; empty for none.
 
     Raises
     ------
@@ -119,9 +123,13 @@ def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False
         path = None
         inspection = inspect_anndata(data, source, "AnnData")
     samples = inspection.usable()
+    digest = hash_of_samples(samples) if path is None else hash_of_file(path)
+    if phenotypes:
+        samples = join_phenotypes(samples, read_phenotypes(Path(phenotypes)), phenotypes)
+        digest = hash_together([digest, sha256_of_file(Path(phenotypes))])
     entry = {
         "path": str(path.resolve()) if path else "",
-        "sha256": hash_of_samples(samples) if path is None else _hash_of_file(path),
+        "sha256": digest,
         "samples": samples.num_samples,
         "features": samples.num_features,
     }
@@ -137,26 +145,12 @@ def read_inputs(inputs: Mapping[str, str | Path | AnnData], settings: DataSettin
         When one cannot be used.
     """
     if "data" in inputs:
-        return read_source(inputs["data"], settings.source, strict=settings.strict)
+        return _read_one(inputs["data"], settings)
     return read_parts(inputs, settings)
 
 
-def _hash_of_file(path: Path) -> str:
-    """Return the SHA-256 of a file, of a folder, or of all files that are read together with the named one."""
-    if path.is_dir():
-        return sha256_of_folder(path)
-    hashes = [sha256_of_file(file) for file in files_of(path)]
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-
-
-def hash_of_samples(samples: Samples) -> str:
-    """Return the SHA-256 of the values, the sample ids and the feature ids."""
-    digest = hashlib.sha256()
-    for array in (samples.values.indptr, samples.values.indices, samples.values.data):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    for names in (samples.table.index, samples.features.index):
-        digest.update("\x1f".join(map(str, names)).encode())
-    return digest.hexdigest()
+def _read_one(data: str | Path | AnnData, settings: DataSettings) -> Source:
+    return read_source(data, settings.source, strict=settings.strict, phenotypes=settings.phenotypes_file)
 
 
 def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings) -> Source:
@@ -165,7 +159,7 @@ def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings
     The joined table has a column ``split``. Sample ids that occur in several files get the part's name in front. A sample's total
     is that of its own file, genes included that the train file does not have: as when the file is given to a finished run.
     """
-    sources = {part: read_source(data, settings.source, strict=settings.strict) for part, data in parts.items()}
+    sources = {part: _read_one(data, settings) for part, data in parts.items()}
     if settings.label:
         for source in sources.values():
             require_column(source.samples.table, settings.label, source.samples.origin)
@@ -216,6 +210,9 @@ def build_study(
     if target is not None and target.classes:
         column = _as_known(column, target.classes, settings.positive)
     samples, column, notes = _usable(samples, column, settings, () if target is None else target.classes)
+    if target is None and samples.value_kind == "dosage":
+        samples, left_out = without_monomorphic(samples)
+        notes += left_out
     classes: tuple[str, ...] = ()
     positive = ""
     if task == "regression":
@@ -401,4 +398,5 @@ def examine(source: Source, settings: DataSettings, *, group: str) -> dict[str, 
         group=group,
         file=paths[0] if paths else "",
         source=settings.source,
+        phenotypes=settings.phenotypes_file,
     )

@@ -126,4 +126,4 @@ def test_genotypes_with_phenotypes_of_a_table(call, tmp_path):
     (tmp_path / "traits.csv").write_text("id,height\nx,170.5\n")
     answer = call(*words)
     assert (answer.code, answer.out) == (2, "")
-    assert "none of the 3 samples is among its 1 sample ids" in answer.err
+    assert "none of the 3 samples is among its 1 sample ids" in answer.error

@@ -20,7 +20,7 @@ from genoken.core.samples import Samples
 from genoken.data._check_columns import classes_of
 from genoken.data.check import check_samples, guess_group_column, guess_task, require_column
 from genoken.readers._anndata import inspect_anndata
-from genoken.workflows.files import inspect_file
+from genoken.workflows.files import files_of, inspect_file, whole_name
 from genoken.workflows.join import join_samples
 
 if TYPE_CHECKING:
@@ -113,16 +113,15 @@ def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False
         When it cannot be used, for the first reason.
     """
     if isinstance(data, (str, Path)):
-        path = Path(data)
+        path = whole_name(Path(data))
         inspection = inspect_file(path, source, strict=strict)
     else:
         path = None
         inspection = inspect_anndata(data, source, "AnnData")
     samples = inspection.usable()
-    digest = hash_of_samples(samples) if path is None else sha256_of_folder(path) if path.is_dir() else sha256_of_file(path)
     entry = {
         "path": str(path.resolve()) if path else "",
-        "sha256": digest,
+        "sha256": hash_of_samples(samples) if path is None else _hash_of_file(path),
         "samples": samples.num_samples,
         "features": samples.num_features,
     }
@@ -140,6 +139,14 @@ def read_inputs(inputs: Mapping[str, str | Path | AnnData], settings: DataSettin
     if "data" in inputs:
         return read_source(inputs["data"], settings.source, strict=settings.strict)
     return read_parts(inputs, settings)
+
+
+def _hash_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file, of a folder, or of all files that are read together with the named one."""
+    if path.is_dir():
+        return sha256_of_folder(path)
+    hashes = [sha256_of_file(file) for file in files_of(path)]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def hash_of_samples(samples: Samples) -> str:
@@ -248,13 +255,13 @@ def _usable(
 ) -> tuple[Samples, pd.Series, list[str]]:
     """Leave out samples without a label, without values, or, where classes are known, with another label."""
     missing = column.isna().to_numpy()
-    empty = np.diff(samples.values.indptr) == 0
+    empty, emptiness = _empty(samples)
     foreign = ~missing & ~column.isin(known).to_numpy() if known else np.zeros_like(missing)
     notes = list(samples.notes)
     for flags, words in (
         (missing, f"no value in '{settings.label}'"),
         (foreign, _foreign_words(column[foreign], known)),
-        (empty & ~missing & ~foreign, "no values above zero"),
+        (empty & ~missing & ~foreign, emptiness),
     ):
         notes += _left_out(flags, words, samples.origin, strict=settings.strict)
     keep = np.flatnonzero(~(missing | foreign | empty))
@@ -272,18 +279,28 @@ def _left_out(flags: np.ndarray, words: str, where: str, *, strict: bool) -> lis
     return [f"{said} and {'is' if count == 1 else 'are'} left out"] if count else []
 
 
+def _empty(samples: Samples) -> tuple[np.ndarray, str]:
+    """Return which samples have nothing to learn from, bool (samples,), and in words what they lack."""
+    if samples.value_kind != "dosage":
+        return np.diff(samples.values.indptr) == 0, "no values above zero"
+    missing = np.concatenate([[0], np.cumsum(np.isnan(samples.values.data))])[samples.values.indptr]
+    return np.diff(missing) == samples.num_features, "no genotype at all"
+
+
 def without_empty(samples: Samples, *, strict: bool) -> Samples:
-    """Leave out samples in which nothing is expressed, with a note; those of panels of real numbers have no such zeros.
+    """Leave out samples in which nothing is expressed or no genotype is called, with a note.
+
+    Those of panels of real numbers have no such zeros.
 
     Raises
     ------
     DataError
         When there are some and ``strict``, or no other is left.
     """
-    empty = np.diff(samples.values.indptr) == 0
+    empty, emptiness = _empty(samples)
     if samples.value_kind == "real" or not empty.any():
         return samples
-    notes = _left_out(empty, "no values above zero", samples.origin, strict=strict)
+    notes = _left_out(empty, emptiness, samples.origin, strict=strict)
     if empty.all():
         raise DataError("no sample is left", where=samples.origin, remedy=notes[0])
     return replace(samples.take(~empty), notes=(*samples.notes, *notes))

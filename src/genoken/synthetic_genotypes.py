@@ -30,7 +30,7 @@ _SITES_TRIED = (1, 4, 16)
 _BASES = np.array(["A", "C", "G", "T"], dtype=object)
 
 
-class _Sites(NamedTuple):
+class Sites(NamedTuple):
     """Where variants are: codes of chromosomes, ascending, and positions, ascending within each."""
 
     chromosome: np.ndarray
@@ -110,7 +110,7 @@ def simulate_genotypes(
         _flip(drawn, noise.binomial(drawn.size, errors), noise)
         strands[:, rows] = drawn.reshape(2, len(rows), variants)
     _inherit(strands, table, _distances(sites, 2 * CENTIMORGAN_PER_BP / 100), seed)
-    return _as_samples(strands, table, _variant_table(sites, seed), "simulated")
+    return as_samples(strands, table, variant_table(sites, seed), "simulated")
 
 
 def recombined(panel: np.ndarray, features: pd.DataFrame, samples: int, seed: int = 0) -> Samples:
@@ -150,8 +150,8 @@ def recombined(panel: np.ndarray, features: pd.DataFrame, samples: int, seed: in
     expected = np.minimum(steps / 100 * 4 * EFFECTIVE_SIZE / len(panel), _CERTAIN)
     distances = np.where(starts, np.inf, expected)
     drawn = _mosaics(panel, distances, 2 * samples, seed, "recombined", np.full(len(panel), 1 / len(panel)))
-    table = pd.DataFrame({"population": "panel"}, index=_names(samples))
-    return _as_samples(drawn.reshape(2, samples, -1), table, features, "recombined")
+    table = pd.DataFrame({"population": "panel"}, index=person_names(samples))
+    return as_samples(drawn.reshape(2, samples, -1), table, features, "recombined")
 
 
 def centimorgans(position_bp: np.ndarray, map_bp: np.ndarray, map_cm: np.ndarray) -> np.ndarray:
@@ -187,7 +187,7 @@ def _check_numbers(
         raise DataError(f"a least minor allele frequency of {min_frequency} is not possible", remedy="choose one from 0 to 0.4")
 
 
-def _founders(variants: int, chromosomes: int, min_frequency: float, seed: int) -> tuple[np.ndarray, _Sites]:
+def _founders(variants: int, chromosomes: int, min_frequency: float, seed: int) -> tuple[np.ndarray, Sites]:
     """Return int8 (founders, variants) of derived alleles that are frequent enough, and where they are."""
     sizes = np.full(chromosomes, variants // chromosomes)
     sizes[: variants % chromosomes] += 1
@@ -197,7 +197,7 @@ def _founders(variants: int, chromosomes: int, min_frequency: float, seed: int) 
         alleles.append(panel)
         codes.append(np.full(size, code))
         positions.append(position)
-    return np.concatenate(alleles, axis=1), _Sites(np.concatenate(codes), np.concatenate(positions))
+    return np.concatenate(alleles, axis=1), Sites(np.concatenate(codes), np.concatenate(positions))
 
 
 def _founders_of_one(variants: int, min_frequency: float, seed: int, chromosome: int) -> tuple[np.ndarray, np.ndarray]:
@@ -241,7 +241,7 @@ def _founder_weights(populations: int, fst: float, seed: int) -> np.ndarray:
     return generator(seed, "genotypes", "populations").dirichlet(np.full(FOUNDERS, (1 / fst - 1) / FOUNDERS), size=populations)
 
 
-def _distances(sites: _Sites, switches_per_bp: float) -> np.ndarray:
+def _distances(sites: Sites, switches_per_bp: float) -> np.ndarray:
     """Return the expected number of switches between each site and the one before it; infinite at the start of a chromosome."""
     starts = np.r_[True, sites.chromosome[1:] != sites.chromosome[:-1]]
     return np.where(starts, np.inf, np.diff(sites.position_bp, prepend=0) * switches_per_bp)
@@ -291,7 +291,7 @@ def _people(samples: int, populations: int, children: int, seed: int) -> pd.Data
     family = np.minimum(np.arange(samples) // size, num_families)
     unit = np.where(family < num_families, family, np.arange(samples))
     role = np.where(family < num_families, np.arange(samples) % size, -1)
-    names = np.array(_names(samples), dtype=object)
+    names = np.array(person_names(samples), dtype=object)
     is_child = role >= 2
     first = (family * size).clip(max=samples - 1)
     drawn_sex = generator(seed, "genotypes", "sex").choice(np.array(["male", "female"], dtype=object), size=samples)
@@ -323,7 +323,8 @@ def _inherit(strands: np.ndarray, table: pd.DataFrame, distances: np.ndarray, se
         strands[strand, children] = strands[inherited, rows[:, None], columns]
 
 
-def _variant_table(sites: _Sites, seed: int) -> pd.DataFrame:
+def variant_table(sites: Sites, seed: int) -> pd.DataFrame:
+    """Return the feature table of simulated variants, with random alleles; see :mod:`genoken.core.genotypes`."""
     rng = generator(seed, "genotypes", "alleles")
     other = rng.integers(4, size=len(sites.position_bp))
     # transitions (A and G, C and T: two apart) twice as often as both transversions together, as in human variants
@@ -343,11 +344,21 @@ def _variant_table(sites: _Sites, seed: int) -> pd.DataFrame:
     )
 
 
-def _names(samples: int) -> list[str]:
+def person_names(samples: int) -> list[str]:
+    """Return the ids of simulated people."""
     return [f"PERSON{row:05d}" for row in range(1, samples + 1)]
 
 
-def _as_samples(strands: np.ndarray, table: pd.DataFrame, features: pd.DataFrame, origin: str) -> Samples:
+def as_samples(strands: np.ndarray, table: pd.DataFrame, features: pd.DataFrame, origin: str) -> Samples:
+    """Return people as samples.
+
+    Parameters
+    ----------
+    strands
+        int8 (2, samples, variants) of 0 and 1.
+    table, features, origin
+        As in :class:`~genoken.core.samples.Samples`.
+    """
     return Samples(
         values=sparse_dosages(strands[0] + strands[1]),
         table=table,

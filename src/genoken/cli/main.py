@@ -12,7 +12,21 @@ from typing import Annotated
 import typer
 
 import genoken
-from genoken.cli import check, compare, demo, devices, embed, evaluate, explain, predict, pretrain, report, successors, train
+from genoken.cli import (
+    check,
+    compare,
+    demo,
+    devices,
+    embed,
+    evaluate,
+    explain,
+    predict,
+    pretrain,
+    report,
+    simulate,
+    successors,
+    train,
+)
 from genoken.cli import next as next_cell
 from genoken.cli.stop import Stopped, stoppable
 from genoken.core.errors import GenokenError
@@ -27,7 +41,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _module in (check, successors, train, pretrain, evaluate, compare, predict, next_cell, embed, explain, report, devices, demo):
+for _module in (
+    check,
+    successors,
+    train,
+    pretrain,
+    evaluate,
+    compare,
+    predict,
+    next_cell,
+    embed,
+    explain,
+    report,
+    devices,
+    simulate,
+    demo,
+):
     app.command(name=_module.__name__.rsplit(".", 1)[-1])(_module.command)
 
 

@@ -28,6 +28,7 @@ VERBS = (
     "explain",
     "report",
     "devices",
+    "simulate",
     "demo",
 )
 

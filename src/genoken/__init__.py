@@ -1,10 +1,10 @@
 """Transformers, and their honest rivals, over genes and genotype variants as tokens.
 
-``check`` examines a file, ``successors`` says which of its cells come next. ``train`` and ``pretrain`` make runs, which
-``load_run`` opens again: a ``Run``, which predicts a label and which ``evaluate`` and ``compare`` score, or a ``PretrainedRun``,
-which embeds samples, fills in their phenotypes and predicts the cells that come next. For a Lightning trainer of one's own,
-``training_parts`` makes a module and a data module; for one's own training loop, ``Encoder`` turns samples into a torch ``Dataset``
-of token sequences and back, and ``collate`` makes batches.
+``check`` examines a file, ``genotypes`` makes input of arrays, ``successors`` says which of its cells come next. ``train`` and
+``pretrain`` make runs, which ``load_run`` opens again: a ``Run``, which predicts a label and which ``evaluate`` and ``compare``
+score, or a ``PretrainedRun``, which embeds samples, fills in their phenotypes and predicts the cells that come next. For a
+Lightning trainer of one's own, ``training_parts`` makes a module and a data module; for one's own training loop, ``Encoder``
+turns samples into a torch ``Dataset`` of token sequences and back, and ``collate`` makes batches.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _PUBLIC = {
     "PretrainedRun": "genoken.workflows.pretrained_run",
     "Encoder": "genoken.workflows.encoder",
     "collate": "genoken.data.dataset",
+    "genotypes": "genoken.workflows.genotypes",
     "successors": "genoken.workflows.successors",
     "training_parts": "genoken.workflows.lightning_parts",
 }
@@ -42,6 +43,7 @@ __all__ = [
     "collate",
     "compare",
     "evaluate",
+    "genotypes",
     "load_run",
     "pretrain",
     "successors",

@@ -20,6 +20,9 @@ def command(
     label: Label = "",
     group: Group = "",
     source: Annotated[str, typer.Option(metavar="MATRIX", help="Where the values are: auto, X, raw or layers/NAME.")] = "auto",
+    phenotypes: Annotated[
+        str, typer.Option("--phenotypes", metavar="FILE", help="Table with more columns of obs, by sample id.", show_default=False)
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Examine a file before anything is trained on it.
@@ -29,7 +32,7 @@ def command(
     from genoken.workflows.check import check
     from genoken.workflows.show import Show
 
-    result = check(file, label=label, group=group, source=source)
+    result = check(file, label=label, group=group, source=source, phenotypes=phenotypes)
     if as_json:
         write_json(result)
     else:

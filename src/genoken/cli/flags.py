@@ -120,6 +120,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("train", "", Path, DATA, "With --val and --test: three files in place of FILE.", metavar="FILE"),
     Flag("val", "", Path, DATA, "Samples that choose the stopping point.", metavar="FILE"),
     Flag("test", "", Path, DATA, "Samples to be tested on.", metavar="FILE"),
+    Flag("phenotypes", "data.phenotypes_file", str, DATA, "Table with more columns of obs, by sample id.", metavar="FILE"),
     Flag("task", "data.task", str, DATA, "What the label calls for", TASKS),
     Flag("source", "data.source", str, DATA, "Where the values are: auto, X, raw or layers/NAME.", metavar="MATRIX"),
     Flag("split", "split.kind", str, DATA, "How samples are divided into train, validation and test.", kinds("splits")),
@@ -207,7 +208,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
 
 _NOT_OF_PRETRAINING = frozenset(
     {"label", "group", "positive", "train", "val", "test", "task", "split", "folds", "tokens", "strict", "baselines", "rivals",
-     "contrast", "monitor", "encoder", "output", "fast-dev-run", "from", "train-share",
+     "contrast", "monitor", "phenotypes", "encoder", "output", "fast-dev-run", "from", "train-share",
      "balanced-sampling"}
 )  # fmt: skip
 PRETRAIN_FLAGS: tuple[Flag, ...] = (

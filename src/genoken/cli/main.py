@@ -23,6 +23,7 @@ from genoken.cli import (
     predict,
     pretrain,
     report,
+    simulate,
     successors,
     train,
     variants,
@@ -41,9 +42,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-_VERBS = (check, successors, train, pretrain, evaluate, compare, predict, next_cell, embed)
-_VERBS_ON_RESULTS = (explain, variants, report, devices, demo)
-for _module in (*_VERBS, *_VERBS_ON_RESULTS):
+for _module in (
+    check,
+    successors,
+    train,
+    pretrain,
+    evaluate,
+    compare,
+    predict,
+    next_cell,
+    embed,
+    explain,
+    variants,
+    report,
+    devices,
+    simulate,
+    demo,
+):
     app.command(name=_module.__name__.rsplit(".", 1)[-1])(_module.command)
 
 

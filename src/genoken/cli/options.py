@@ -12,7 +12,9 @@ import typer
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that genoken wrote.", show_default=False)]
 File = Annotated[
     Path,
-    typer.Argument(metavar="FILE", help="An .h5ad, .zarr, .gctx or .gct file, or one of 10x (.h5 or folder).", show_default=False),
+    typer.Argument(
+        metavar="FILE", help="An .h5ad, .zarr, .gctx, .gct, .bed, .pgen or .vcf file, or 10x (.h5 or folder).", show_default=False
+    ),
 ]
 Label = Annotated[str, typer.Option("--label", metavar="COLUMN", help="Column of obs to predict.", show_default=False)]
 Group = Annotated[

@@ -33,7 +33,9 @@ def command(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FILE", help="An .h5ad, .zarr, .gctx or .gct file, or one of 10x (.h5 or folder).", show_default=False
+            metavar="FILE",
+            help="An .h5ad, .zarr, .gctx, .gct, .bed, .pgen or .vcf file, or 10x (.h5 or folder).",
+            show_default=False,
         ),
     ],
     given: Given,

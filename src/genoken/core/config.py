@@ -53,6 +53,8 @@ class DataSettings:
     """Use at most this many samples (a stratified draw); 0 for all."""
     train_share: Fraction = 1.0
     """Share of the train samples, of each class, that is learned from; validation and test samples stay as they are."""
+    phenotypes_file: str = ""
+    """Table of phenotypes and covariates, joined to ``obs`` by sample id: CSV, TSV, or separated by spaces."""
     strict: bool = False
     """Refuse samples without a label, and empty samples, instead of leaving them out with a count."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import scipy.sparse as sp
 
@@ -16,7 +14,7 @@ build as text, such as ``GRCh37``, empty where it is not known. The index holds 
 CENTIMORGAN = "position_cm"
 """Column of the feature table with genetic positions, where they are known."""
 
-_ROWS_AT_ONCE = 256
+_COPIES = np.array([0, 1, 2, np.nan], dtype=np.float32)
 
 
 def sparse_dosages(dense: np.ndarray) -> sp.csr_matrix:
@@ -32,8 +30,16 @@ def sparse_dosages(dense: np.ndarray) -> sp.csr_matrix:
     scipy.sparse.csr_matrix
         float32 (samples, variants), NaN stored where a call is missing, zeros not stored.
     """
-    starts = range(0, len(dense), _ROWS_AT_ONCE)
-    return _stacked((_sparse(dense[start : start + _ROWS_AT_ONCE]) for start in starts), dense.shape[1])
+    stored = [int(np.count_nonzero(row)) for row in dense]
+    starts = np.concatenate([[0], np.cumsum(stored, dtype=np.int64)])
+    index_type = np.int32 if max(starts[-1], dense.shape[1]) <= np.iinfo(np.int32).max else np.int64
+    columns = np.empty(starts[-1], dtype=index_type)
+    values = np.empty(starts[-1], dtype=np.float32)
+    for row, start, stop in zip(dense, starts[:-1], starts[1:], strict=True):
+        places = np.flatnonzero(row != 0)
+        columns[start:stop] = places
+        values[start:stop] = _COPIES[row[places]]
+    return sp.csr_matrix((values, columns, starts.astype(index_type)), shape=dense.shape)
 
 
 def dense_dosages(values: sp.csr_matrix, columns: np.ndarray | None = None) -> np.ndarray:
@@ -51,14 +57,3 @@ def dense_dosages(values: sp.csr_matrix, columns: np.ndarray | None = None) -> n
     rows = np.repeat(np.arange(chosen.shape[0]), np.diff(chosen.indptr))
     found[rows, chosen.indices] = np.where(np.isnan(chosen.data), MISSING, chosen.data).astype(np.int8)
     return found
-
-
-def _sparse(dense: np.ndarray) -> sp.csr_matrix:
-    values = dense.astype(np.float32)
-    values[dense == MISSING] = np.nan
-    return sp.csr_matrix(values)
-
-
-def _stacked(blocks: Iterable[sp.csr_matrix], num_columns: int) -> sp.csr_matrix:
-    found = list(blocks)
-    return sp.csr_matrix(sp.vstack(found, format="csr")) if found else sp.csr_matrix((0, num_columns), dtype=np.float32)

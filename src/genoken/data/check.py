@@ -21,6 +21,7 @@ from genoken.data._check_columns import (
     single_group_column,
 )
 from genoken.data._check_finding import Finding, listed
+from genoken.data._check_genotypes import genotype_findings, no_family_findings, variant_identifiers
 from genoken.data._check_label import (
     confounding_findings,
     group_findings,
@@ -45,6 +46,7 @@ def check_samples(
     group: str,
     file: str,
     source: str = "auto",
+    phenotypes: str = "",
     problems: Sequence[DataError] = (),
 ) -> dict[str, Any]:
     """Examine samples and return the content of ``check.json``.
@@ -63,6 +65,8 @@ def check_samples(
         Path of the file, for the suggested command; empty for an object in memory.
     source
         The source that was asked for, for the suggested command.
+    phenotypes
+        The table of phenotypes that was joined, for the suggested command.
     problems
         What the reader would have refused.
 
@@ -80,15 +84,22 @@ def check_samples(
     labels = classes_of(table[label_name]) if label_name and guess_task(table[label_name]) == "classification" else None
     groups = classes_of(table[group_name]) if group_name else None
 
-    identifiers, about_ids = identifier_findings(samples)
+    is_genotypes = samples.value_kind == "dosage"
+    identifiers, about_ids = variant_identifiers(samples) if is_genotypes else identifier_findings(samples)
     findings += [Finding("warning", note[:1].upper() + note[1:], samples.origin) for note in samples.notes]
-    findings += value_findings(samples, matrices) + _finite(problems) + _without_repeats(about_ids, problems)
-    findings += duplicate_findings(samples, labels, groups) + group_problem
+    if is_genotypes:
+        findings += genotype_findings(samples)
+    else:
+        findings += value_findings(samples, matrices) + _finite(problems) + _without_repeats(about_ids, problems)
+        findings += duplicate_findings(samples, labels, groups)
+    findings += group_problem
     findings += label_findings(table[label_name], label_name) if label_name else label_problem or _label_candidates(table)
-    findings += group_findings(table[group_name], group_name) if group_name else _no_group(table)
+    findings += group_findings(table[group_name], group_name) if group_name else _no_group(table, is_genotypes=is_genotypes)
     confounding, about_groups = _confounding(table, labels, label_name, group_name)
     findings += about_groups
     settings = {"data.source": source} if source != "auto" else {}
+    if phenotypes:
+        settings["data.phenotypes_file"] = phenotypes
     if samples.value_kind == "real":
         settings["tokenizer.tokens"] = "all"
     memory = memory_mb(samples)
@@ -147,7 +158,9 @@ def _label_candidates(table: pd.DataFrame) -> list[Finding]:
     return [Finding("ok", "No label was named", f"columns that could be predicted: {listed(names)}", "name one with --label")]
 
 
-def _no_group(table: pd.DataFrame) -> list[Finding]:
+def _no_group(table: pd.DataFrame, *, is_genotypes: bool) -> list[Finding]:
+    if is_genotypes:
+        return no_family_findings()
     single = single_group_column(table)
     if single:
         return group_findings(table[single], single)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,8 @@ import scipy.sparse as sp
 from genoken.core.errors import DataError, suggestion
 from genoken.core.matrix import LOG_MAXIMUM, MatrixState, describe_matrix, find_non_finite, non_finite_error, to_csr
 from genoken.core.samples import Samples, ValueKind
+from genoken.readers._genotypes import STRAND_LAYER, Genotypes, calls_of, inspect_genotypes, is_genotype_table
+from genoken.readers._inspection import Inspection, MatrixInfo, repeated
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -23,66 +25,6 @@ USABLE: tuple[ValueKind, ...] = ("counts", "log", "normalized", "real")
 """Kinds of values that ``auto`` accepts."""
 PANEL_DENSITY = 0.9
 """Share of values that are not 0 from which a panel counts as dense."""
-
-
-@dataclass(frozen=True)
-class MatrixInfo:
-    """One matrix of an AnnData object.
-
-    Parameters
-    ----------
-    name
-        ``X``, ``raw`` or ``layers/NAME``.
-    state
-        What its values are.
-    used
-        Whether it is the one that is read.
-    """
-
-    name: str
-    state: MatrixState
-    used: bool
-
-    def summary(self) -> dict[str, Any]:
-        """Return the entry of ``check.json``: name, kind, evidence, density, used."""
-        return {
-            "name": self.name,
-            "kind": self.state.kind,
-            "evidence": self.state.evidence,
-            "density": self.state.density,
-            "used": self.used,
-        }
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """What was read from an AnnData object, and what would stop a training on it.
-
-    Parameters
-    ----------
-    samples
-        The samples; where there are problems, mended just enough to be looked at further (values that are not finite are 0).
-    matrices
-        All matrices of the object.
-    problems
-        What :func:`samples_from_anndata` refuses, most fundamental first.
-    """
-
-    samples: Samples
-    matrices: tuple[MatrixInfo, ...]
-    problems: tuple[DataError, ...]
-
-    def usable(self) -> Samples:
-        """Return the samples.
-
-        Raises
-        ------
-        DataError
-            The first of the problems, if there are any.
-        """
-        if self.problems:
-            raise self.problems[0]
-        return self.samples
 
 
 def samples_from_anndata(adata: AnnData, source: str = "auto", origin: str = "AnnData") -> Samples:
@@ -143,6 +85,8 @@ def inspect_anndata(adata: AnnData, source: str = "auto", origin: str = "AnnData
         raise DataError(f"{type(adata).__name__} is no AnnData object", where=origin, remedy="give one, or the path of a file")
     if not adata.n_obs:
         raise DataError("there are no samples in it", where=origin)
+    if is_genotype_table(adata.var):
+        return _inspect_genotypes(adata, source, origin)
     states = {name: _as_panel(state) if panel else state for name, state in _states(adata, origin).items()}
     if not states:
         raise DataError("it holds no matrix: X, raw and layers are all empty", where=origin)
@@ -172,6 +116,26 @@ def inspect_anndata(adata: AnnData, source: str = "auto", origin: str = "AnnData
     samples = Samples(values=values, table=table, features=features, value_kind=states[used].kind, origin=where)
     matrices = tuple(MatrixInfo(name, state, name == used) for name, state in states.items())
     return Inspection(samples=samples, matrices=matrices, problems=tuple(problems))
+
+
+def _inspect_genotypes(adata: AnnData, source: str, origin: str) -> Inspection:
+    """Read X as copies of each variant's counted allele, and the layer ``first_strand`` where there is one."""
+    name = "X" if source == "auto" else source
+    matrices = [matrix for matrix in ("X", *(f"layers/{layer}" for layer in adata.layers)) if matrix != "X" or adata.X is not None]
+    if name not in matrices:
+        raise DataError(f"no matrix '{source}'", where=origin, remedy=suggestion(source, matrices, "there are"))
+    where = f"{origin}:{name}"
+    features = _table(adata.var)
+    if not len(features):
+        raise DataError("there are no features in it", where=where)
+    strand = adata.layers[STRAND_LAYER] if STRAND_LAYER in adata.layers and name == "X" else None
+    found = Genotypes(
+        dosages=calls_of(_matrix(adata, name), where, most=2),
+        variants=features,
+        table=_table(adata.obs),
+        first_strand=None if strand is None else calls_of(strand, f"{origin}:layers/{STRAND_LAYER}", most=1),
+    )
+    return inspect_genotypes(found, where, name)
 
 
 def _as_panel(state: MatrixState) -> MatrixState:
@@ -288,15 +252,8 @@ def _duplicates(features: pd.Index, samples: pd.Index, origin: str, *, in_raw: b
         remedy = "add up their columns, or name them apart with adata.var_names_make_unique()"
         if in_raw:
             remedy += " before adata.raw is set"
-        problems.append(DataError(_repeated(features, "gene name"), where=f"{origin}: {place}", remedy=remedy))
+        problems.append(DataError(repeated(features, "gene name"), where=f"{origin}: {place}", remedy=remedy))
     if samples.has_duplicates:
         remedy = "name them apart with adata.obs_names_make_unique(), after making sure that no sample is in the file twice"
-        problems.append(DataError(_repeated(samples, "sample name"), where=f"{origin}: adata.obs_names", remedy=remedy))
+        problems.append(DataError(repeated(samples, "sample name"), where=f"{origin}: adata.obs_names", remedy=remedy))
     return problems
-
-
-def _repeated(names: pd.Index, noun: str) -> str:
-    repeated: Sequence[str] = list(names[names.duplicated()].unique())
-    verb = "occurs" if len(repeated) == 1 else "occur"
-    shown = ", ".join(repeated[:3]) + (", …" if len(repeated) > 3 else "")
-    return f"{len(repeated):,} {noun}{'' if len(repeated) == 1 else 's'} {verb} more than once ({shown})"

@@ -1,4 +1,4 @@
-"""What the readers of expression share: they load an AnnData object, and take samples out of it."""
+"""What all readers share, and what those that load an AnnData object and take samples out of it share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pandas as pd
 from genoken.core.components import settings
 from genoken.core.contracts import Reader
 from genoken.core.samples import Samples
-from genoken.readers._anndata import Inspection, inspect_anndata
+from genoken.readers._anndata import inspect_anndata
+from genoken.readers._inspection import Inspection
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -60,11 +61,11 @@ def graph_of(adata: AnnData, key: str) -> StoredGraph:
 
 
 @settings
-class AnnDataReader(Reader):
-    """Loads a file as an AnnData object, and chooses the matrix that holds usable values."""
+class FileReader(Reader):
+    """Reads files of one kind, chooses their values, and collects what would stop a training on them."""
 
-    panel: ClassVar[bool] = False
-    """Whether dense values of these files are measurements in which 0 does not mean "not expressed"."""
+    prefix: ClassVar[str] = ""
+    """Ending of the first of several files that are named by what they have in common, such as ``cohort`` for ``cohort.bed``."""
 
     source: str = "auto"
     """``auto`` (counts where there are some, else log or normalized values), ``X``, ``raw`` or ``layers/NAME``."""
@@ -75,10 +76,7 @@ class AnnDataReader(Reader):
     def load(self, path: Path) -> Content:
         """Return what the file holds; raise :class:`genoken.core.errors.DataError` when it cannot be read."""
 
-    def graph(self, path: Path, key: str) -> StoredGraph:
-        """Return a matrix of the file's ``obsp``; raise :class:`genoken.core.errors.DataError` when the file cannot be read."""
-        return graph_of(self.load(path).adata, key)
-
+    @abc.abstractmethod
     def inspect(self, path: Path) -> Inspection:
         """Read the file, and collect what would stop a training on its values.
 
@@ -87,10 +85,14 @@ class AnnDataReader(Reader):
         DataError
             When the file cannot be read, or there is nothing in it to look at.
         """
-        path = Path(path)
-        content = self.load(path)
-        found = inspect_anndata(content.adata, self.source, path.name, panel=self.panel)
-        return replace(found, samples=replace(found.samples, notes=content.notes))
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Return all files that are read, the named one first."""
+        return (Path(path),)
+
+    def graph(self, path: Path, key: str) -> StoredGraph:
+        """Return a matrix of the file's ``obsp``; raise :class:`genoken.core.errors.DataError` when the file cannot be read."""
+        return graph_of(self.load(path).adata, key)
 
     def read(self, path: Path) -> Samples:
         """Read the file into memory and take the values of ``source``.
@@ -111,6 +113,21 @@ class AnnDataReader(Reader):
             When the file or its values cannot be used.
         """
         return self.inspect(path).usable()
+
+
+@settings
+class AnnDataReader(FileReader):
+    """Loads a file as an AnnData object, and chooses the matrix that holds usable values."""
+
+    panel: ClassVar[bool] = False
+    """Whether dense values of these files are measurements in which 0 does not mean "not expressed"."""
+
+    def inspect(self, path: Path) -> Inspection:
+        """Load the object, and describe its matrices."""
+        path = Path(path)
+        content = self.load(path)
+        found = inspect_anndata(content.adata, self.source, path.name, panel=self.panel)
+        return replace(found, samples=replace(found.samples, notes=(*found.samples.notes, *content.notes)))
 
 
 def annotated(values: Any, table: pd.DataFrame, features: pd.DataFrame) -> AnnData:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-IdentifierType = Literal["ensembl", "symbol", "entrez", "unknown"]
+IdentifierType = Literal["ensembl", "symbol", "entrez", "unknown", "variant"]
 
 ENSEMBL_SPECIES: dict[str, str] = {
     "ENS": "human",
@@ -65,7 +65,8 @@ class Identifiers:
     Parameters
     ----------
     type
-        ``ensembl`` (also WormBase and FlyBase ids, which Ensembl uses), ``symbol``, ``entrez`` or ``unknown``.
+        ``ensembl`` (also WormBase and FlyBase ids, which Ensembl uses), ``symbol``, ``entrez`` or ``unknown``; of genotypes
+        ``variant``.
     species
         Common name, as ``human`` or ``pig``; certain for Ensembl ids, a guess from capitals and mitochondrial names for symbols;
         ``unknown`` otherwise. Capital symbols are called human, although pig, cow and others share them.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genoken.data.check import check_samples
+from genoken.data.phenotypes import join_phenotypes, read_phenotypes
 from genoken.readers._anndata import inspect_anndata
 from genoken.workflows.files import inspect_file
 
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def check(data: str | Path | AnnData, *, label: str = "", group: str = "", source: str = "auto") -> dict[str, Any]:
+def check(
+    data: str | Path | AnnData, *, label: str = "", group: str = "", source: str = "auto", phenotypes: str | Path = ""
+) -> dict[str, Any]:
     """Examine a file or an AnnData object: values, ids, label, groups, confounding, repeated samples, memory.
 
     Nothing is printed or written. What training would refuse is returned as a finding of level ``error``, so that one call shows
@@ -22,13 +25,15 @@ def check(data: str | Path | AnnData, *, label: str = "", group: str = "", sourc
     Parameters
     ----------
     data
-        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x), or an AnnData object.
+        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x, PLINK, VCF), or an AnnData object.
     label
         Column of ``obs`` to predict; empty to see which there are.
     group
         Column of ``obs`` that must not straddle a split, such as a donor; empty: one with a usual name is taken.
     source
         ``auto``, ``X``, ``raw`` or ``layers/NAME``: where the values are.
+    phenotypes
+        Table of phenotypes and covariates to join by sample id; empty for none.
 
     Returns
     -------
@@ -49,12 +54,16 @@ def check(data: str | Path | AnnData, *, label: str = "", group: str = "", sourc
     """
     is_file = isinstance(data, (str, Path))
     inspection = inspect_file(Path(data), source) if is_file else inspect_anndata(data, source, "AnnData")
+    samples = inspection.samples
+    if phenotypes:
+        samples = join_phenotypes(samples, read_phenotypes(Path(phenotypes)), str(phenotypes))
     return check_samples(
-        inspection.samples,
+        samples,
         [matrix.summary() for matrix in inspection.matrices],
         label=label,
         group=group,
         file=str(data) if is_file else "",
         source=source,
+        phenotypes=str(phenotypes),
         problems=inspection.problems,
     )

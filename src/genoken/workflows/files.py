@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from genoken.core.components import kinds, resolve
 from genoken.core.errors import DataError
 from genoken.core.samples import Samples
-from genoken.readers._anndata import Inspection
+from genoken.readers._inspection import Inspection
 from genoken.readers._opening import missing_file_error
-from genoken.readers._reader import AnnDataReader, StoredGraph
+from genoken.readers._reader import FileReader, StoredGraph
 from genoken.workflows.join import Shared, join_samples
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def inspect_file(path: Path, source: str = "auto", *, strict: bool = False) -> I
     DataError
         When it cannot be read at all.
     """
+    path = whole_name(path)
     return _reader(path, source, strict=strict).inspect(path)
 
 
@@ -65,6 +66,7 @@ def load_file(path: Path) -> AnnData:
     DataError
         When it cannot be read.
     """
+    path = whole_name(path)
     return _reader(path, "auto", strict=False).load(path).adata
 
 
@@ -77,6 +79,26 @@ def read_graph(path: Path, key: str) -> StoredGraph:
         When the file cannot be read; that it has no such matrix is no error here.
     """
     return _reader(path, "auto", strict=False).graph(path, key)
+
+
+def whole_name(path: Path) -> Path:
+    """Return the path, or the file for which a name without an ending stands: ``cohort.bed`` for ``cohort``."""
+    if _exists(str(path)):
+        return path
+    endings = [reader.prefix for reader in _readers() if reader.prefix]
+    return next((Path(f"{path}{ending}") for ending in endings if _exists(f"{path}{ending}")), path)
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Return all files that are read with a file, itself the first: ``cohort.bed`` comes with ``cohort.bim`` and ``cohort.fam``.
+
+    Raises
+    ------
+    DataError
+        When one of them is missing.
+    """
+    path = whole_name(path)
+    return _reader(path, "auto", strict=False).files(path)
 
 
 def read_files(
@@ -115,9 +137,9 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
-def _reader(path: Path, source: str, *, strict: bool) -> AnnDataReader:
+def _reader(path: Path, source: str, *, strict: bool) -> FileReader:
     """Return the reader that a file's ending names, or that knows the content of a folder."""
-    readers: list[type[AnnDataReader]] = [resolve("readers", kind) for kind in kinds("readers")]
+    readers = _readers()
     if not _exists(str(path)):
         raise missing_file_error(path)
     name = path.name.lower()
@@ -129,7 +151,11 @@ def _reader(path: Path, source: str, *, strict: bool) -> AnnDataReader:
     return fitting[0](source=source, strict=strict)
 
 
-def _unknown(path: Path, readers: Sequence[type[AnnDataReader]]) -> DataError:
+def _readers() -> list[type[FileReader]]:
+    return [resolve("readers", kind) for kind in kinds("readers")]
+
+
+def _unknown(path: Path, readers: Sequence[type[FileReader]]) -> DataError:
     endings = ", ".join(sorted(ending for reader in readers for ending in reader.suffixes))
     files = ", ".join(sorted({file for reader in readers for file in reader.folder_files}))
     remedy = f"known are names that end in {endings}, and folders that hold {files}"
@@ -183,8 +209,8 @@ def _exists(name: str) -> bool:
 
 
 def _expanded(pattern: str) -> Iterator[Path]:
-    if _exists(pattern):
-        yield Path(pattern)
+    if _exists(str(whole_name(Path(pattern)))):
+        yield whole_name(Path(pattern))
         return
     for name in _without_braces(pattern):
         path = Path(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,13 +13,16 @@ import pandas as pd
 from genoken.core.config import DataSettings
 from genoken.core.contracts import TargetState, Task
 from genoken.core.errors import ConfigError, DataError, suggestion
-from genoken.core.files import sha256_of_file, sha256_of_folder
+from genoken.core.files import sha256_of_file
 from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data._check_columns import classes_of
 from genoken.data.check import check_samples, guess_group_column, guess_task, require_column
+from genoken.data.monomorphic import without_monomorphic
+from genoken.data.phenotypes import join_phenotypes, read_phenotypes
 from genoken.readers._anndata import inspect_anndata
-from genoken.workflows.files import inspect_file
+from genoken.workflows.files import inspect_file, whole_name
+from genoken.workflows.hashes import hash_of_file, hash_of_samples, hash_together
 from genoken.workflows.join import join_samples
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ class Study:
         return np.asarray(self.classes, dtype=object)[self.labels] if self.classes else self.labels
 
 
-def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False) -> Source:
+def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False, phenotypes: str = "") -> Source:
     """Read a file of any known kind, or take an AnnData object as it is.
 
     Parameters
@@ -106,6 +108,8 @@ def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False
         ``auto``, ``X``, ``raw`` or ``layers/NAME``: where the values are.
     strict
         Refuse samples with missing values, where the kind of file marks them, instead of leaving them out.
+    phenotypes
+        Path of a table that is joined to the sample table by sample id; empty for none.
 
     Raises
     ------
@@ -113,13 +117,16 @@ def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False
         When it cannot be used, for the first reason.
     """
     if isinstance(data, (str, Path)):
-        path = Path(data)
+        path = whole_name(Path(data))
         inspection = inspect_file(path, source, strict=strict)
     else:
         path = None
         inspection = inspect_anndata(data, source, "AnnData")
     samples = inspection.usable()
-    digest = hash_of_samples(samples) if path is None else sha256_of_folder(path) if path.is_dir() else sha256_of_file(path)
+    digest = hash_of_samples(samples) if path is None else hash_of_file(path)
+    if phenotypes:
+        samples = join_phenotypes(samples, read_phenotypes(Path(phenotypes)), phenotypes)
+        digest = hash_together([digest, sha256_of_file(Path(phenotypes))])
     entry = {
         "path": str(path.resolve()) if path else "",
         "sha256": digest,
@@ -138,18 +145,12 @@ def read_inputs(inputs: Mapping[str, str | Path | AnnData], settings: DataSettin
         When one cannot be used.
     """
     if "data" in inputs:
-        return read_source(inputs["data"], settings.source, strict=settings.strict)
+        return _read_one(inputs["data"], settings)
     return read_parts(inputs, settings)
 
 
-def hash_of_samples(samples: Samples) -> str:
-    """Return the SHA-256 of the values, the sample ids and the feature ids."""
-    digest = hashlib.sha256()
-    for array in (samples.values.indptr, samples.values.indices, samples.values.data):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    for names in (samples.table.index, samples.features.index):
-        digest.update("\x1f".join(map(str, names)).encode())
-    return digest.hexdigest()
+def _read_one(data: str | Path | AnnData, settings: DataSettings) -> Source:
+    return read_source(data, settings.source, strict=settings.strict, phenotypes=settings.phenotypes_file)
 
 
 def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings) -> Source:
@@ -158,7 +159,7 @@ def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings
     The joined table has a column ``split``. Sample ids that occur in several files get the part's name in front. A sample's total
     is that of its own file, genes included that the train file does not have: as when the file is given to a finished run.
     """
-    sources = {part: read_source(data, settings.source, strict=settings.strict) for part, data in parts.items()}
+    sources = {part: _read_one(data, settings) for part, data in parts.items()}
     if settings.label:
         for source in sources.values():
             require_column(source.samples.table, settings.label, source.samples.origin)
@@ -209,6 +210,9 @@ def build_study(
     if target is not None and target.classes:
         column = _as_known(column, target.classes, settings.positive)
     samples, column, notes = _usable(samples, column, settings, () if target is None else target.classes)
+    if target is None and samples.value_kind == "dosage":
+        samples, left_out = without_monomorphic(samples)
+        notes += left_out
     classes: tuple[str, ...] = ()
     positive = ""
     if task == "regression":
@@ -248,13 +252,13 @@ def _usable(
 ) -> tuple[Samples, pd.Series, list[str]]:
     """Leave out samples without a label, without values, or, where classes are known, with another label."""
     missing = column.isna().to_numpy()
-    empty = np.diff(samples.values.indptr) == 0
+    empty, emptiness = _empty(samples)
     foreign = ~missing & ~column.isin(known).to_numpy() if known else np.zeros_like(missing)
     notes = list(samples.notes)
     for flags, words in (
         (missing, f"no value in '{settings.label}'"),
         (foreign, _foreign_words(column[foreign], known)),
-        (empty & ~missing & ~foreign, "no values above zero"),
+        (empty & ~missing & ~foreign, emptiness),
     ):
         notes += _left_out(flags, words, samples.origin, strict=settings.strict)
     keep = np.flatnonzero(~(missing | foreign | empty))
@@ -272,18 +276,28 @@ def _left_out(flags: np.ndarray, words: str, where: str, *, strict: bool) -> lis
     return [f"{said} and {'is' if count == 1 else 'are'} left out"] if count else []
 
 
+def _empty(samples: Samples) -> tuple[np.ndarray, str]:
+    """Return which samples have nothing to learn from, bool (samples,), and in words what they lack."""
+    if samples.value_kind != "dosage":
+        return np.diff(samples.values.indptr) == 0, "no values above zero"
+    missing = np.concatenate([[0], np.cumsum(np.isnan(samples.values.data))])[samples.values.indptr]
+    return np.diff(missing) == samples.num_features, "no genotype at all"
+
+
 def without_empty(samples: Samples, *, strict: bool) -> Samples:
-    """Leave out samples in which nothing is expressed, with a note; those of panels of real numbers have no such zeros.
+    """Leave out samples in which nothing is expressed or no genotype is called, with a note.
+
+    Those of panels of real numbers have no such zeros.
 
     Raises
     ------
     DataError
         When there are some and ``strict``, or no other is left.
     """
-    empty = np.diff(samples.values.indptr) == 0
+    empty, emptiness = _empty(samples)
     if samples.value_kind == "real" or not empty.any():
         return samples
-    notes = _left_out(empty, "no values above zero", samples.origin, strict=strict)
+    notes = _left_out(empty, emptiness, samples.origin, strict=strict)
     if empty.all():
         raise DataError("no sample is left", where=samples.origin, remedy=notes[0])
     return replace(samples.take(~empty), notes=(*samples.notes, *notes))
@@ -384,4 +398,5 @@ def examine(source: Source, settings: DataSettings, *, group: str) -> dict[str, 
         group=group,
         file=paths[0] if paths else "",
         source=settings.source,
+        phenotypes=settings.phenotypes_file,
     )

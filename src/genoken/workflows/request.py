@@ -15,6 +15,7 @@ from genoken.models.embeddings import EmbeddingStart
 from genoken.models.network import Network
 from genoken.training.fit import choose_compute
 from genoken.training.processes import check_launch
+from genoken.workflows.files import whole_name
 from genoken.workflows.rivals import rival_config
 from genoken.workflows.store import build_network
 
@@ -49,7 +50,7 @@ def named_inputs(
 
 def path_of(value: Any) -> str:
     """Return the whole path of a file; empty for an object in memory."""
-    return str(Path(value).resolve()) if isinstance(value, (str, Path)) else ""
+    return str(whole_name(Path(value)).resolve()) if isinstance(value, (str, Path)) else ""
 
 
 def default_folder(inputs: Mapping[str, Any], label: str) -> Path:

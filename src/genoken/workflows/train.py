@@ -75,7 +75,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     Parameters
     ----------
     data
-        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x), or an AnnData object.
+        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x, PLINK, VCF), or an AnnData object.
     label
         Column of ``obs`` to predict: classes, or numbers for regression.
     group
@@ -119,7 +119,8 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         return _resume(Path(resume), {"data": data, "train": train, "val": val, "test": test}, show)
     start = None if start_from is None else read_start(Path(start_from))
     resolved = _resolved(preset, config, dict(settings or {}), start)
-    named: dict[str, Any] = {"label": label, "group": group, "positive": positive}
+    phenotypes = path_of(resolved.data.phenotypes_file or None)
+    named: dict[str, Any] = {"label": label, "group": group, "positive": positive, "phenotypes_file": phenotypes}
     resolved = replace(resolved, data=replace(resolved.data, **{name: value for name, value in named.items() if value}))
     inputs = named_inputs(data, train, val, test)
     refuse_second_split(inputs, resolved)

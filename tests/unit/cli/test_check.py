@@ -110,3 +110,20 @@ def test_on_a_real_file(call, planted, tmp_path):
     missing = call("check", tmp_path / "none.h5ad")
     assert missing.code == 2
     assert missing.error.count("\n") == 1
+
+
+def test_genotypes_with_phenotypes_of_a_table(call, tmp_path):
+    (tmp_path / "cohort.bed").write_bytes(b"\x6c\x1b\x01" + bytes([0b00_10_11_00, 0b00_00_10_11]))
+    (tmp_path / "cohort.bim").write_text("1 rs1 0 10 A G\n1 rs2 0 20 A T\n")
+    (tmp_path / "cohort.fam").write_text("0 a 0 0 1 -9\n0 b 0 0 2 -9\n0 c 0 0 1 -9\n")
+    (tmp_path / "traits.csv").write_text("id,height\na,170.5\nb,181\nc,165\n")
+    words = ("check", tmp_path / "cohort", "--phenotypes", tmp_path / "traits.csv")
+    answer = call(*words)
+    assert answer.code == 0
+    assert "variant ids" in answer.out
+    assert "3 of 3 samples have phenotypes in traits.csv" in answer.out
+    assert "data.phenotypes_file=" in answer.out
+    (tmp_path / "traits.csv").write_text("id,height\nx,170.5\n")
+    answer = call(*words)
+    assert (answer.code, answer.out) == (2, "")
+    assert "none of the 3 samples is among its 1 sample ids" in answer.error

@@ -29,6 +29,7 @@ VERBS = (
     "variants",
     "report",
     "devices",
+    "simulate",
     "demo",
 )
 

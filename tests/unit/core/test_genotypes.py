@@ -21,3 +21,12 @@ def test_dense_genotypes_come_back() -> None:
 
 def test_no_samples_make_an_empty_matrix() -> None:
     assert sparse_dosages(np.zeros((0, 3), dtype=np.int8)).shape == (0, 3)
+
+
+def test_zeros_are_not_stored_and_missing_calls_are():
+    dense = np.array([[0, 1, -1], [2, 0, 0], [0, 0, 0]], dtype=np.int8)
+    found = sparse_dosages(dense)
+    assert found.has_canonical_format
+    assert found.indptr.tolist() == [0, 2, 3, 3]
+    assert found.indices.tolist() == [1, 2, 0]
+    np.testing.assert_array_equal(found.data, np.array([1, np.nan, 2], dtype=np.float32))

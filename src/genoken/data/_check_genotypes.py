@@ -1,0 +1,190 @@
+"""What the input doctor says about genotypes: missing calls, allele frequencies, alleles, people who are there twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, dense_dosages
+from genoken.core.samples import Samples
+from genoken.data._check_finding import Finding, Level, counted, listed
+from genoken.data.monomorphic import monomorphic
+from genoken.vocabulary.genes import Identifiers
+
+HIGH_MISSING = 0.1
+"""Share of missing calls from which a sample or a variant is named."""
+SAME_PERSON = 0.99
+"""Share of equal calls from which two samples are taken for one person or identical twins."""
+_FREQUENCIES = (0.01, 0.05, 0.2, 0.5)
+_COMMON = 0.05
+_MOST_COMPARED_VARIANTS = 1000
+_FEWEST_COMPARED_VARIANTS = 100
+_MOST_COMPARED_SAMPLES = 5000
+_AMBIGUOUS = frozenset({("A", "T"), ("T", "A"), ("C", "G"), ("G", "C")})
+_TABLE_COLUMNS = ("sex", "phenotype", "family")
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Missing calls of each sample and variant, and of each variant the frequency of its counted allele (NaN: no call)."""
+
+    missing_of_sample: np.ndarray
+    missing_of_variant: np.ndarray
+    frequency: np.ndarray
+
+    @property
+    def minor(self) -> np.ndarray:
+        """Frequency of each variant's rarer allele."""
+        return np.minimum(self.frequency, 1 - self.frequency)
+
+
+def variant_identifiers(samples: Samples) -> tuple[Identifiers, list[Finding]]:
+    """Return that the features are variants; nothing is to be said about their ids."""
+    repeats = int(samples.features.index.duplicated().sum())
+    return Identifiers("variant", "unknown", versions=False, duplicates=repeats), []
+
+
+def genotype_findings(samples: Samples) -> list[Finding]:
+    """Return what genotypes hold, what is missing, rare, ambiguous or there twice, and what the sample table says of people."""
+    counts = _count(samples)
+    return [
+        _content(samples),
+        *_missing_calls(samples, counts),
+        *_frequencies(samples, counts),
+        *_alleles(samples),
+        *_same_people(samples, counts),
+        *_columns(samples.table),
+    ]
+
+
+def _count(samples: Samples) -> _Counts:
+    values = samples.values
+    absent = np.isnan(values.data)
+    missing_of_variant = np.bincount(values.indices[absent], minlength=samples.num_features)
+    copies = np.bincount(values.indices[~absent], weights=values.data[~absent], minlength=samples.num_features)
+    missing_of_sample = np.diff(np.concatenate([[0], np.cumsum(absent)])[values.indptr])
+    called = samples.num_samples - missing_of_variant
+    with np.errstate(invalid="ignore"):
+        frequency = copies / (2 * called)
+    return _Counts(missing_of_sample, missing_of_variant, frequency)
+
+
+def _content(samples: Samples) -> Finding:
+    chromosomes = [name for name in dict.fromkeys(samples.features[CHROMOSOME]) if name]
+    builds = sorted(set(samples.features[BUILD]) - {""})
+    where = f"on {counted(len(chromosomes), 'chromosome')} ({listed(chromosomes)})" if chromosomes else "on no named chromosome"
+    phase = "the phase is known" if samples.first_strand is not None else "the phase is not known"
+    title = f"Genotypes of {counted(samples.num_samples, 'sample')} at {counted(samples.num_features, 'variant')} {where}"
+    return Finding("ok", title, f"genome build {listed(builds) if builds else 'not known'}; {phase}")
+
+
+def _missing_calls(samples: Samples, counts: _Counts) -> list[Finding]:
+    size = max(samples.num_samples * samples.num_features, 1)
+    findings = [
+        Finding("ok", f"{counts.missing_of_sample.sum() / size:.2%} of the calls are missing", "over all samples and variants")
+    ]
+    empty = counts.missing_of_sample == samples.num_features
+    if empty.any():
+        level: Level = "error" if empty.all() else "warning"
+        title = f"{counted(int(empty.sum()), 'sample')} without any call"
+        findings.append(Finding(level, title, listed(list(samples.table.index[empty])), "left out, or refused by --strict"))
+    uncalled = counts.missing_of_variant == samples.num_samples
+    for share, skipped, names, noun in (
+        (counts.missing_of_sample / samples.num_features, empty, samples.table.index, "sample"),
+        (counts.missing_of_variant / samples.num_samples, uncalled, samples.features.index, "variant"),
+    ):
+        bad = np.flatnonzero((share > HIGH_MISSING) & ~skipped)
+        if len(bad):
+            worst = bad[np.argsort(-share[bad], kind="stable")][:3]
+            detail = "the worst: " + listed([f"{names[place]} ({share[place]:.0%})" for place in worst])
+            title = f"{counted(len(bad), noun)} with more than {HIGH_MISSING:.0%} of the calls missing"
+            findings.append(Finding("warning", title, detail, f"consider leaving these {noun}s out"))
+    return findings
+
+
+def _frequencies(samples: Samples, counts: _Counts) -> list[Finding]:
+    called = counts.missing_of_variant < samples.num_samples
+    minor = counts.minor[called]
+    useless = monomorphic(samples)
+    is_same = useless[called]
+    bounds = (0.0, *_FREQUENCIES)
+    parts = []
+    for low, high in pairwise(bounds):
+        inside = ~is_same & (minor >= low) & ((minor < high) | (high == _FREQUENCIES[-1]))
+        parts.append(f"{int(inside.sum()):,} {f'below {high:.0%}' if not low else f'from {low:.0%} to {high:.0%}'}")
+    findings = [Finding("ok", "Frequencies of the rarer allele", "variants: " + ", ".join(parts))]
+    num_useless = int(useless.sum())
+    if num_useless:
+        level: Level = "error" if num_useless == samples.num_features else "ok"
+        what = counted(num_useless, "monomorphic variant")
+        detail = "all samples have the same genotype, or no call: nothing can be learned from them"
+        findings.append(Finding(level, what, detail, "they are left out of training"))
+    return findings
+
+
+def _alleles(samples: Samples) -> list[Finding]:
+    pairs = list(zip(samples.features[COUNTED], samples.features[OTHER], strict=True))
+    ambiguous = sum(pair in _AMBIGUOUS for pair in pairs)
+    longer = sum(len(first) > 1 or len(second) > 1 for first, second in pairs)
+    if not any(first or second for first, second in pairs):
+        return [Finding("warning", "No alleles are named", "another file's calls cannot be told to count the same alleles")]
+    detail = "with alleles A and T or C and G: another file's strand cannot be told from them"
+    findings = [Finding("ok", f"{ambiguous:,} of {counted(len(pairs), 'variant')} are strand-ambiguous", detail)]
+    if longer:
+        title = f"{longer:,} {'variant is' if longer == 1 else 'variants are'} not of single bases"
+        findings.append(Finding("ok", title, "insertions, deletions and others"))
+    return findings
+
+
+def _same_people(samples: Samples, counts: _Counts) -> list[Finding]:
+    """Compare samples at common variants; pairs that agree almost everywhere are one person, or identical twins."""
+    common = np.flatnonzero(np.nan_to_num(counts.minor) >= _COMMON)
+    if samples.num_samples < 2 or len(common) < _FEWEST_COMPARED_VARIANTS:
+        return []
+    if samples.num_samples > _MOST_COMPARED_SAMPLES:
+        detail = f"{samples.num_samples:,} samples are more than the {_MOST_COMPARED_SAMPLES:,} that are compared here"
+        return [Finding("ok", "Samples were not compared", detail)]
+    chosen = common[np.linspace(0, len(common) - 1, min(len(common), _MOST_COMPARED_VARIANTS)).astype(np.int64)]
+    pairs = _equal_pairs(dense_dosages(samples.values, chosen))
+    compared = f"at {len(chosen):,} common variants"
+    if not len(pairs):
+        return [Finding("ok", "No repeated samples", f"no two samples agree in {SAME_PERSON:.0%} of the calls {compared}")]
+    first, second = (str(samples.table.index[row]) for row in pairs[0])
+    detail = f"in {counted(len(pairs), 'pair')} {SAME_PERSON:.0%} of the calls agree {compared}, for example {first} and {second}"
+    return [Finding("warning", "Repeated samples", detail, "keep one of each: copies in train and test make the test too easy")]
+
+
+def _equal_pairs(calls: np.ndarray) -> np.ndarray:
+    """Return pairs of rows that agree in almost all variants at which both are called, int64 (pairs, 2)."""
+    both = np.zeros((len(calls), len(calls)), dtype=np.float32)
+    equal = np.zeros_like(both)
+    known = (calls >= 0).astype(np.float32)
+    np.matmul(known, known.T, out=both)
+    for copies in (0, 1, 2):
+        flags = (calls == copies).astype(np.float32)
+        equal += flags @ flags.T
+    enough = both >= calls.shape[1] / 2
+    return np.argwhere(np.triu(enough & (equal >= SAME_PERSON * both), k=1))
+
+
+def no_family_findings() -> list[Finding]:
+    """Return that no column says who is related to whom."""
+    detail = "a random split is too easy when relatives are on both sides"
+    remedy = "if there are families, add that column (--phenotypes FILE) and name it with --group"
+    return [Finding("warning", "No family column was found", detail, remedy)]
+
+
+def _columns(table: pd.DataFrame) -> list[Finding]:
+    found = []
+    for name in _TABLE_COLUMNS:
+        if name not in table or not table[name].notna().any():
+            continue
+        counts = table[name].value_counts().sort_index()
+        shown = [f"{count:,} of {value:g}" if isinstance(value, float) else f"{count:,} {value}" for value, count in counts.items()]
+        found.append(f"{name} ({listed(shown) if len(counts) <= 5 else f'{len(counts):,} values'})")
+    if not found:
+        return [Finding("ok", "No sex, phenotype or family", "add columns with --phenotypes FILE")]
+    return [Finding("ok", "The sample table has " + ", ".join(name.split(" ")[0] for name in found), "; ".join(found))]

@@ -1,0 +1,182 @@
+"""Genotypes as the readers of genotypes find them, and what would stop a training on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from genoken.core.errors import DataError
+from genoken.core.genotypes import BUILD, CENTIMORGAN, CHROMOSOME, COUNTED, MISSING, OTHER, POSITION, sparse_dosages
+from genoken.core.matrix import MatrixState
+from genoken.core.samples import Samples
+from genoken.readers._inspection import Inspection, MatrixInfo, repeated
+
+STRAND_LAYER = "first_strand"
+"""Layer of an AnnData object that holds copies of the counted allele on the first strand, where the phase is known."""
+_ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Genotypes:
+    """What a file of genotypes holds.
+
+    Parameters
+    ----------
+    dosages
+        int8 (samples, variants): copies of the counted allele, :data:`~genoken.core.genotypes.MISSING` where there is no call.
+    variants
+        One row per variant, see :mod:`genoken.core.genotypes`, indexed by variant id.
+    table
+        One row per sample, indexed by sample id.
+    first_strand
+        int8 (samples, variants): copies on the first strand, where the phase is known.
+    notes
+        Sentences about what was left out or read in another way than it is written.
+    """
+
+    dosages: np.ndarray
+    variants: pd.DataFrame
+    table: pd.DataFrame
+    first_strand: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+
+def is_genotype_table(features: pd.DataFrame) -> bool:
+    """Return whether a feature table has the columns that describe variants."""
+    return {CHROMOSOME, POSITION, COUNTED, OTHER} <= set(map(str, features.columns))
+
+
+def inspect_genotypes(found: Genotypes, origin: str, name: str = "calls") -> Inspection:
+    """Return samples of genotypes, with what would stop a training on them.
+
+    Parameters
+    ----------
+    found
+        What was read.
+    origin
+        For messages, such as ``cohort.bed:calls``.
+    name
+        Name of the matrix.
+    """
+    features = _checked_variants(found.variants, origin)
+    values = sparse_dosages(found.dosages)
+    samples = Samples(
+        values=values,
+        table=found.table,
+        features=features,
+        value_kind="dosage",
+        origin=origin,
+        notes=found.notes,
+        first_strand=None if found.first_strand is None else sparse_dosages(found.first_strand),
+    )
+    problems = _repeats(features.index, found.table.index, origin) + _builds(features, origin)
+    return Inspection(samples=samples, matrices=(MatrixInfo(name, _state(samples), used=True),), problems=tuple(problems))
+
+
+def _state(samples: Samples) -> MatrixState:
+    values = samples.values
+    size = max(values.shape[0] * values.shape[1], 1)
+    num_missing = int(np.isnan(values.data).sum())
+    phase = "the phase is known" if samples.first_strand is not None else "the phase is not known"
+    evidence = f"copies of each variant's counted allele; {num_missing / size:.2%} of the calls are missing; {phase}"
+    highest = float(np.nanmax(values.data)) if num_missing < values.nnz else 0.0
+    return MatrixState("dosage", evidence, (values.nnz - num_missing) / size, 0.0, highest, num_missing, values.shape[0])
+
+
+def _checked_variants(variants: pd.DataFrame, origin: str) -> pd.DataFrame:
+    """Return the table with the types that its columns have in all genotypes."""
+    positions = pd.to_numeric(variants[POSITION], errors="coerce")
+    bad = positions.isna().to_numpy()
+    if bad.any():
+        first = variants.index[int(np.flatnonzero(bad)[0])]
+        raise DataError(f"{int(bad.sum()):,} variants have no position, the first is '{first}'", where=origin)
+    table = variants.assign(**{POSITION: positions.astype(np.int64), BUILD: _build_column(variants)})
+    for column in (CHROMOSOME, COUNTED, OTHER):
+        table[column] = table[column].astype(object).where(table[column].notna(), "").map(str)
+    table[CHROMOSOME] = [plain_chromosome(name) for name in table[CHROMOSOME]]
+    for column in (COUNTED, OTHER):
+        table[column] = table[column].str.upper()
+    if CENTIMORGAN in table:
+        table[CENTIMORGAN] = pd.to_numeric(table[CENTIMORGAN], errors="coerce")
+    return table
+
+
+def _build_column(variants: pd.DataFrame) -> Any:
+    if BUILD not in variants:
+        return ""
+    column = variants[BUILD].astype(object)
+    return column.where(column.notna(), "").map(str)
+
+
+def plain_chromosome(name: str) -> str:
+    """Return a chromosome's name without ``chr``, in capitals; that of the mitochondria is ``MT``."""
+    plain = name[3:] if name[:3].lower() == "chr" else name
+    plain = plain.upper() if len(plain) <= 2 else plain
+    return "MT" if plain == "M" else plain
+
+
+def _builds(features: pd.DataFrame, origin: str) -> list[DataError]:
+    counts = features[BUILD].value_counts()
+    named = counts[counts.index != ""]
+    if len(named) < 2:
+        return []
+    shares = ", ".join(f"{count:,} of {name}" for name, count in named.items())
+    remedy = "bring all positions to one build, or keep the variants of one"
+    return [DataError(f"the variants have positions of {len(named)} genome builds: {shares}", where=origin, remedy=remedy)]
+
+
+def _repeats(variants: pd.Index, samples: pd.Index, origin: str) -> list[DataError]:
+    problems = []
+    if variants.has_duplicates:
+        remedy = "name them apart, for example as chromosome:position:other:counted (plink2 --set-all-var-ids @:#:\\$r:\\$a)"
+        problems.append(DataError(repeated(variants, "variant id"), where=origin, remedy=remedy))
+    if samples.has_duplicates:
+        remedy = "name samples apart, after making sure that none is in the file twice"
+        problems.append(DataError(repeated(samples, "sample id"), where=origin, remedy=remedy))
+    return problems
+
+
+def calls_of(matrix: Any, where: str, *, most: int) -> np.ndarray:
+    """Return a matrix of whole numbers from 0 to ``most``, with NaN or (among integers) -1 for missing calls, as dense int8.
+
+    Parameters
+    ----------
+    matrix
+        Array or SciPy sparse matrix (samples, variants).
+    where
+        What it is called in messages.
+    most
+        Highest number that is allowed: 2 copies, or 1 on a strand.
+
+    Raises
+    ------
+    DataError
+        When a value is another one; the message shows it.
+    """
+    if hasattr(matrix, "to_memory"):
+        matrix = matrix.to_memory()
+    if np.dtype(matrix.dtype).kind not in "buif":
+        raise DataError(f"genotypes are whole numbers from 0 to {most}, not {matrix.dtype}", where=where)
+    found = np.empty(matrix.shape, dtype=np.int8)
+    rows = matrix.tocsr() if sp.issparse(matrix) else matrix
+    for start in range(0, found.shape[0], _ROWS_AT_ONCE):
+        block = rows[start : start + _ROWS_AT_ONCE]
+        dense = np.asarray(block.toarray() if sp.issparse(block) else block)
+        found[start : start + _ROWS_AT_ONCE] = _as_calls(dense, start, where, most=most)
+    return found
+
+
+def _as_calls(dense: np.ndarray, start: int, where: str, *, most: int) -> np.ndarray:
+    missing = np.isnan(dense) if dense.dtype.kind == "f" else dense == MISSING
+    calls = np.where(missing, 0, dense)
+    bad = ~missing & ((calls < 0) | (calls > most) | (calls != np.rint(calls)))
+    if bad.any():
+        row, column = (int(place) for place in np.argwhere(bad)[0])
+        remedy = "round imputed dosages to the nearest copies; write missing calls as NaN"
+        place = f"sample {start + row}, variant {column} (counted from 0)"
+        raise DataError(f"genotypes are 0 to {most}, found {dense[row, column]} at {place}", where=where, remedy=remedy)
+    return np.where(missing, MISSING, calls).astype(np.int8)

@@ -1,0 +1,239 @@
+"""PLINK's tables of samples and variants: .fam and .psam, .bim and .pvar."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+
+from genoken.core.errors import DataError
+from genoken.readers._genotypes import plain_chromosome
+from genoken.readers._inspection import repeated
+from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
+from genoken.readers._panel import decoded
+
+_FAM = ("FID", "IID", "PAT", "MAT", "SEX", "PHENO1")
+_BIM = ("CHROM", "ID", "CM", "POS", "ALT", "REF")
+_NAMES = {"FID": "family", "PAT": "father", "MAT": "mother", "SEX": "sex", "PHENO1": "phenotype"}
+_SEXES = {"1": "male", "2": "female", "m": "male", "f": "female", "male": "male", "female": "female"}
+_MISSING = frozenset({"", "na", "nan", ".", "none"})
+_HUMAN_CODES = {"23": "X", "24": "Y", "25": "X", "26": "MT", "XY": "X"}
+_HIGHEST_HUMAN_CODE = 26
+
+
+@dataclass(frozen=True)
+class Variants:
+    """The lines of a .bim or .pvar file.
+
+    Parameters
+    ----------
+    names, chromosomes
+        Ids and chromosomes of the variants.
+    positions
+        In base pairs, int64.
+    references
+        The allele that is not counted: column 6 of .bim, REF of .pvar.
+    alternates
+        Of each variant the counted alleles: column 5 of .bim, ALT of .pvar.
+    centimorgans
+        Genetic positions; ``None`` where all are 0 or there are none.
+    meta
+        Lines of .pvar that start with ``##``.
+    """
+
+    names: list[str]
+    chromosomes: list[str]
+    positions: np.ndarray
+    references: list[str]
+    alternates: list[list[str]]
+    centimorgans: np.ndarray | None
+    meta: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Table:
+    columns: dict[str, list[str]]
+    meta: tuple[str, ...]
+    first_line: int
+
+
+def read_sample_file(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read a .fam or .psam file, separated by spaces or tabs.
+
+    Sex is ``male``, ``female`` or missing. ``0`` means no family, no parent and an unknown sex; ``-9`` and ``NA`` a missing
+    phenotype, and so does ``0`` where all phenotypes are 0, 1 and 2, PLINK's codes of controls and cases.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Indexed by sample id: the individual's, or FAMILY_INDIVIDUAL where individuals of several families have the same.
+    notes : tuple of str
+        Says so.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, a line has too few or too many fields, or people repeat.
+    """
+    found = _read_table(path, _FAM, ("#FID", "#IID"))
+    columns = found.columns
+    if "IID" not in columns:
+        raise DataError("the table of samples has no column IID", where=str(path))
+    num_samples = len(columns["IID"])
+    if not num_samples:
+        raise DataError("there are no samples in it", where=str(path))
+    table: dict[str, Any] = {name: np.full(num_samples, np.nan, dtype=object) for name in _NAMES.values()}
+    for column, words in columns.items():
+        if column in ("FID", "PAT", "MAT"):
+            table[_NAMES[column]] = _texts(words, missing=_MISSING | {"0"})
+        elif column == "SEX":
+            table["sex"] = np.array([_SEXES.get(word.lower(), np.nan) for word in words], dtype=object)
+        elif column not in ("IID", "SID"):
+            table[_NAMES.get(column, column)] = phenotype_values(words)
+    names, notes = _sample_names(columns, path)
+    return pd.DataFrame(table, index=names), notes
+
+
+def _texts(words: Sequence[str], missing: frozenset[str]) -> np.ndarray:
+    return np.array([np.nan if word.lower() in missing else word for word in words], dtype=object)
+
+
+def phenotype_values(words: Sequence[str]) -> np.ndarray:
+    """Return phenotypes as PLINK writes them: numbers where all are numbers, else texts, NaN where there is none."""
+    known = [word for word in words if word.lower() not in _MISSING and word != "-9"]
+    codes = set(known)
+    if codes <= {"0", "1", "2"} and codes & {"1", "2"} and "2" in codes:
+        known = [word for word in known if word != "0"]
+    present = set(known)
+    numbers = pd.to_numeric(pd.Series(sorted(present), dtype=object), errors="coerce")
+    if numbers.isna().any():
+        return np.array([word if word in present else np.nan for word in words], dtype=object)
+    return np.array([float(word) if word in present else np.nan for word in words], dtype=np.float64)
+
+
+def _sample_names(columns: dict[str, list[str]], path: Path) -> tuple[pd.Index, tuple[str, ...]]:
+    names = pd.Index(columns["IID"], dtype=object)
+    if not names.has_duplicates:
+        return names, ()
+    families = columns.get("FID", ["0"] * len(names))
+    both = pd.Index([f"{family}_{name}" for family, name in zip(families, names, strict=True)], dtype=object)
+    if both.has_duplicates:
+        remedy = "name samples apart, after making sure that none is in the file twice"
+        raise DataError(repeated(names, "sample id"), where=str(path), remedy=remedy)
+    return both, ("samples of several families have the same id, so all are named FAMILY_INDIVIDUAL",)
+
+
+def read_variant_file(path: Path) -> Variants:
+    """Read a .bim or .pvar file (.pvar.zst too), separated by spaces or tabs.
+
+    PLINK's human codes 23, 24, 25 and 26 are X, Y, X and MT, unless there are higher ones.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, or a line has too few or too many fields or no position.
+    """
+    found = _read_table(path, _BIM, ("#CHROM",))
+    columns = found.columns
+    for name in ("CHROM", "POS", "ID", "REF", "ALT"):
+        if name not in columns:
+            raise DataError(f"the table of variants has no column {name}", where=str(path))
+    if not columns["ID"]:
+        raise DataError("there are no variants in it", where=str(path))
+    positions = _numbers(columns["POS"], found.first_line, path).astype(np.int64)
+    centimorgans = _numbers(columns["CM"], found.first_line, path) if "CM" in columns else None
+    return Variants(
+        names=columns["ID"],
+        chromosomes=_chromosomes(columns["CHROM"]),
+        positions=positions,
+        references=[word.upper() for word in columns["REF"]],
+        alternates=[word.upper().split(",") for word in columns["ALT"]],
+        centimorgans=centimorgans if centimorgans is not None and np.any(centimorgans != 0) else None,
+        meta=found.meta,
+    )
+
+
+def _numbers(words: list[str], first_line: int, path: Path) -> np.ndarray:
+    try:
+        return np.array(words, dtype=np.float64)
+    except ValueError:
+        numbers = pd.to_numeric(pd.Series(words, dtype=object), errors="coerce")
+    bad = int(np.flatnonzero(numbers.isna().to_numpy())[0])
+    raise DataError(f"'{words[bad]}' is not a position", where=f"{path}, line {first_line + bad}", remedy="write the file again")
+
+
+def _chromosomes(words: list[str]) -> list[str]:
+    named = {word: plain_chromosome(word) for word in set(words)}
+    if max((int(name) for name in named.values() if name.isdecimal()), default=0) <= _HIGHEST_HUMAN_CODE:
+        named = {word: _HUMAN_CODES.get(name, name) for word, name in named.items()}
+    return [named[word] for word in words]
+
+
+def _read_table(path: Path, usual: Sequence[str], starts: tuple[str, ...]) -> _Table:
+    """Read a table with a line of names that starts with one of ``starts``, or without one and with the usual columns."""
+    meta: list[str] = []
+    names: list[str] = []
+    rows: list[list[str]] = []
+    separator: str | None = None
+    first_line = 0
+    with _opened(path) as handle:
+        for number, line in enumerate(handle, start=1):
+            text = decoded(line).rstrip("\r\n")
+            if text.startswith("##"):
+                meta.append(text)
+            elif not names and text.split(maxsplit=1)[:1] and text.split(maxsplit=1)[0] in starts:
+                separator = "\t" if "\t" in text else None
+                names = text.lstrip("#").split(separator)
+            elif text.strip():
+                names = names or list(usual)
+                fields = text.split(separator)
+                if len(fields) != len(names):
+                    what = f"the line has {len(fields):,} fields in place of {len(names):,}"
+                    raise DataError(what, where=f"{path}, line {number}", remedy="write the file again")
+                first_line = first_line or number
+                rows.append(fields)
+    columns = zip(*rows, strict=True) if rows else [()] * len(names or usual)
+    return _Table(dict(zip(names or usual, map(list, columns), strict=True)), tuple(meta), first_line)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    refuse_by_first_bytes(path, path.suffix)
+    try:
+        if path.suffix == ".zst":
+            import pyarrow
+
+            with pyarrow.input_stream(str(path), compression="zstd") as stream:
+                yield _lines_of(stream.read())
+        else:
+            with path.open("rb") as handle:
+                yield handle
+    except (OSError, EOFError) as error:
+        raise DataError(f"the file is damaged or cut off ({reason(error)})", where=str(path), remedy=COPY_AGAIN) from error
+
+
+def _lines_of(content: bytes) -> IO[bytes]:
+    import io
+
+    return io.BytesIO(content)
+
+
+def companion(path: Path, *endings: str) -> Path:
+    """Return the file beside ``path`` that has one of these endings in place of its own.
+
+    Raises
+    ------
+    DataError
+        When there is none.
+    """
+    stem = path.name[: len(path.name) - len(path.suffix)]
+    for ending in endings:
+        if (path.parent / f"{stem}{ending}").is_file():
+            return path.parent / f"{stem}{ending}"
+    names = " or ".join(f"{stem}{ending}" for ending in endings)
+    raise DataError(f"there is no {names} beside it", where=str(path), remedy="keep the files of a data set in one folder")

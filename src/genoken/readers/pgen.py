@@ -1,0 +1,128 @@
+"""PLINK 2 binary files: .pgen with .pvar (or .pvar.zst) and .psam."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from genoken.core.components import settings
+from genoken.core.errors import DataError
+from genoken.core.genotypes import MISSING
+from genoken.readers._builds import build_of_header
+from genoken.readers._genotype_reader import GenotypeReader, optional_module, split_note, variant_table
+from genoken.readers._genotypes import Genotypes
+from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
+from genoken.readers._plink_tables import Variants, companion, read_sample_file, read_variant_file
+
+_MAGIC = b"\x6c\x1b"
+_VARIANTS_AT_ONCE = 1024
+
+
+@settings
+class PgenReader(GenotypeReader):
+    """Reads ``.pgen`` files with the ``.pvar`` and ``.psam`` beside them; what they have in common will do for a name.
+
+    The counted allele is ALT; a variant with several of them becomes one per allele. Hard calls are read, not dosages. The phase is
+    kept where every heterozygous call has one.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".pgen",)
+    """File name endings that this reader takes."""
+    prefix: ClassVar[str] = ".pgen"
+    """Ending of the file that a common name stands for."""
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Return the .pgen file, its .pvar and its .psam."""
+        path = Path(path)
+        return (path, companion(path, ".pvar", ".pvar.zst"), companion(path, ".psam"))
+
+    def genotypes(self, path: Path) -> Genotypes:
+        """Return samples (the lines of .psam) by variants (the lines of .pvar).
+
+        Raises
+        ------
+        DataError
+            When a file is missing or damaged, or the three disagree in size.
+        MissingExtraError
+            Without Pgenlib.
+        """
+        refuse_by_first_bytes(path, ".pgen")
+        pgen, variant_file, sample_file = self.files(path)
+        table, notes = read_sample_file(sample_file)
+        variants = read_variant_file(variant_file)
+        build = build_of_header(variants.meta, str(variant_file))
+        calls, strand = _read_calls(pgen, variants, len(table))
+        rows = np.repeat(np.arange(len(variants.names)), [len(alternates) for alternates in variants.alternates])
+        several = int(sum(len(alternates) > 1 for alternates in variants.alternates))
+        features = variant_table(
+            [variants.names[row] if len(variants.alternates[row]) == 1 else "." for row in rows],
+            [variants.chromosomes[row] for row in rows],
+            variants.positions[rows],
+            [allele for alternates in variants.alternates for allele in alternates],
+            [variants.references[row] for row in rows],
+            build=build,
+            centimorgans=None if variants.centimorgans is None else variants.centimorgans[rows],
+        )
+        if several:
+            notes = (*notes, split_note(several))
+        return Genotypes(dosages=calls, variants=features, table=table, first_strand=strand, notes=notes)
+
+
+def _read_calls(path: Path, variants: Variants, num_samples: int) -> tuple[np.ndarray, np.ndarray | None]:
+    pgenlib = optional_module("pgenlib", "Pgenlib")
+    with path.open("rb") as handle:
+        if handle.read(len(_MAGIC)) != _MAGIC:
+            remedy = "genotypes are made with plink2 --make-pgen"
+            raise DataError("this is not a PLINK 2 file: its first bytes are others", where=str(path), remedy=remedy)
+    num_alleles = np.array([len(alternates) for alternates in variants.alternates]) + 1
+    has_several = bool((num_alleles > 2).any())
+    offsets = np.concatenate([[0], np.cumsum(num_alleles)]).astype(np.uintp) if has_several else None
+    try:
+        reader = pgenlib.PgenReader(
+            str(path).encode(), raw_sample_ct=num_samples, variant_ct=len(num_alleles), allele_idx_offsets=offsets
+        )
+        with reader:
+            if reader.hardcall_phase_present() or has_several:
+                return _alleles(reader, num_alleles - 1, num_samples)
+            return _hard_calls(reader, len(num_alleles), num_samples), None
+    except (OSError, RuntimeError) as error:
+        sizes = f".psam has {num_samples:,} samples and .pvar {len(num_alleles):,} variants"
+        what = f"the file is damaged, or does not fit to its tables: {sizes} ({reason(error)})"
+        raise DataError(what, where=str(path), remedy=COPY_AGAIN) from error
+
+
+def _hard_calls(reader: Any, num_variants: int, num_samples: int) -> np.ndarray:
+    calls = np.empty((num_samples, num_variants), dtype=np.int8)
+    block = np.empty((_VARIANTS_AT_ONCE, num_samples), dtype=np.int8)
+    for start in range(0, num_variants, _VARIANTS_AT_ONCE):
+        stop = min(start + _VARIANTS_AT_ONCE, num_variants)
+        reader.read_range(start, stop, block[: stop - start])
+        calls[:, start:stop] = block[: stop - start].T
+    return np.maximum(calls, MISSING, out=calls)  # Pgenlib marks missing calls by -9
+
+
+def _alleles(reader: Any, num_alternates: np.ndarray, num_samples: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read the two alleles of each call; the strands are dropped as soon as a heterozygous call has no phase."""
+    num_columns = int(num_alternates.sum())
+    calls = np.empty((num_samples, num_columns), dtype=np.int8)
+    strand: np.ndarray | None = np.empty_like(calls) if reader.hardcall_phase_present() else None
+    column = 0
+    for start in range(0, len(num_alternates), _VARIANTS_AT_ONCE):
+        stop = min(start + _VARIANTS_AT_ONCE, len(num_alternates))
+        pairs = np.empty((stop - start, 2 * num_samples), dtype=np.int32)
+        phased = np.empty((stop - start, num_samples), dtype=np.uint8)
+        reader.read_alleles_and_phasepresent_range(start, stop, pairs, phased)
+        first, second = pairs[:, 0::2], pairs[:, 1::2]
+        if strand is not None and ((first != second) & (phased == 0)).any():
+            strand = None
+        for row, count in enumerate(num_alternates[start:stop]):
+            missing = first[row] < 0
+            for allele in range(1, int(count) + 1):
+                on_first = (first[row] == allele).astype(np.int8)
+                calls[:, column] = np.where(missing, MISSING, on_first + (second[row] == allele))
+                if strand is not None:
+                    strand[:, column] = np.where(missing, MISSING, on_first)
+                column += 1
+    return calls, strand

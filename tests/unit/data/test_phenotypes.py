@@ -1,0 +1,90 @@
+"""Tables of phenotypes typed by hand, joined by sample id."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from genoken.core.errors import DataError
+from genoken.core.samples import Samples
+from genoken.data.phenotypes import join_phenotypes, read_phenotypes
+
+NAN = np.nan
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Return a function that writes text and reads it."""
+
+    def write_and_read(text, name="traits.csv"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return read_phenotypes(tmp_path / name)
+
+    return write_and_read
+
+
+@pytest.mark.parametrize("separator", [",", "\t", " ", ";"], ids=["comma", "tab", "space", "semicolon"])
+def test_separators_missing_words_and_numbers(read, separator):
+    text = "FID,IID,bmi,coat\nF1,a,21.5,black\nF1,b,-9,NA\n0,c,30,white\n".replace(",", separator)
+    found = read(text)
+    assert list(found.index) == ["a", "b", "c"]
+    assert list(found.columns) == ["family", "bmi", "coat"]
+    np.testing.assert_array_equal(found["bmi"], [21.5, NAN, 30])
+    assert found["coat"].where(found["coat"].notna(), None).tolist() == ["black", None, "white"]
+
+
+@pytest.mark.parametrize("name", ["sample_id", "IID", "iid", "id"])
+def test_the_column_of_ids_may_stand_anywhere(read, name):
+    found = read(f"bmi,{name}\n1,a\n2,b\n")
+    assert (list(found.index), found["bmi"].tolist()) == (["a", "b"], [1, 2])
+
+
+def test_else_the_first_column_holds_the_ids_and_quotes_are_heeded(read):
+    found = read('\ufeffperson,note\na,"tall, thin"\n"b",short\n')
+    assert (list(found.index), found["note"].tolist()) == (["a", "b"], ["tall, thin", "short"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,x\na,1\nb,2\na,3\n", r"traits.csv: 1 sample id occurs more than once \(a\) — keep one line for each sample"),
+        ("id,x,x\na,1,2\n", "the column 'x' occurs twice"),
+        ("id,x\na,1\nb\n", "traits.csv, row 3: the line has 1 fields, and the line of names has 2"),
+        ("id,x\n", "a table of phenotypes has a line of names and one for each sample"),
+    ],
+)
+def test_tables_that_cannot_be_used(read, text, message):
+    with pytest.raises(DataError, match=message):
+        read(text)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(DataError, match="the file of phenotypes does not exist"):
+        read_phenotypes(tmp_path / "none.csv")
+
+
+def samples_of(*names, **columns):
+    table = pd.DataFrame(columns, index=list(names))
+    values = sp.csr_matrix(np.ones((len(names), 1), dtype=np.float32))
+    return Samples(values, table, pd.DataFrame(index=["v"]), "dosage", "cohort.bed:calls", notes=("first",))
+
+
+def test_join_by_id_counts_who_has_a_line_and_keeps_the_order():
+    samples = samples_of("c", "a", "b", sex=["male", "female", "male"], phenotype=[NAN, NAN, NAN])
+    traits = pd.DataFrame({"phenotype": [1.0, 2.0, 3.0], "age": [30, 40, 50]}, index=["a", "x", "c"])
+    found = join_phenotypes(samples, traits, "some/traits.csv")
+    assert list(found.table.index) == ["c", "a", "b"]
+    assert list(found.table.columns) == ["sex", "phenotype", "age"]
+    np.testing.assert_array_equal(found.table["phenotype"], [3, 1, NAN])
+    np.testing.assert_array_equal(found.table["age"], [50, 30, NAN])
+    assert found.notes == ("first", "2 of 3 samples have phenotypes in traits.csv, which has 1 other sample too")
+
+
+def test_no_sample_with_a_line_is_refused():
+    traits = pd.DataFrame({"age": [30]}, index=["sample-a"])
+    with pytest.raises(
+        DataError, match=r"traits.csv: none of the 2 samples is among its 1 sample ids — .* like 'a', .* like 'sample-a'"
+    ):
+        join_phenotypes(samples_of("a", "b"), traits, "traits.csv")

@@ -161,7 +161,7 @@ def fit(
 def planned(settings: TrainingSettings, train: Part) -> TrainingSettings:
     """Return the settings with the number of epochs that ``epochs: 0`` stands for on these samples."""
     batches = cut_batches(
-        np.arange(len(train)), train.lengths(), batch_size=settings.batch_size, tokens_per_batch=settings.tokens_per_batch
+        np.arange(len(train)), train.lengths(), batch_size=settings.samples_per_batch, tokens_per_batch=settings.tokens_per_batch
     )
     num_batches = min(len(batches), settings.limit_batches or len(batches))
     return replace(settings, epochs=num_epochs(settings, num_batches))

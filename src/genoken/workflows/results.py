@@ -151,9 +151,8 @@ def write_embeddings(folder: Path, study: Study, model: FittedModel, pooled: Poo
     from sklearn.decomposition import PCA
 
     dataset, settings = dataset_of(model, study, rows), model.config.training
-    batch_size = settings.eval_batch_size or 4 * settings.batch_size
     _, states = predict(
-        model.network, dataset, model.config.objective, model.target, batch_size=batch_size,
+        model.network, dataset, model.config.objective, model.target, batch_size=settings.samples_per_pass,
         precision=settings.precision, attention=settings.attention,
     )  # fmt: skip
     table = pd.DataFrame({"sample_id": study.samples.table.index[rows].astype(str)})
@@ -269,7 +268,7 @@ def memory_estimate_mb(config: RunConfig, study: Study) -> float:
     weights = genes * width + layers * (4 * width**2 + 2 * width * feed_forward)
     density = study.samples.values.nnz / max(study.samples.num_samples * study.samples.num_features, 1)
     per_sample = genes if getattr(config.tokenizer, "tokens", "") == "all" else max(1.0, genes * density)
-    tokens = config.training.tokens_per_batch or config.training.batch_size * per_sample
+    tokens = config.training.tokens_per_batch or config.training.samples_per_batch * per_sample
     states = tokens * layers * (10 * width + 3 * feed_forward) * 4 if encoder.takes == "tokens" else 0
     return (weights * 24 + states + study.samples.values.nnz * 24) / 2**20 + 600
 

@@ -274,7 +274,7 @@ def _fold(job: Job, index: int) -> FoldResult:
     folder = _fold_folder(job, index)
     name = "Training" if len(job.folds) == 1 else f"Fold {index + 1} of {len(job.folds)}"
     is_there = (folder / FACTS).is_file()
-    batches = math.ceil(int((job.folds[index] == "train").sum()) / job.config.training.batch_size)
+    batches = math.ceil(int((job.folds[index] == "train").sum()) / job.config.training.samples_per_batch)
     with job.show.bar(name, total=num_epochs(job.config.training, batches)) as bar:
         found = fit_fold(
             job.config,

@@ -71,6 +71,20 @@ def test_a_missing_logger_says_which_extra_to_install(train, monkeypatch):
         train(logger="wandb")
 
 
+def test_a_plateau_lowers_the_rate_and_survives_a_resume(train, network, tmp_path):
+    start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    settings = {"schedule": "plateau", "plateau_patience": 1, "learning_rate": 0.5, "patience": 0, "warmup": 0.0}
+    whole = train(epochs=6, **settings)
+    rates = [row["learning_rate"] for row in whole.history]
+    assert rates[-1] < rates[0] == 0.5
+    shutil.rmtree(tmp_path / "checkpoints")
+    network.load_state_dict(start)
+    train(epochs=4, **settings)
+    resumed = train(epochs=6, **settings)
+    assert [row["learning_rate"] for row in resumed.history] == rates
+    assert resumed.history[-1]["val_loss"] == whole.history[-1]["val_loss"]
+
+
 def test_a_profile_is_written_where_asked_for(train, tmp_path):
     train(profile=True, epochs=1)
     assert list(tmp_path.glob("*profile*"))

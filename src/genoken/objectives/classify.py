@@ -52,7 +52,7 @@ class ClassifyObjective(Objective):
     focal_gamma: Annotated[float, Field(ge=0)] = 2.0
     """How much the focal loss turns away from samples that are right already."""
     focal_alpha: Share | tuple[Weight, ...] = ()
-    """Weight of each class in the focal loss, in class order; for two classes also one number, which is the second's weight, and one
+    """Weight of each class in the focal loss, in class order; for two classes also one number, the second's weight, and one
     minus it the first's; empty: the class weights."""
 
     def fit(self, labels: np.ndarray, label: str, classes: tuple[str, ...]) -> TargetState:

@@ -30,8 +30,8 @@ def num_epochs(settings: TrainingSettings, num_batches: int) -> int:
 def learning_rate_factor(step: int, total_steps: int, warmup: float, schedule: str) -> float:
     """Return the share of the highest learning rate at optimizer step ``step`` (from 0).
 
-    Rises linearly over the first ``warmup * total_steps`` steps, then stays (``constant``, and ``plateau`` as far as validation does
-    not lower it) or falls as half a cosine to ``FINAL_SHARE`` at the last step.
+    Rises linearly over the first ``warmup * total_steps`` steps, then falls as half a cosine to ``FINAL_SHARE`` at the last, or
+    stays (``constant``; ``plateau``, which validation lowers).
     """
     warmup_steps = max(1, math.ceil(warmup * total_steps)) if warmup > 0 else 0
     if step < warmup_steps:
@@ -109,7 +109,7 @@ class CourseOfRate(torch.optim.lr_scheduler.LRScheduler):
         return [rate * factor for rate in self.base_lrs]
 
     def observe(self, loss: float) -> None:
-        """Take notice of a validation; ``loss`` is what is to be as low as possible, and counts as no improvement where it is NaN."""
+        """Take notice of a validation: of what is to be as low as possible. NaN is no improvement."""
         if self.course != "plateau":
             return
         if math.isnan(self.best) or loss < self.best:

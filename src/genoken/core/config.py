@@ -99,8 +99,8 @@ class TrainingSettings:
     epochs: Annotated[int, Field(ge=0)] = 0
     """Passes over the train split; 0: as many as make about 400 optimizer steps, at least 4 and at most 20."""
     batch_size: Count | Literal["auto"] = 32
-    """Samples per batch; ``auto``: as many as fit into memory, found by trial steps before training, as far as an epoch then still has
-    some 16 batches."""
+    """Samples per batch; ``auto``: as many as fit into memory, found by trial steps before training, as far as an epoch still has
+    some 16 batches then."""
     memory_use: Literal["conservative", "balanced", "aggressive"] = "balanced"
     """Share of the free memory that ``batch_size: auto`` goes up to: 0.6, 0.75 or 0.9."""
     memory_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -112,8 +112,9 @@ def choose_batch_size(network: Trained, train: Part, task: Task[Any], settings: 
 
             return peak.of(work) + later
 
-        trials = _tried(step, most, budget)
-    return chosen(trials, most, budget)
+        least = later + _bytes_of_gradients(network)
+        trials = _tried(step, most, budget, least)
+    return chosen(trials, most, budget, least)
 
 
 def most_samples(num_train: int) -> int:
@@ -121,7 +122,7 @@ def most_samples(num_train: int) -> int:
     return int(2 ** np.floor(np.log2(np.clip(num_train // LEAST_STEPS, 1, MOST_SAMPLES))))
 
 
-def _tried(step: Callable[[int], int], most: int, budget: int) -> tuple[Trial, ...]:
+def _tried(step: Callable[[int], int], most: int, budget: int, least: int = 0) -> tuple[Trial, ...]:
     """Try 1, 2, 4 … samples, as long as the next size should fit and takes no longer than is worth it."""
     trials: list[Trial] = []
     samples = 1
@@ -133,7 +134,7 @@ def _tried(step: Callable[[int], int], most: int, budget: int) -> tuple[Trial, .
             if not is_out_of_memory(error):
                 raise
             break
-        fixed, per_sample = _line(tuple(trials))
+        fixed, per_sample = _line(tuple(trials), least)
         is_slow = len(trials) > 2 and 2 * (time.perf_counter() - began) > SLOWEST_TRIAL
         samples *= 2
         if is_slow or fixed + per_sample * samples > budget:
@@ -141,17 +142,30 @@ def _tried(step: Callable[[int], int], most: int, budget: int) -> tuple[Trial, .
     return tuple(trials)
 
 
-def _line(trials: tuple[Trial, ...]) -> tuple[int, int]:
-    """Return fixed bytes and bytes per sample through the first and the last trial; through zero where there is one alone."""
+def _line(trials: tuple[Trial, ...], least: int) -> tuple[int, int]:
+    """Return fixed bytes and bytes per sample through the first and the last trial.
+
+    Where there is one alone, what surely is fixed (``least``) is taken for all that is.
+    """
     first, last = trials[0], trials[-1]
     if first.samples == last.samples:
-        return 0, last.bytes
+        fixed = min(least, last.bytes)
+        return fixed, (last.bytes - fixed) // last.samples
     per_sample = max(last.bytes - first.bytes, 0) // (last.samples - first.samples)
     return max(last.bytes - per_sample * last.samples, 0), per_sample
 
 
-def chosen(trials: tuple[Trial, ...], most: int, budget: int) -> BatchChoice:
+def chosen(trials: tuple[Trial, ...], most: int, budget: int, least: int = 0) -> BatchChoice:
     """Return the largest power of two, ``most`` at most, whose memory is within the budget according to the trials.
+
+    Parameters
+    ----------
+    trials
+        What was measured, from one sample on.
+    most, budget
+        Largest size, and bytes that training may take.
+    least
+        Bytes that surely do not grow with the batch.
 
     Raises
     ------
@@ -163,7 +177,7 @@ def chosen(trials: tuple[Trial, ...], most: int, budget: int) -> BatchChoice:
             "not even one sample fits into the memory that training may take",
             remedy="raise training.memory_fraction, add --gradient-checkpointing, or choose a smaller network",
         )
-    fixed, per_sample = _line(trials)
+    fixed, per_sample = _line(trials, least)
     size = 1
     while 2 * size <= most and fixed + per_sample * 2 * size <= budget:
         size *= 2
@@ -175,8 +189,11 @@ def chosen(trials: tuple[Trial, ...], most: int, budget: int) -> BatchChoice:
 
 def _bytes_of_optimizer(network: Trained, settings: TrainingSettings) -> int:
     """Return the bytes of what an optimizer step adds: two moments of each weight and, where it is wanted, their average."""
-    learned = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
-    return learned * 4 * (2 + (settings.average_decay > 0))
+    return _bytes_of_gradients(network) * (2 + (settings.average_decay > 0))
+
+
+def _bytes_of_gradients(network: Trained) -> int:
+    return sum(4 * weight.numel() for weight in network.parameters() if weight.requires_grad)
 
 
 @contextlib.contextmanager

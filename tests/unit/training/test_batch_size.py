@@ -35,6 +35,12 @@ def test_the_largest_size_within_the_budget_is_chosen(most, budget, size, reason
 
 def test_a_single_trial_is_taken_for_all_of_one_sample():
     assert chosen((Trial(1, 100),), 8, 399).size == 2
+    assert chosen((Trial(1, 100),), 8, 399, least=60).size == 8  # 60 + 40 per sample
+
+
+def test_a_large_network_does_not_make_its_samples_look_large():
+    tried = batch_size._tried(lambda samples: 100 + 10 * samples, 8, 180, least=90)
+    assert [one.samples for one in tried] == [1, 2, 4, 8]
 
 
 @pytest.mark.parametrize("trials", [(), LINE])

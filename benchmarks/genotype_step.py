@@ -1,10 +1,10 @@
-"""Speed, memory and accuracy of training steps on genotypes, by the number of variants, against a plain full-attention transformer.
+"""Speed, memory and accuracy of training steps on genotypes, by the number of variants, against plain full attention.
 
 Every network of genoken that takes genotypes, in each number format that the device has, at 1,000 to 100,000 variants. The plain
-way is the same embedding under ``torch.nn.TransformerEncoder``, in which every variant attends to every other; it has the width, depth
-and heads of the windowed transformer, and is left out where a step, by the square of the variants, would take longer than a minute
-or more memory than there is. Each measurement has a process of its own; peak memory is beyond what that held before the network was
-made. One step warms up, then three are timed (fewer where they are slow).
+way is the same embedding under ``torch.nn.TransformerEncoder``, in which every variant attends to every other; it has the width,
+depth and heads of the windowed transformer, and is left out where a step, by the square of the variants, would take over a minute
+or more memory than there is. Each measurement has a process of its own; peak memory is beyond what that held before the network
+was made. One step warms up, then three are timed (fewer where they are slow).
 
 ``memory growth`` is the memory per variant at the most variants over that at the next fewer: 1 where memory is linear. Accuracy is
 that on people who were not trained on, after 100 steps on 1,000 variants five of which tell the label.

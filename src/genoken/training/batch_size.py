@@ -15,7 +15,7 @@ from genoken.core.config import TrainingSettings
 from genoken.core.errors import TrainingError
 from genoken.data.dataset import Part
 from genoken.models.network import set_gradient_checkpointing
-from genoken.training.fit import choose_compute
+from genoken.training.fit import AnyNetwork, choose_compute
 from genoken.training.memory import PeakMemory, free_bytes, is_out_of_memory
 from genoken.training.module import Trained
 from genoken.training.task import Task
@@ -71,7 +71,7 @@ class BatchChoice:
     reason: str
 
 
-def choose_batch_size(network: Trained, train: Part, task: Task[Any], settings: TrainingSettings) -> BatchChoice:
+def choose_batch_size(network: AnyNetwork, train: Part, task: Task[Any], settings: TrainingSettings) -> BatchChoice:
     """Return the largest batch, a power of two, of which trial steps say that it fits into memory.
 
     Trial steps are forward and backward passes over the longest samples; weights, buffers and random states are as before

@@ -23,7 +23,7 @@ from genoken.models.network import seeded_network, set_gradient_checkpointing
 from genoken.objectives.classify import ClassifyObjective
 from genoken.tokenizers.genotype import GenotypeTokenizer
 
-KINDS = tuple(kind for kind in kinds("encoders") if resolve("encoders", kind).takes == "grid")
+KINDS = tuple(kind for kind in kinds("encoders") if resolve("encoders", kind).takes == "grid" and kind != "own")
 VARIANTS, SAMPLES = 37, 160
 SMALL = {
     "cnn": {"channels": [8, 8], "dropout": 0.0},

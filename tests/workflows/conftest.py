@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import anndata
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from genoken.core.files import write_text
+from genoken.core.genotypes import MISSING, sparse_dosages
+from genoken.core.samples import Samples
 from genoken.synthetic import planted_markers
+from genoken.workflows.inputs import Study
 from genoken.workflows.pretrain import pretrain
 from genoken.workflows.pretrained_run import PretrainedRun
 from genoken.workflows.run import Run
@@ -192,6 +197,25 @@ def binary(cells_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One type against the others, called from a probability of 0.2 on."""
     settings = {"evaluation.threshold": 0.2}
     return fit_tiny(cells_file, tmp_path_factory.mktemp("runs") / "binary", settings, positive="type_1")
+
+
+@pytest.fixture(scope="session")
+def people() -> Study:
+    """240 people of 30 variants whose label is told by the variant 9; neighbors are in linkage, some calls are missing."""
+    rng = np.random.default_rng(4)
+    strands = rng.random((2, 240, 30)) < 0.4
+    strands[:, :, 1::3] = strands[:, :, 0::3] ^ (rng.random((2, 240, 30 // 3)) < 0.05)
+    first, dense = strands[0].astype(np.int8), strands.sum(axis=0).astype(np.int8)
+    labels = (dense[:, 9] + rng.normal(0, 0.2, 240) > 0.6).astype(np.int64)
+    is_missing = rng.random(dense.shape) < 0.02
+    values, first_strand = (sparse_dosages(np.where(is_missing, MISSING, found)) for found in (dense, first))
+    features = pd.DataFrame(
+        {"chromosome": "3", "position_bp": np.arange(30) * 100, "counted_allele": "T", "other_allele": "C", "build": ""},
+        index=[f"rs{index}" for index in range(30)],
+    )
+    table = pd.DataFrame({"trait": np.array(["no", "yes"])[labels]}, index=[f"p{index}" for index in range(240)])
+    samples = Samples(values, table, features, "dosage", "planted", first_strand=first_strand)
+    return Study(samples, "classification", "trait", labels, ("no", "yes"), "", "", None, ())
 
 
 class Said:

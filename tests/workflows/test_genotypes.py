@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from genoken.core.config import RunConfig, build
-from genoken.core.genotypes import MISSING, sparse_dosages
-from genoken.core.samples import Samples
 from genoken.interpretation.draw import Part
 from genoken.interpretation.explain import explain_parts
 from genoken.interpretation.subject import Subject
 from genoken.workflows.fold import fit_fold
-from genoken.workflows.inputs import Study
 from genoken.workflows.results import dataset_of, write_gene_embeddings
 from genoken.workflows.store import read_model
 from genoken.workflows.summands import predict_model
 
-SAMPLES, VARIANTS, CAUSAL = 240, 30, 9
+VARIANTS, CAUSAL = 30, 9
 ENCODERS = {
     "cnn": {"kind": "cnn", "channels": [8, 8]},
     "cnn_transformer": {"kind": "cnn_transformer", "channels": [8], "patch": 4, "layers": 1, "heads": 2, "feed_forward": 16},
@@ -27,25 +23,6 @@ ENCODERS = {
     "mlp": {"kind": "mlp", "layers": 1},
     "linear": {"kind": "linear"},
 }
-
-
-@pytest.fixture(scope="module")
-def study() -> Study:
-    """People whose label is told by one variant; neighbors are in linkage, some calls are missing."""
-    rng = np.random.default_rng(4)
-    strands = rng.random((2, SAMPLES, VARIANTS)) < 0.4
-    strands[:, :, 1::3] = strands[:, :, 0::3] ^ (rng.random((2, SAMPLES, VARIANTS // 3)) < 0.05)
-    first, dense = strands[0].astype(np.int8), strands.sum(axis=0).astype(np.int8)
-    labels = (dense[:, CAUSAL] + rng.normal(0, 0.2, SAMPLES) > 0.6).astype(np.int64)
-    is_missing = rng.random(dense.shape) < 0.02
-    values, first_strand = (sparse_dosages(np.where(is_missing, MISSING, found)) for found in (dense, first))
-    features = pd.DataFrame(
-        {"chromosome": "3", "position_bp": np.arange(VARIANTS) * 100, "counted_allele": "T", "other_allele": "C", "build": ""},
-        index=[f"rs{index}" for index in range(VARIANTS)],
-    )
-    table = pd.DataFrame({"trait": np.array(["no", "yes"])[labels]}, index=[f"p{index}" for index in range(SAMPLES)])
-    samples = Samples(values, table, features, "dosage", "planted", first_strand=first_strand)
-    return Study(samples, "classification", "trait", labels, ("no", "yes"), "", "", None, ())
 
 
 def config_of(encoder: str, encoding: str) -> RunConfig:
@@ -73,17 +50,17 @@ def config_of(encoder: str, encoding: str) -> RunConfig:
         ("linear", "additive"),
     ],
 )
-def test_a_fold_is_fitted_written_read_and_explained(encoder, encoding, study, tmp_path):
+def test_a_fold_is_fitted_written_read_and_explained(encoder, encoding, people, tmp_path):
     config = config_of(encoder, encoding)
     words = np.array(["train"] * 160 + ["val"] * 40 + ["test"] * 40)
-    result = fit_fold(config, study, words, tmp_path, on_epoch=None, save_baselines=True)
+    result = fit_fold(config, people, words, tmp_path, on_epoch=None, save_baselines=True)
     test = np.flatnonzero(words == "test")
     for name in ("model", "linear", "pca_linear"):
-        accuracy = (result.predictions[name].argmax(axis=1) == study.labels[test]).mean()
+        accuracy = (result.predictions[name].argmax(axis=1) == people.labels[test]).mean()
         assert accuracy > (0.55 if name == "pca_linear" else 0.75), name
 
     again = read_model(tmp_path)
-    dataset = dataset_of(again, study, test)
+    dataset = dataset_of(again, people, test)
     np.testing.assert_array_equal(predict_model(again.network, dataset, config, again.target), result.predictions["model"])
     if encoder == "gnn":
         assert again.network.encoder.graph.entries.shape[1] > VARIANTS  # the graph came with the weights

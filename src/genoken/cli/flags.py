@@ -32,6 +32,8 @@ BACKENDS = ("auto", "varlen", "flex", "sdpa", "eager")
 """Attention backends."""
 MONITORS = ("objective", "loss", "macro_f1", "accuracy", "balanced_accuracy", "roc_auc", "r2")
 """Validation metrics that can choose the weights."""
+MEMORY_USES = ("conservative", "balanced", "aggressive")
+"""How close to the free memory a batch may come."""
 LOGGERS = ("tensorboard", "csv", "wandb", "none")
 """Where training curves can go."""
 TOKEN_OBJECTIVES = ("masked_feature", "masked_value", "next_cell", "next_value", "phenotype")
@@ -73,6 +75,8 @@ class Flag:
         Name of the value on the help page.
     short
         One-letter form, with its dash.
+    or_number
+        Whether a whole number may stand in the place of a choice.
     """
 
     name: str
@@ -84,6 +88,7 @@ class Flag:
     several: bool = False
     metavar: str = ""
     short: str = ""
+    or_number: bool = False
 
     @property
     def parameter(self) -> str:
@@ -99,6 +104,8 @@ class Flag:
         ConfigError
             When a word is not among the choices, the message names the nearest one; or when it should be a number.
         """
+        if self.or_number and value.removeprefix("-").isdecimal():
+            return int(value)
         if not self.several:
             return one_of(value, self.choices, f"--{self.name}") if self.choices else value
         words = [word.strip() for word in value.split(",") if word.strip()]
@@ -164,7 +171,9 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
         ("none", "random_split"),
     ),
     Flag("epochs", "training.epochs", int, TRAINING, "Passes over the train split; 0: by its size.", metavar="N"),
-    Flag("batch-size", "training.batch_size", int, TRAINING, "Samples per batch.", metavar="N"),
+    Flag("batch-size", "training.batch_size", str, TRAINING, "Samples per batch, or", ("auto",), metavar="N", or_number=True),
+    Flag("memory-use", "training.memory_use", str, TRAINING, "How far --batch-size auto goes", MEMORY_USES),
+    Flag("memory-fraction", "training.memory_fraction", float, TRAINING, "Share of the free memory it counts on.", metavar="SHARE"),
     Flag("tokens-per-batch", "training.tokens_per_batch", int, TRAINING, "Most tokens of one batch; 0 for no bound.", metavar="N"),
     Flag("eval-batch-size", "training.eval_batch_size", int, TRAINING, "Samples per batch when not training.", metavar="N"),
     Flag("balanced-sampling", "training.balanced_sampling", bool, TRAINING, "Show every class equally often in an epoch."),
@@ -209,7 +218,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
 _NOT_OF_PRETRAINING = frozenset(
     {"label", "group", "positive", "train", "val", "test", "task", "split", "folds", "tokens", "strict", "baselines", "rivals",
      "contrast", "monitor", "phenotypes", "encoder", "output", "fast-dev-run", "from", "train-share",
-     "balanced-sampling"}
+     "balanced-sampling", "memory-use", "memory-fraction"}
 )  # fmt: skip
 PRETRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("eval", "", list[str], DATA, "Files to report on, in place of samples held out; can be repeated.", metavar="FILES"),

@@ -98,8 +98,13 @@ def kind_of(component: Any) -> str:
 
 
 def component_to_dict(component: Any) -> dict[str, Any]:
-    """Return a component as plain values, its kind first; the inverse of :func:`genoken.core.config.component_from_dict`."""
-    fields = {field.name: getattr(component, field.name) for field in dataclasses.fields(component)}
+    """Return a component as plain values, its kind first; the inverse of :func:`genoken.core.config.component_from_dict`.
+
+    A field that is marked with pydantic's ``exclude`` cannot be written, and is left out.
+    """
+    known = component.__pydantic_fields__
+    names = [field.name for field in dataclasses.fields(component) if not known[field.name].exclude]
+    fields = {name: getattr(component, name) for name in names}
     return {"kind": kind_of(component)} | {
         name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()
     }

@@ -100,8 +100,13 @@ class TrainingSettings:
 
     epochs: Annotated[int, Field(ge=0)] = 0
     """Passes over the train split; 0: as many as make about 400 optimizer steps, at least 4 and at most 20."""
-    batch_size: Count = 32
-    """Samples per batch."""
+    batch_size: Count | Literal["auto"] = 32
+    """Samples per batch; ``auto``: as many as fit into memory, found by trial steps before training, as far as an epoch still has
+    some 16 batches then."""
+    memory_use: Literal["conservative", "balanced", "aggressive"] = "balanced"
+    """Share of the free memory that ``batch_size: auto`` goes up to: 0.6, 0.75 or 0.9."""
+    memory_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the free memory that ``batch_size: auto`` may count on at all, where others use the same machine."""
     tokens_per_batch: int = 0
     """Upper bound of the tokens of one batch; 0 for none."""
     eval_batch_size: int = 0
@@ -124,8 +129,12 @@ class TrainingSettings:
     this also calibrates their sum, to classes as frequent as they weigh (see ``objective.class_weight_power``)."""
     warmup: Fraction = 0.1
     """Share of the steps over which the learning rate rises from 0."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """Course of the learning rate after the warm-up."""
+    schedule: Literal["cosine", "constant", "plateau"] = "cosine"
+    """Course of the learning rate after the warm-up; ``plateau``: it falls where ``monitor`` no longer improves."""
+    plateau_patience: Count = 3
+    """Validations without improvement after which ``schedule: plateau`` lowers the rate."""
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """By which factor."""
     accumulate: Count = 1
     """Batches per optimizer step; the last, partial window counts as it is."""
     freeze_layers: Annotated[int, Field(ge=0)] = 0
@@ -170,6 +179,24 @@ class TrainingSettings:
     """How several devices share the work; ``ddp``: each holds the whole network and a part of every batch."""
     seed: int = 0
     """Every random draw is a function of it."""
+
+    @property
+    def samples_per_batch(self) -> int:
+        """The batch size as a number.
+
+        Raises
+        ------
+        ConfigError
+            While it is still to be found by trial steps.
+        """
+        if self.batch_size == "auto":
+            raise ConfigError("'training.batch_size' is auto, which genoken train alone can find out", remedy="name a number")
+        return self.batch_size
+
+    @property
+    def samples_per_pass(self) -> int:
+        """Samples of a batch when not training."""
+        return self.eval_batch_size or 4 * self.samples_per_batch
 
 
 @settings
@@ -273,9 +300,9 @@ def build(cls: type, content: Mapping[str, Any], *, where: str = "", path: str =
         return cls(**values)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
-        location = ".".join(
-            str(part) for part in (*([path] if path else []), *first["loc"]) if not str(part).startswith("function")
-        )
+        # Behind the field stand places in a list, and pydantic's own names for the types that a value may have.
+        parts = [str(part) for index, part in enumerate(first["loc"]) if index == 0 or isinstance(part, int)]
+        location = ".".join([*([path] if path else []), *parts])
         message = first["msg"][:1].lower() + first["msg"][1:]
         raise ConfigError(f"'{location}': {message}, got {_describe(first['input'])}", where=where) from error
 

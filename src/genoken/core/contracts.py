@@ -128,6 +128,8 @@ class Encoder(abc.ABC):
     takes: ClassVar[Literal["tokens", "bag", "grid"]]
     """``tokens``: a packed set of embedded tokens; ``bag``: one value-weighted sum of feature vectors per sample; ``grid``: the
     numbers of every feature in order, see :class:`GridEncoder`."""
+    gives: ClassVar[Literal["states", "outputs"]] = "states"
+    """``states``: states of tokens or samples, of which a head makes outputs; ``outputs``: these themselves."""
 
     @abc.abstractmethod
     def build(self, width: int) -> nn.Module:
@@ -136,6 +138,20 @@ class Encoder(abc.ABC):
         ``tokens``: ``forward(states (tokens, width), packing) -> (tokens, width)``; ``bag``:
         ``forward(states (samples, width)) -> (samples, width)``.
         """
+
+    def kept_numbers(self, tokens: int, width: int, *, all_pairs: bool = False) -> int:
+        """Return about how many numbers of a sample the backward pass needs, to estimate memory; 0 where that is not known.
+
+        Parameters
+        ----------
+        tokens
+            Tokens, or features, of the sample.
+        width
+            Width of a state.
+        all_pairs
+            Whether the attention backend keeps a weight for each pair of tokens that see each other; fused ones compute it again.
+        """
+        return 0
 
 
 @dataclass(frozen=True)
@@ -151,11 +167,14 @@ class Grid:
     edges
         Pairs of features that are connected, int64 of shape (2, edges), each pair once; ``None`` where none are known, as when a
         network is built to read its weights.
+    outputs
+        Outputs per sample, for an encoder that gives these itself; 0 where it is not asked for any.
     """
 
     channels: int
     num_features: int
     edges: np.ndarray | None = None
+    outputs: int = 0
 
 
 @dataclass(frozen=True)
@@ -194,10 +213,10 @@ class GridEncoder(Encoder):
 
 
 class GridModule(Protocol):
-    """A network body over all features in order; a torch module."""
+    """A network body over all features in order; a torch module. One of a user's own has no ``pooling_weights``."""
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Return states (samples, width) of numbers (samples, features, channels)."""
+        """Return states (samples, width), or outputs (samples, outputs), of numbers (samples, features, channels)."""
 
     def pooling_weights(self, values: Tensor) -> Tensor:
         """Return how much each feature counts in a sample's state, (samples, features), rows that sum to 1."""

@@ -21,6 +21,7 @@ from genoken.models.grid_embedding import GridEmbedding
 from genoken.models.heads import build_head
 from genoken.models.layers.attention import SelfAttention
 from genoken.models.layers.grid_networks import PatchNetwork
+from genoken.models.layers.own_network import OwnNetwork
 from genoken.models.layers.packing import Packing, mean_over_tokens, offsets_of, without_successors
 from genoken.models.layers.stack import TransformerStack
 
@@ -117,8 +118,9 @@ class Network(EncoderNetwork):
         self.summands: Literal["both", "encoder", "linear_path"] = "both"
         if self.takes == "tokens" and settings.pooling == "cls" and not layout.has_cls:
             raise ConfigError("'model.pooling: cls' needs a tokenizer that emits a CLS token", remedy="use model.pooling: mean")
-        self.embedding, self.encoder = _embedding_and_encoder(settings, layout, start)
-        self.head = build_head(settings.head, settings.width, head, settings.head_dropout)
+        self.embedding, self.encoder = _embedding_and_encoder(settings, layout, start, head)
+        has_head = settings.encoder.gives == "states"
+        self.head = build_head(settings.head, settings.width, head, settings.head_dropout) if has_head else nn.Identity()
         uses_path = settings.linear_path and self.takes != "bag"
         self.linear_path = FeatureBag(layout, head.outputs, start, zero_start=True) if uses_path else None
         if uses_path:
@@ -180,7 +182,7 @@ class Network(EncoderNetwork):
     @property
     def has_pooling_weights(self) -> bool:
         """Whether the encoder pools features with weights of their own."""
-        return isinstance(self.embedding, GridEmbedding)
+        return isinstance(self.embedding, GridEmbedding) and not isinstance(self.encoder, OwnNetwork)
 
     def pooling_weights(self, batch: Batch) -> Tensor:
         """Return how much each token counts in its sample's state, shape (tokens,); CLS has 0, the others of a sample sum to 1.
@@ -190,7 +192,7 @@ class Network(EncoderNetwork):
         ConfigError
             When the encoder does not pool features with weights.
         """
-        if not isinstance(self.embedding, GridEmbedding):
+        if not isinstance(self.embedding, GridEmbedding) or not self.has_pooling_weights:
             raise ConfigError("this encoder has no pooling weights", remedy="use model.encoder.kind: cnn, cnn_transformer or gnn")
         grid = self.embedding.grid(self.embedding(batch), batch.num_samples)
         return self.embedding.on_tokens(cast("GridModule", self.encoder).pooling_weights(grid))
@@ -248,12 +250,13 @@ class Network(EncoderNetwork):
 
 
 def _embedding_and_encoder(
-    settings: ModelSettings, layout: Layout, start: EmbeddingStart
+    settings: ModelSettings, layout: Layout, start: EmbeddingStart, head: HeadSpec
 ) -> tuple[TokenEmbedding | FeatureBag | GridEmbedding, nn.Module]:
     """Return what makes an encoder's input of a batch, and the encoder."""
     if isinstance(settings.encoder, GridEncoder):
         grid = GridEmbedding(layout, start)
-        module = settings.encoder.build_grid(Grid(grid.num_channels, grid.num_features, start.edges), settings.width)
+        outputs = head.outputs if settings.encoder.gives == "outputs" else 0
+        module = settings.encoder.build_grid(Grid(grid.num_channels, grid.num_features, start.edges, outputs), settings.width)
         return grid, cast("nn.Module", module)
     if settings.encoder.takes == "tokens":
         return TokenEmbedding(layout, settings.embedding, settings.width, start), settings.encoder.build(settings.width)

@@ -22,6 +22,10 @@ SMALLEST_MISSING_PROBABILITY = 1e-7
 """Floor of ``1 - p`` in the focal loss: about the resolution of 32-bit numbers near 1."""
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+
 @settings
 class ClassifyObjective(Objective):
     """Cross-entropy or focal loss over classes.
@@ -47,8 +51,9 @@ class ClassifyObjective(Objective):
     """Share of the target that is spread evenly over all classes (cross-entropy only)."""
     focal_gamma: Annotated[float, Field(ge=0)] = 2.0
     """How much the focal loss turns away from samples that are right already."""
-    focal_alpha: tuple[float, ...] = ()
-    """Weight of each class in the focal loss, in class order; empty: the class weights."""
+    focal_alpha: Share | tuple[Weight, ...] = ()
+    """Weight of each class in the focal loss, in class order; for two classes also one number, the second's weight, and one
+    minus it the first's; empty: the class weights."""
 
     def fit(self, labels: np.ndarray, label: str, classes: tuple[str, ...]) -> TargetState:
         """Count the train samples of each class.
@@ -58,9 +63,10 @@ class ClassifyObjective(Objective):
         ConfigError
             When ``focal_alpha`` does not have one weight per class.
         """
-        if self.focal_alpha and len(self.focal_alpha) != len(classes):
+        weights = self._alpha()
+        if weights and len(weights) != len(classes):
             raise ConfigError(
-                f"'objective.focal_alpha' has {len(self.focal_alpha)} weights for {len(classes)} classes",
+                f"'objective.focal_alpha' has {len(weights)} weights for {len(classes)} classes",
                 remedy="give one weight per class, in the order " + ", ".join(classes),
             )
         counts = np.bincount(labels, minlength=len(classes))
@@ -101,11 +107,16 @@ class ClassifyObjective(Objective):
 
     def class_weights(self, state: TargetState) -> tuple[float, ...]:
         """Return the weight of each class."""
-        if self.loss_kind == "focal" and self.focal_alpha:
-            return self.focal_alpha
+        if self.loss_kind == "focal" and self._alpha():
+            return self._alpha()
         counts = np.asarray(state.class_counts, dtype=np.float64)
         weights = (counts.sum() / np.maximum(counts, 1)) ** self.class_weight_power
         return tuple(float(weight) for weight in weights * counts.sum() / (weights * counts).sum())
+
+    def _alpha(self) -> tuple[float, ...]:
+        """Return the focal loss's weight of each class; nothing where the class weights take its place."""
+        alpha = self.focal_alpha
+        return alpha if isinstance(alpha, tuple) else (1.0 - alpha, alpha)
 
 
 def _log_probabilities(outputs: Tensor) -> Tensor:

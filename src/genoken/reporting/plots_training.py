@@ -143,4 +143,9 @@ def rate_and_memory(history: pd.DataFrame | None, memory_mb: Sequence[float] | N
             xaxis={"title": {"text": "epoch"}}, yaxis={"title": {"text": "peak memory (MB)"}, "rangemode": "tozero"}
         )
         plots.append(Plot("memory", "Peak memory", "Highest memory use up to each epoch; it should level off.", figure))
+    if history is not None and _has(history, "memory_mb"):
+        figure = theme.figure(height=240)
+        _lines(figure, history, "memory_mb", theme.series_color(4))
+        figure.update_layout(xaxis={"title": {"text": "epoch"}}, yaxis={"title": {"text": "memory (MB)"}, "rangemode": "tozero"})
+        plots.append(Plot("memory-held", "Memory over time", "Memory held at the end of each epoch's steps.", figure))
     return Panel(tuple(plots)) if plots else None

@@ -83,7 +83,7 @@ class TokenDataModule(lightning.LightningDataModule, Generic[AnyPart]):
         batches = cut_batches(
             self._order(epoch),
             self._lengths,
-            batch_size=settings.batch_size * num_ranks,
+            batch_size=settings.samples_per_batch * num_ranks,
             tokens_per_batch=settings.tokens_per_batch * num_ranks,
         )
         if num_ranks > 1 and len(batches) > 1 and len(batches[-1]) < num_ranks:
@@ -122,7 +122,7 @@ class TokenDataModule(lightning.LightningDataModule, Generic[AnyPart]):
 
     def val_dataloader(self) -> BatchLoader:
         """Return the validation loader; every process goes through the whole part."""
-        batches = self.task.validation_plan(len(self.val_part), self.settings.eval_batch_size or 4 * self.settings.batch_size)
+        batches = self.task.validation_plan(len(self.val_part), self.settings.samples_per_pass)
 
         def make(chosen: np.ndarray, epoch: int) -> Batch:
             return self.task.validation_batch(self.val_part, chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import warnings
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from genoken.models.token_network import TokenNetwork
 from genoken.training.checkpoint import SafeCheckpointIO, latest_checkpoint
 from genoken.training.computing import computing
 from genoken.training.datamodule import TokenDataModule
+from genoken.training.memory import is_out_of_memory
 from genoken.training.module import TrainingModule
 from genoken.training.optim import num_epochs
 from genoken.training.precision import Precision, choose_device, choose_precision
@@ -32,6 +34,7 @@ from genoken.training.processes import (
     OUT_OF_MEMORY,
     check_launch,
     ended_together,
+    is_one_of_several,
     lightning_strategy,
     starts_processes,
     take_up,
@@ -59,6 +62,8 @@ class Fit(Generic[AnyNetwork]):
         What was really used, and why.
     planned_epochs
         Epochs over which the learning rate takes its course.
+    batches
+        Samples per batch and batches per optimizer step that were really used: smaller ones, and more, where memory ran out.
     failure
         The error that ended training early with the best weights so far kept; ``None`` if there was none.
     """
@@ -70,6 +75,7 @@ class Fit(Generic[AnyNetwork]):
     precision: Precision
     backend: BackendChoice
     planned_epochs: int
+    batches: tuple[int, int]
     failure: TrainingError | None = None
 
 
@@ -133,21 +139,16 @@ def fit(
     network.set_attention_backend(backend.backend)
     set_gradient_checkpointing(network, settings.gradient_checkpointing)
     settings = planned(settings, train)
-    module = TrainingModule(network, task, settings)
-    data = TokenDataModule(train, val, task, settings)
-    every = 0 if stop_after else batches_between_validations(settings, data)
-    selection = WeightSelection(settings.monitor, settings.patience, settings.average_decay, stop_after)
-    spawned = starts_processes(settings)
-    history = History(None if spawned else on_epoch)
-    checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoint_every, settings.keep_last, every)
-    trainer = _trainer(settings, device, precision, folder, [selection, history, checkpoints], every)
-    failure = _run(trainer, module, data, latest_checkpoint(checkpoints.folder))
-    if spawned:
-        # What the callbacks gathered stayed in the processes; the checkpoint that follows each validation holds it.
-        take_up(latest_checkpoint(checkpoints.folder), [selection, history])
-        for row in history.rows:
-            if on_epoch is not None:
-                on_epoch(row)
+    start = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+    compute = (device, precision)
+    selection, history, failure = _attempt(network, train, val, task, settings, compute, folder, on_epoch, stop_after)
+    while failure is OUT_OF_MEMORY and (smaller := _smaller(settings, folder)) is not None:
+        settings = smaller
+        network.cpu().load_state_dict(start)
+        gc.collect()  # the trainer that failed and its tensors refer to each other
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        selection, history, failure = _attempt(network, train, val, task, settings, compute, folder, on_epoch, stop_after)
     if failure is not None:
         if not selection.best_weights:
             raise failure
@@ -155,13 +156,76 @@ def fit(
     network.cpu()
     load_weights(network, selection.best_weights)
     network.eval()
-    return Fit(network, history.rows, selection.best_epoch, selection.best_step, precision, backend, settings.epochs, failure)
+    batches = (settings.samples_per_batch, settings.accumulate)
+    return Fit(
+        network, history.rows, selection.best_epoch, selection.best_step, precision, backend, settings.epochs, batches, failure
+    )
+
+
+def _attempt(
+    network: AnyNetwork,
+    train: AnyPart,
+    val: AnyPart,
+    task: Task[AnyPart],
+    settings: TrainingSettings,
+    compute: tuple[torch.device, Precision],
+    folder: Path,
+    on_epoch: EpochReader | None,
+    stop_after: int,
+) -> tuple[WeightSelection, History, TrainingError | None]:
+    """Train with batches of one size; return what was kept and noted, and what ended it early."""
+    module = TrainingModule(network, task, settings)
+    data = TokenDataModule(train, val, task, settings)
+    every = 0 if stop_after else batches_between_validations(settings, data)
+    selection = WeightSelection(settings.monitor, settings.patience, settings.average_decay, stop_after)
+    spawned = starts_processes(settings)
+    history = History(None if spawned else on_epoch)
+    checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoint_every, settings.keep_last, every)
+    trainer = _trainer(settings, *compute, folder, [selection, history, checkpoints], every)
+    failure = _run(trainer, module, data, latest_checkpoint(checkpoints.folder))
+    if spawned:
+        # What the callbacks gathered stayed in the processes; the checkpoint that follows each validation holds it.
+        take_up(latest_checkpoint(checkpoints.folder), [selection, history])
+        for row in history.rows:
+            if on_epoch is not None:
+                on_epoch(row)
+    return selection, history, failure
+
+
+def _smaller(settings: TrainingSettings, folder: Path) -> TrainingSettings | None:
+    """Return settings with smaller batches to begin again with; ``None`` where that is not possible.
+
+    Where checkpoints are there, training has gone well for so long that they are worth more, and processes that were started from
+    outside are left waiting for the one that failed.
+    """
+    if latest_checkpoint(folder / "checkpoints") is not None or is_one_of_several():
+        return None
+    return with_smaller_batches(settings)
+
+
+def with_smaller_batches(settings: TrainingSettings) -> TrainingSettings | None:
+    """Return settings with batches half as large and twice as many of them per optimizer step; ``None`` where none are smaller.
+
+    A step sees the same samples as before, so an odd size is divided by its smallest divisor instead.
+    """
+    size = settings.samples_per_batch
+    parts = next((parts for parts in range(2, size + 1) if size % parts == 0), 0)
+    if not parts:
+        return None
+    return replace(
+        settings,
+        batch_size=size // parts,
+        accumulate=settings.accumulate * parts,
+        tokens_per_batch=-(-settings.tokens_per_batch // parts),
+        eval_batch_size=-(-settings.eval_batch_size // parts),
+        limit_batches=settings.limit_batches * parts,
+    )
 
 
 def planned(settings: TrainingSettings, train: Part) -> TrainingSettings:
     """Return the settings with the number of epochs that ``epochs: 0`` stands for on these samples."""
     batches = cut_batches(
-        np.arange(len(train)), train.lengths(), batch_size=settings.batch_size, tokens_per_batch=settings.tokens_per_batch
+        np.arange(len(train)), train.lengths(), batch_size=settings.samples_per_batch, tokens_per_batch=settings.tokens_per_batch
     )
     num_batches = min(len(batches), settings.limit_batches or len(batches))
     return replace(settings, epochs=num_epochs(settings, num_batches))
@@ -187,7 +251,9 @@ def _run(
                 trainer.fit(module, datamodule=data, ckpt_path=str(checkpoint) if checkpoint else None)
     except TrainingError as error:
         return error
-    except torch.cuda.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         return OUT_OF_MEMORY
     return None
 
@@ -261,7 +327,8 @@ def predict(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return predictions and pooled states of a data set.
 
-    Samples are worked through from the longest to the shortest, so that a batch holds samples of similar length.
+    Samples are worked through from the longest to the shortest, so that a batch holds samples of similar length. Where memory runs
+    out, batches are halved.
 
     Returns
     -------
@@ -272,12 +339,20 @@ def predict(
     predictions: list[np.ndarray] = []
     states: list[np.ndarray] = []
     with computing(network, precision=precision, attention=attention, compile=compile) as device:
-        for start in range(0, len(order), batch_size):
-            batch = dataset.batch(order[start : start + batch_size]).to(device)
-            result = network(batch)
+        start = 0
+        while start < len(order):
+            rows = order[start : start + batch_size]
+            try:
+                result = network(dataset.batch(rows).to(device))
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or batch_size == 1:
+                    raise
+                batch_size = -(-batch_size // 2)
+                continue
             predictions.append(objective.predict(result.outputs, target).float().cpu().numpy())
             states.append(result.states.float().cpu().numpy())
+            start += len(rows)
             if on_batch is not None:
-                on_batch({"samples": float(min(start + batch_size, len(order)))})
+                on_batch({"samples": float(start)})
     back = np.argsort(order, kind="stable")
     return np.concatenate(predictions)[back], np.concatenate(states)[back]

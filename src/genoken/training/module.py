@@ -17,11 +17,13 @@ from genoken.core.errors import TrainingError
 from genoken.core.random import seed_for
 from genoken.models.network import Network, compile_blocks
 from genoken.models.token_network import TokenNetwork
-from genoken.training.optim import build_optimizer
+from genoken.training.optim import CourseOfRate, build_optimizer
 from genoken.training.task import Task
 
 Trained: TypeAlias = Network | TokenNetwork
 """Networks that can be trained: from packed tokens to what a task scores, with an encoder and, some of them, a linear path."""
+LOWER_IS_BETTER = frozenset({"loss", "objective"})
+"""Validation metrics that are better when they are lower; all others are better when they are higher."""
 
 
 @dataclasses.dataclass
@@ -68,6 +70,7 @@ class TrainingModule(lightning.LightningModule):
         self.network = network
         self.task = task
         self.settings = settings
+        self.schedule: CourseOfRate | None = None
         self.sums = EpochSums()
         self._resumed_sums = EpochSums()
         self._batch_sizes: list[int] = []
@@ -81,8 +84,8 @@ class TrainingModule(lightning.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return AdamW and the schedule over all optimizer steps of the run."""
         steps = self.settings.epochs * math.ceil(self.batches_per_epoch() / self.settings.accumulate)
-        optimizer, schedule = build_optimizer(self.network, self.settings, steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        optimizer, self.schedule = build_optimizer(self.network, self.settings, steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.schedule, "interval": "step"}}
 
     def batches_per_epoch(self) -> int:
         """Return the number of batches of every epoch."""
@@ -170,3 +173,9 @@ class TrainingModule(lightning.LightningModule):
             # The last step of an epoch can spoil the weights; they must not be kept as the best.
             raise self._not_finite(f"the validation loss is not finite in epoch {self.current_epoch + 1}")
         self.validation_metrics = metrics
+        self._lower_rate(metrics.get(self.settings.monitor, math.nan))
+
+    def _lower_rate(self, monitored: float) -> None:
+        """Tell the schedule how validation went; all processes have validated the same samples."""
+        if self.schedule is not None:
+            self.schedule.observe(monitored if self.settings.monitor in LOWER_IS_BETTER else -monitored)

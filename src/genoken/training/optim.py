@@ -30,13 +30,13 @@ def num_epochs(settings: TrainingSettings, num_batches: int) -> int:
 def learning_rate_factor(step: int, total_steps: int, warmup: float, schedule: str) -> float:
     """Return the share of the highest learning rate at optimizer step ``step`` (from 0).
 
-    Rises linearly over the first ``warmup * total_steps`` steps, then stays (``constant``) or falls as half a cosine to
-    ``FINAL_SHARE`` at the last step.
+    Rises linearly over the first ``warmup * total_steps`` steps, then falls as half a cosine to ``FINAL_SHARE`` at the last, or
+    stays (``constant``; ``plateau``, which validation lowers).
     """
     warmup_steps = max(1, math.ceil(warmup * total_steps)) if warmup > 0 else 0
     if step < warmup_steps:
         return (step + 1) / warmup_steps
-    if schedule == "constant":
+    if schedule != "cosine":
         return 1.0
     progress = min(1.0, (step - warmup_steps) / max(1, total_steps - 1 - warmup_steps))
     return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress))
@@ -77,12 +77,52 @@ def _blocks_above(network: Network | TokenNetwork) -> dict[int, int]:
     return above
 
 
+class CourseOfRate(torch.optim.lr_scheduler.LRScheduler):
+    """The learning rate of every group at every optimizer step: its highest, times the course, times what validation left of it.
+
+    Every ``plateau_patience`` validations in a row that improve nothing multiply the rate by ``plateau_factor``, down to
+    ``FINAL_SHARE``, where the schedule is ``plateau``; otherwise the course is decided beforehand. All of it is part of the
+    checkpoint.
+
+    Parameters
+    ----------
+    optimizer
+        Whose rates are set.
+    settings
+        Schedule, warm-up, patience, factor.
+    total_steps
+        Optimizer steps of the run.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, settings: TrainingSettings, total_steps: int) -> None:
+        self.course = settings.schedule
+        self.warmup, self.total_steps = settings.warmup, total_steps
+        self.patience, self.factor = settings.plateau_patience, settings.plateau_factor
+        self.share = 1.0
+        self.best = math.nan
+        self.waited = 0
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | torch.Tensor]:
+        """Return the rate of each group for the coming step."""
+        factor = self.share * learning_rate_factor(self.last_epoch, self.total_steps, self.warmup, self.course)
+        return [rate * factor for rate in self.base_lrs]
+
+    def observe(self, loss: float) -> None:
+        """Take notice of a validation: of what is to be as low as possible. NaN is no improvement."""
+        if self.course != "plateau":
+            return
+        if math.isnan(self.best) or loss < self.best:
+            self.best, self.waited = loss, 0
+            return
+        self.waited += 1
+        if self.waited == self.patience:
+            self.share, self.waited = max(self.share * self.factor, FINAL_SHARE), 0
+
+
 def build_optimizer(
     network: Network | TokenNetwork, settings: TrainingSettings, total_steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
+) -> tuple[torch.optim.Optimizer, CourseOfRate]:
     """Return a fused AdamW and its schedule over ``total_steps`` optimizer steps."""
     optimizer = torch.optim.AdamW(parameter_groups(network, settings), betas=(0.9, 0.98), fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate_factor(step, total_steps, settings.warmup, settings.schedule)
-    )
-    return optimizer, schedule
+    return optimizer, CourseOfRate(optimizer, settings, total_steps)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import lightning
 import torch
 
 from genoken.training.checkpoint import checkpoint_path
+from genoken.training.memory import memory_mb, peak_memory_mb
 from genoken.training.module import TrainingModule
 
 EpochReader = Callable[[dict[str, float]], None]
@@ -35,6 +35,7 @@ class History(lightning.Callback):
         self._began = 0.0
         self._trained = 0.0
         self._waited = 0.0
+        self._held = 0.0
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Start the clock of the epoch."""
@@ -46,6 +47,7 @@ class History(lightning.Callback):
     def on_validation_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Stop the clock of training, which the speeds go by."""
         self._trained = time.perf_counter()
+        self._held = memory_mb()
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Note the epoch so far, over all processes."""
@@ -68,6 +70,7 @@ class History(lightning.Callback):
             "padded_fill": sums.tokens / max(sums.padded_tokens, 1),
             "loader_wait": (_seconds_waited(trainer) - self._waited) / seconds,
             "peak_memory_mb": peak_memory_mb(),
+            "memory_mb": self._held,
         }
         self.rows.append(row)
         for logger in trainer.loggers:
@@ -153,10 +156,3 @@ def history_name(metric: str) -> str:
 def _seconds_waited(trainer: lightning.Trainer) -> float:
     loader = trainer.datamodule.loader  # type: ignore[attr-defined]
     return loader.seconds_waited if loader is not None else 0.0
-
-
-def peak_memory_mb() -> float:
-    """Return the peak memory in MiB: of the CUDA device since it was last reset, or of this process since it started."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -9,9 +9,7 @@ import lightning
 import torch
 from torch import Tensor
 
-from genoken.training.module import TrainingModule
-
-LOWER_IS_BETTER = frozenset({"loss", "objective"})
+from genoken.training.module import LOWER_IS_BETTER, TrainingModule
 
 
 class WeightSelection(lightning.Callback):

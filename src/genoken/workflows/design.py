@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +43,8 @@ class Job:
         The pretrained network that it starts from; ``None`` for none.
     show
         Where sentences and progress go.
+    batch_choice
+        What a batch size that was left to the machine rests on; ``None`` where it was given.
     """
 
     config: RunConfig
@@ -50,6 +54,7 @@ class Job:
     folder: Path
     start: PretrainedStart | None
     show: Show
+    batch_choice: Mapping[str, Any] | None = None
 
 
 def design(source: Source, config: RunConfig, start: PretrainedStart | None, folder: Path, show: Show) -> Job:

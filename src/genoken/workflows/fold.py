@@ -15,6 +15,7 @@ from genoken.core.config import RunConfig
 from genoken.core.errors import TrainingError
 from genoken.core.files import read_json, write_json
 from genoken.core.tables import write_csv, write_parquet
+from genoken.data.dataset import TokenDataset
 from genoken.models.network import Network
 from genoken.training.fit import Fit, fit
 from genoken.training.precision import choose_device, matmul_flops_per_second
@@ -25,6 +26,7 @@ from genoken.workflows.assemble import Prepared, ValidationScorer, prepare_fold
 from genoken.workflows.baselines import fit_baselines, predict_baselines, write_baselines
 from genoken.workflows.design import Job
 from genoken.workflows.inputs import Study
+from genoken.workflows.own_network import NetworkFactory, network_of
 from genoken.workflows.rivals import rival_config, rival_name
 from genoken.workflows.start import PretrainedStart
 from genoken.workflows.store import FittedModel, read_model, write_model
@@ -91,7 +93,7 @@ def fit_fold(
         Whether ``folder`` also receives ``baselines/NAME.safetensors``: in a run of one split its model is the run's.
     """
     if (folder / FACTS).is_file():
-        return _read(folder, study, words)
+        return _read(folder, study, network_of(config))
     rows = {part: np.flatnonzero(words == part) for part in ("train", "val", "test")}
     prepared = prepare_fold(config, study, rows["train"], start)
     fitted = _fit(config, prepared, rows["train"], rows["val"], folder, on_epoch=on_epoch)
@@ -109,6 +111,7 @@ def fit_fold(
     facts["failure"] = str(fitted.failure) if fitted.failure else None
     facts["matmul_flops_per_second"] = matmul_flops_per_second(choose_device(), fitted.precision.dtype)
     facts["planned_epochs"] = fitted.planned_epochs
+    facts["batches"] = list(fitted.batches)
     facts["summand_weights"] = fitted.network.summand_weights.tolist() if fitted.network.linear_path is not None else None
     facts["precision"] = {"used": fitted.precision.name, "reason": fitted.precision.reason}
     facts["attention"] = {"backend": fitted.backend.backend, "reason": fitted.backend.reason}
@@ -204,26 +207,31 @@ def _fit(
     on_epoch: EpochReader | None,
     stop_after: int = 0,
 ) -> Fit[Network]:
-    target, val_part = prepared.model.target, prepared.dataset(val)
-    assert val_part.labels is not None  # noqa: S101
-    task = SupervisedTask(
-        config.objective,
-        target,
-        config.training,
-        len(train),
-        val_part.labels,
-        ValidationScorer(target.task, target.classes, config.evaluation.threshold),
-        config.model.embedding.token_dropout,
-    )
+    val_part = prepared.dataset(val)
     return fit(
         prepared.model.network,
         prepared.dataset(train),
         val_part,
-        task,
+        task_of(config, prepared, len(train), val_part),
         config.training,
         folder=folder,
         on_epoch=on_epoch,
         stop_after=stop_after,
+    )
+
+
+def task_of(config: RunConfig, prepared: Prepared, num_train: int, val: TokenDataset) -> SupervisedTask:
+    """Return what a fold's network is trained for: the objective, scored on the validation part."""
+    assert val.labels is not None  # noqa: S101
+    target = prepared.model.target
+    return SupervisedTask(
+        config.objective,
+        target,
+        config.training,
+        num_train,
+        val.labels,
+        ValidationScorer(target.task, target.classes, config.evaluation.threshold),
+        config.model.embedding.token_dropout,
     )
 
 
@@ -264,7 +272,7 @@ def _write(folder: Path, result: FoldResult) -> None:
     write_json(folder / FACTS, result.facts)  # last: its presence says that the fold is whole
 
 
-def _read(folder: Path, study: Study, words: np.ndarray) -> FoldResult:
+def _read(folder: Path, study: Study, network: NetworkFactory | None) -> FoldResult:
     table = pd.read_parquet(folder / OUTPUTS)
     predictions: dict[str, np.ndarray] = {}
     for name in dict.fromkeys(str(column).rsplit("|", 1)[0] for column in table):
@@ -273,4 +281,4 @@ def _read(folder: Path, study: Study, words: np.ndarray) -> FoldResult:
         predictions[name] = values if study.classes else values[:, 0]
     # pandas' usual reader is off by one unit in the last place
     history = pd.read_csv(folder / "history.csv", float_precision="round_trip")
-    return FoldResult(read_model(folder), predictions, history, read_json(folder / FACTS))
+    return FoldResult(read_model(folder, network), predictions, history, read_json(folder / FACTS))

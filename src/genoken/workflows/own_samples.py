@@ -105,4 +105,4 @@ def fold_models(run: Run, count: int) -> list[FittedModel]:
         )
     for place in places:
         verify_hashes(run.folder, place)
-    return [read_model(run.folder / place) for place in places]
+    return [read_model(run.folder / place, run.network) for place in places]

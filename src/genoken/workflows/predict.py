@@ -133,7 +133,7 @@ def predict(
     samples = read_source(data, run.config.data.source).samples
     aligned = align_samples(run.model, samples, min_coverage, show)
     training = run.config.training
-    size = batch_size or training.eval_batch_size or 4 * training.batch_size
+    size = batch_size or training.samples_per_pass
     how = Pass(size, training.precision if precision == "auto" else precision, compile)
     began = time.perf_counter()
     if isinstance(run, PretrainedRun):

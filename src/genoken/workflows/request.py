@@ -16,6 +16,7 @@ from genoken.models.network import Network
 from genoken.training.fit import choose_compute
 from genoken.training.processes import check_launch
 from genoken.workflows.files import whole_name
+from genoken.workflows.own_network import own_name
 from genoken.workflows.rivals import rival_config
 from genoken.workflows.store import build_network
 
@@ -90,7 +91,8 @@ def check_settings(config: RunConfig) -> None:
         For a network or a rival that cannot be built, such as one whose heads do not divide its width; for a precision, an
         attention backend or a number of processes that cannot be used here.
     """
-    choose_compute(_small_network(config), config.training)
+    # A user's own network may need more than two features.
+    choose_compute(_small_network(rival_config(config, "mlp") if own_name(config) else config), config.training)
     check_launch(config.training)
     for rival in config.evaluation.rivals:
         _small_network(rival_config(config, rival))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 import genoken
 from genoken.core.components import kind_of
 from genoken.core.config import RunConfig
+from genoken.core.contracts import TokenizerState
 from genoken.core.files import sha256_of_file
 from genoken.core.random import seed_for
 from genoken.core.tables import write_csv, write_parquet
@@ -26,6 +28,7 @@ from genoken.workflows.assemble import has_linear_path
 from genoken.workflows.baselines import saved_files
 from genoken.workflows.encoder import locate
 from genoken.workflows.inputs import Study
+from genoken.workflows.own_network import own_name
 from genoken.workflows.show import Show
 from genoken.workflows.store import MODEL_FILES, FittedModel, hardware, library_versions
 
@@ -43,7 +46,12 @@ _SHOWN = {
     },
     "regression": {"r2": "R²", "pearson": "Pearson", "spearman": "Spearman", "mae": "MAE", "rmse": "RMSE"},
 }
-_MODEL_WORDS = {"transformer": "the transformer", "mlp": "the multilayer perceptron", "linear": "the linear network"}
+_MODEL_WORDS = {
+    "transformer": "the transformer",
+    "mlp": "the multilayer perceptron",
+    "linear": "the linear network",
+    "own": "the user's own network",
+}
 
 
 @dataclass(frozen=True)
@@ -151,9 +159,8 @@ def write_embeddings(folder: Path, study: Study, model: FittedModel, pooled: Poo
     from sklearn.decomposition import PCA
 
     dataset, settings = dataset_of(model, study, rows), model.config.training
-    batch_size = settings.eval_batch_size or 4 * settings.batch_size
     _, states = predict(
-        model.network, dataset, model.config.objective, model.target, batch_size=batch_size,
+        model.network, dataset, model.config.objective, model.target, batch_size=settings.samples_per_pass,
         precision=settings.precision, attention=settings.attention,
     )  # fmt: skip
     table = pd.DataFrame({"sample_id": study.samples.table.index[rows].astype(str)})
@@ -237,6 +244,7 @@ def manifest(
             "parameters_by_part": parameters,
             "attention": facts["attention"],
             "precision": facts["precision"],
+            **({"own_code": own_name(model.config)} if own_name(model.config) else {}),
         },
         "files": {name: sha256_of_file(folder / name) for name in (*MODEL_FILES, *saved_files(folder, model.config))},
         "speed": dict(speed),
@@ -249,6 +257,8 @@ def _summary(model: FittedModel) -> str:
     kind = kind_of(config.encoder)
     genes = f"{len(model.state.feature_ids):,} genes"
     path = ", with a linear path beside it" if has_linear_path(model.config) else ""
+    if name := own_name(model.config):
+        return f"the user's own {name} over {genes}{path}; its code is not in this folder"
     if config.encoder.takes != "tokens":
         return f"{kind} over {genes}, width {config.width}{path}"
     encoder = config.encoder
@@ -259,8 +269,8 @@ def _summary(model: FittedModel) -> str:
 def memory_estimate_mb(config: RunConfig, study: Study) -> float:
     """Return a rough upper estimate of the memory that training takes, in MiB.
 
-    Weights with gradients and two moments in float32 (16 bytes each, doubled by averaging and the kept copy), the states that the
-    backward pass needs (about ``10 width + 3 feed_forward`` numbers per token and layer), the sparse values, and 600 MiB for the
+    Weights with gradients and two moments in float32 (16 bytes each, doubled by averaging and the kept copy), what the backward
+    pass needs of each sample (see :meth:`genoken.core.contracts.Encoder.kept_numbers`), the sparse values, and 600 MiB for the
     libraries.
     """
     genes = min(getattr(config.tokenizer, "hvgs", 0) or study.samples.num_features, study.samples.num_features)
@@ -268,9 +278,12 @@ def memory_estimate_mb(config: RunConfig, study: Study) -> float:
     layers, feed_forward = getattr(encoder, "layers", 1), getattr(encoder, "feed_forward", width)
     weights = genes * width + layers * (4 * width**2 + 2 * width * feed_forward)
     density = study.samples.values.nnz / max(study.samples.num_samples * study.samples.num_features, 1)
-    per_sample = genes if getattr(config.tokenizer, "tokens", "") == "all" else max(1.0, genes * density)
-    tokens = config.training.tokens_per_batch or config.training.batch_size * per_sample
-    states = tokens * layers * (10 * width + 3 * feed_forward) * 4 if encoder.takes == "tokens" else 0
+    emits_all = config.tokenizer.layout(TokenizerState(feature_ids=("first", "second"))).emits_every_feature
+    per_sample = genes if emits_all else max(1.0, genes * density)
+    samples = config.training.samples_per_batch
+    if config.training.tokens_per_batch:
+        samples = min(samples, math.ceil(config.training.tokens_per_batch / per_sample))
+    states = samples * encoder.kept_numbers(math.ceil(per_sample), width) * 4
     return (weights * 24 + states + study.samples.values.nnz * 24) / 2**20 + 600
 
 

@@ -11,6 +11,7 @@ from genoken.core.config import RunConfig
 from genoken.core.errors import RunError
 from genoken.core.files import read_json
 from genoken.workflows.encoder import Encoder
+from genoken.workflows.own_network import NetworkFactory
 from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
 from genoken.workflows.state import is_pretraining
 from genoken.workflows.store import FittedModel, read_model, verify_hashes
@@ -30,6 +31,8 @@ class Run:
     objects
         The AnnData objects that it was made from, under ``data`` or ``train``, ``val`` and ``test``, as far as they are still in
         memory: :func:`genoken.train` leaves them here.
+    network
+        The code of its network, where that is its user's own: what was given to :func:`genoken.train`.
 
     Examples
     --------
@@ -38,8 +41,11 @@ class Run:
     >>> table = run.predict(new_cells)
     """
 
-    def __init__(self, folder: str | Path, objects: Mapping[str, AnnData] | None = None) -> None:
+    def __init__(
+        self, folder: str | Path, objects: Mapping[str, AnnData] | None = None, network: NetworkFactory | None = None
+    ) -> None:
         self.folder = Path(folder)
+        self.network = network
         self.objects: Mapping[str, AnnData] = dict(objects or {})
 
     def __repr__(self) -> str:
@@ -50,7 +56,7 @@ class Run:
     def model(self) -> FittedModel:
         """The model, read and checked against the manifest on first use."""
         verify_hashes(self.folder)
-        return read_model(self.folder)
+        return read_model(self.folder, self.network)
 
     @property
     def config(self) -> RunConfig:
@@ -135,8 +141,15 @@ class Run:
         return report(self)
 
 
-def load_run(folder: str | Path) -> Run | PretrainedRun:
+def load_run(folder: str | Path, *, network: NetworkFactory | None = None) -> Run | PretrainedRun:
     """Open the folder of a training or of a pretraining run.
+
+    Parameters
+    ----------
+    folder
+        Where it is.
+    network
+        The code of the run's network, where that is its user's own: what was given to :func:`genoken.train`.
 
     Returns
     -------
@@ -147,12 +160,16 @@ def load_run(folder: str | Path) -> Run | PretrainedRun:
     ------
     RunError
         When it is missing, unfinished, or its files are not the ones that were written.
+    ConfigError
+        When its network is its user's own and was not given, or is not and one was.
     """
-    return load_pretrained(folder) if is_pretraining(Path(folder)) else load_trained(folder)
+    if network is None and is_pretraining(Path(folder)):
+        return load_pretrained(folder)
+    return load_trained(folder, network)
 
 
-def load_trained(folder: str | Path) -> Run:
-    """Open the folder of a training run.
+def load_trained(folder: str | Path, network: NetworkFactory | None = None) -> Run:
+    """Open the folder of a training run, with the code of its network where that is its user's own.
 
     Raises
     ------
@@ -160,7 +177,7 @@ def load_trained(folder: str | Path) -> Run:
         When it is that of a pretraining, missing, unfinished, or its files are not the ones that were written.
     """
     refuse_pretraining(Path(folder))
-    run = Run(folder)
+    run = Run(folder, network=network)
     run.model  # noqa: B018 - read now, so that a broken folder is refused here
     return run
 

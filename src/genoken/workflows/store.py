@@ -26,6 +26,7 @@ from genoken.models.embeddings import EmbeddingStart
 from genoken.models.network import Network, seeded_network
 from genoken.models.pretrained_weights import freeze_layers
 from genoken.vocabulary.vocabulary import read_vocabulary, write_vocabulary
+from genoken.workflows.own_network import NetworkFactory, with_network
 from genoken.workflows.state import STATE, resume_command
 
 MODEL_FILES = ("config.yaml", "model.safetensors", "tokenizer.json", "target.json", "vocabulary.parquet")
@@ -158,22 +159,32 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dic
             ) from error
 
 
-def read_model(folder: Path) -> FittedModel:
+def read_model(folder: Path, network: NetworkFactory | None = None) -> FittedModel:
     """Read what :func:`write_model` wrote.
+
+    Parameters
+    ----------
+    folder
+        Where it is.
+    network
+        The code of the network, where that is its user's own.
 
     Raises
     ------
     RunError
         When a file is missing or does not fit the others.
+    ConfigError
+        When the network is its user's own and its code is not given, or is not and some is.
     """
     folder = Path(folder)
     require_files(folder, MODEL_FILES)
     config = build(RunConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
+    config = with_network(config, network, where=str(folder))
     state, symbols = read_tokenizer(folder, config.tokenizer)
     target = _target(folder / "target.json")
-    network = build_network(config, state, target, EmbeddingStart.from_state(state.per_feature), config.training.seed)
-    read_weights(folder, network)
-    return FittedModel(config, state, symbols, target, network)
+    built = build_network(config, state, target, EmbeddingStart.from_state(state.per_feature), config.training.seed)
+    read_weights(folder, built)
+    return FittedModel(config, state, symbols, target, built)
 
 
 def require_files(folder: Path, names: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ def predict_model(network: Network, dataset: TokenDataset, config: RunConfig, ta
         dataset,
         config.objective,
         target,
-        batch_size=training.eval_batch_size or 4 * training.batch_size,
+        batch_size=training.samples_per_pass,
         precision=training.precision,
         attention=training.attention,
     )

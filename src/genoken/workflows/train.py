@@ -22,11 +22,13 @@ from genoken.training.optim import num_epochs
 from genoken.training.processes import is_first_process, is_one_of_several, wait_for_all
 from genoken.workflows import results
 from genoken.workflows.assemble import has_numbers, hides_order, resolve_config, without_needless_path
+from genoken.workflows.batch_size import settle_batch_size, used_batches
 from genoken.workflows.contrast import random_split, random_words
 from genoken.workflows.design import Job, design, train_share_of, with_train_share
 from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
 from genoken.workflows.inputs import examine, read_inputs
+from genoken.workflows.own_network import NetworkFactory, network_of, with_network
 from genoken.workflows.request import check_settings, default_folder, named_inputs, path_of, refuse_second_split
 from genoken.workflows.run import Run, load_trained
 from genoken.workflows.seen import TRAINED_ON, write_trained_on
@@ -68,6 +70,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     overwrite: bool = False,
     start_from: str | Path | None = None,
     resume: str | Path | None = None,
+    network: NetworkFactory | None = None,
     show: Show | None = None,
 ) -> Run:
     """Train a model, hold it against simple baselines on the same folds, explain it, and write a report.
@@ -98,7 +101,13 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         Folder of a pretraining run. Its tokenizer, its vocabulary and the weights of its embedding and encoder are taken over, and
         so is its split, so that no test sample was pretrained on. The same network from scratch is trained beside it.
     resume
-        Folder of an interrupted run to finish; everything else then comes from there (AnnData objects must be given again).
+        Folder of an interrupted run to finish; everything else then comes from there (AnnData objects must be given again, and so
+        must ``network``).
+    network
+        A network of your own in place of those of genoken: a class, or a function, of ``(num_features, channels, outputs)`` that
+        makes a ``torch.nn.Module`` from numbers (samples, features, channels) to (samples, outputs). For tokenizers that emit every
+        feature: ``genotype``, or ``continuous`` with ``tokens: all``. Its code is not written into the run folder; give it to
+        :func:`genoken.load_run` again. With several processes it must be importable.
     show
         Where sentences, tables and progress bars go; by default nowhere.
 
@@ -116,9 +125,11 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     if overwrite and is_one_of_several():
         raise ConfigError("a process that torchrun or SLURM started replaces no run", where="--overwrite", remedy="remove it first")
     if resume is not None:
-        return _resume(Path(resume), {"data": data, "train": train, "val": val, "test": test}, show)
+        return _resume(Path(resume), {"data": data, "train": train, "val": val, "test": test}, network, show)
     start = None if start_from is None else read_start(Path(start_from))
-    resolved = _resolved(preset, config, dict(settings or {}), start)
+    resolved = with_network(_resolved(preset, config, dict(settings or {}), start), network)
+    if network is not None and start is not None:
+        raise ConfigError("a network of your own cannot start from a pretrained one", remedy="leave out network or start_from")
     phenotypes = path_of(resolved.data.phenotypes_file or None)
     named: dict[str, Any] = {"label": label, "group": group, "positive": positive, "phenotypes_file": phenotypes}
     resolved = replace(resolved, data=replace(resolved.data, **{name: value for name, value in named.items() if value}))
@@ -129,7 +140,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     if is_first_process():
         check_new_run(folder, [*map(path_of, inputs.values()), str(start_from or "")], overwrite=overwrite)
     source = read_inputs(inputs, resolved.data)
-    job = design(source, resolved, start, folder, show)
+    job = settle_batch_size(design(source, resolved, start, folder, show))
     if not is_first_process():
         return _follow(job)
     begin_run(
@@ -160,12 +171,13 @@ def _resolved(
     return without_needless_path(resolved)
 
 
-def _resume(folder: Path, given: Mapping[str, Any], show: Show) -> Run:
+def _resume(folder: Path, given: Mapping[str, Any], network: NetworkFactory | None, show: Show) -> Run:
     state = read_state(folder)
     if state["status"] == "finished":
         show.line(f"The run in {folder} is finished already.")
-        return load_trained(folder)
+        return load_trained(folder, network)
     config = build(RunConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
+    config = with_network(config, network, where=str(folder))
     inputs = {part: path or given.get(part) for part, path in state["inputs"].items()}
     if not inputs or any(value is None for value in inputs.values()):
         raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
@@ -192,7 +204,7 @@ def _follow(job: Job) -> Run:
     _fit_final(job, fitted)
     _fit_contrast(job)
     wait_for_all()
-    return load_trained(job.folder)
+    return load_trained(job.folder, network_of(job.config))
 
 
 def _work(job: Job) -> Run:
@@ -202,6 +214,8 @@ def _work(job: Job) -> Run:
         found = examine(job.source, job.config.data, group=job.study.group)
         write_json(job.folder / "check.json", found | {"training_memory_mb": results.memory_estimate_mb(job.config, job.study)})
         results.write_split(job.folder, job.study, job.folds)
+        if job.batch_choice is not None:
+            write_json(job.folder / "batch_size.json", job.batch_choice)
         fitted = [_fold(job, index) for index in range(len(job.folds))]
         final = _final(job, fitted)
         run = _write_results(job, fitted, final)
@@ -233,7 +247,7 @@ def _write_results(job: Job, fitted: list[FoldResult], final: FoldResult) -> Run
     command = read_state(job.folder)["command"]
     manifest |= {"start_from": None if job.start is None else job.start.origin}
     write_json(job.folder / "manifest.json", manifest | {"command": command, "created": _now()})
-    return load_trained(job.folder)
+    return load_trained(job.folder, network_of(job.config))
 
 
 def _raise_failures(job: Job, fitted: list[FoldResult], final: FoldResult) -> None:
@@ -275,7 +289,7 @@ def _fold(job: Job, index: int) -> FoldResult:
     folder = _fold_folder(job, index)
     name = "Training" if len(job.folds) == 1 else f"Fold {index + 1} of {len(job.folds)}"
     is_there = (folder / FACTS).is_file()
-    batches = math.ceil(int((job.folds[index] == "train").sum()) / job.config.training.batch_size)
+    batches = math.ceil(int((job.folds[index] == "train").sum()) / job.config.training.samples_per_batch)
     with job.show.bar(name, total=num_epochs(job.config.training, batches)) as bar:
         found = fit_fold(
             job.config,
@@ -289,6 +303,8 @@ def _fold(job: Job, index: int) -> FoldResult:
     best = found.history[found.history["step"] == found.facts["best_step"]].iloc[0]
     done, note = "was done" if is_there else "done", results.epoch_note(best)
     job.show.line(f"{name}: {done}, best epoch {int(best['epoch']) + 1} of {found.history['epoch'].nunique()} ({note})")
+    if smaller := used_batches(found.facts, job.config):
+        job.show.warning(smaller)
     return found
 
 
@@ -297,7 +313,9 @@ def _final(job: Job, fitted: list[FoldResult]) -> FoldResult:
     final = _fit_final(job, fitted)
     if final is None:
         return fitted[0]
-    return replace(fitted[0], model=read_model(job.folder), history=pd.DataFrame(final.history), failure=final.failure)
+    return replace(
+        fitted[0], model=read_model(job.folder, network_of(job.config)), history=pd.DataFrame(final.history), failure=final.failure
+    )
 
 
 def _fit_final(job: Job, fitted: list[FoldResult]) -> Fit[Network] | None:

@@ -11,6 +11,9 @@ from genoken.workflows.request import default_folder
 DOCUMENTED = [
     ("--epochs 5", {"training.epochs": 5}),
     ("--batch-size 16", {"training.batch_size": 16}),
+    ("--batch-size auto", {"training.batch_size": "auto"}),
+    ("--memory-use aggressive", {"training.memory_use": "aggressive"}),
+    ("--memory-fraction 0.5", {"training.memory_fraction": 0.5}),
     ("--tokens-per-batch 4096", {"training.tokens_per_batch": 4096}),
     ("--learning-rate 1e-4", {"training.learning_rate": 1e-4}),
     ("--weight-decay 0.1", {"training.weight_decay": 0.1}),

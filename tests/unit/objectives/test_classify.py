@@ -128,6 +128,20 @@ def test_alpha_weighs_the_classes_of_the_focal_loss():
         assert loss_of(balanced, state, outputs, [label]).total.item() == pytest.approx(expected)
 
 
+def test_one_alpha_for_two_classes_is_the_second_classs():
+    one, state = fitted((4, 4), loss_kind="focal", focal_alpha=0.25)
+    two, _ = fitted((4, 4), loss_kind="focal", focal_alpha=(0.75, 0.25))
+    assert one.class_weights(state) == two.class_weights(state) == (0.75, 0.25)
+    only_second, _ = fitted((4, 4), loss_kind="focal", focal_alpha=1.0)
+    assert loss_of(only_second, state, [[0.3]], [0]).total == 0
+    assert loss_of(only_second, state, [[0.3]], [1]).total > 0
+
+
+def test_alpha_counts_for_the_focal_loss_alone():
+    plain, state = fitted((4, 4))
+    assert dataclasses.replace(plain, focal_alpha=0.25).class_weights(state) == plain.class_weights(state)
+
+
 def test_without_gamma_the_focal_loss_is_cross_entropy():
     focal, state = fitted((5, 3, 9), loss_kind="focal", focal_gamma=0.0)
     plain, _ = fitted((5, 3, 9))
@@ -147,6 +161,8 @@ def test_gradients_of_the_focal_loss_are_finite(gamma, logit):
 def test_one_alpha_per_class_is_demanded():
     with pytest.raises(ConfigError, match=r"focal_alpha' has 2 weights for 3 classes.*in the order a, b, c"):
         ClassifyObjective(focal_alpha=(1.0, 2.0)).fit(np.array([0, 1, 2]), "l", ("a", "b", "c"))
+    with pytest.raises(ConfigError, match=r"focal_alpha' has 2 weights for 3 classes"):
+        ClassifyObjective(focal_alpha=0.25).fit(np.array([0, 1, 2]), "l", ("a", "b", "c"))
 
 
 SETTINGS = [{}, {"loss_kind": "focal"}, {"label_smoothing": 0.1, "class_weight_power": 1.0}]
@@ -200,7 +216,15 @@ def test_half_precision_outputs_are_scored_in_32_bits():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"class_weight_power": 1.5}, {"label_smoothing": 1.0}, {"focal_gamma": -1.0}, {"loss_kind": "hinge"}, {"alpha": (1.0,)}],
+    [
+        {"class_weight_power": 1.5},
+        {"label_smoothing": 1.0},
+        {"focal_gamma": -1.0},
+        {"loss_kind": "hinge"},
+        {"alpha": (1.0,)},
+        {"focal_alpha": 1.5},
+        {"focal_alpha": (1.0, -1.0)},
+    ],
 )
 def test_settings_are_strict(wrong):
     with pytest.raises(pydantic.ValidationError):

@@ -13,7 +13,9 @@ from genoken.core.errors import ConfigError
 FOLDER = Path(__file__).resolve().parents[3] / "src" / "genoken" / "presets"
 NEXT_CELL = ("next_cell_106m", "next_cell_10m", "next_cell_8x512", "next_cell_small", "next_value_small")
 PRETRAINING = ("geneformer_10m", "geneformer_small", "l1000_expression", "l1000_rank", *NEXT_CELL, "phenotype_mlm")
-NAMES = ("gene_transformer", "gene_transformer_small", *PRETRAINING, "linear", "mlp")
+GENOTYPES = ("genotype", "snp_fast_prototype", "snp_large_multi_gpu", "snp_medium_gpu", "snp_memory_constrained", "snp_production",
+             "snp_small_cpu")  # fmt: skip
+NAMES = ("gene_transformer", "gene_transformer_small", *GENOTYPES, *PRETRAINING, "linear", "mlp")
 
 
 def read(name: str) -> RunConfig:
@@ -51,6 +53,7 @@ def test_gene_transformer_has_the_published_numbers():
         "feed_forward": 256,
         "dropout": 0.1,
         "attention_dropout": 0.0,
+        "window": 0,
     }
     assert model["embedding"] == {"combine": "multiplicative", "init": "random", "position": "none", "token_dropout": 0.0}
     assert (model["pooling"], model["head"], model["head_dropout"], model["linear_path"]) == ("cls", "mlp", 0.1, False)
@@ -82,6 +85,53 @@ def test_small_is_the_default_recipe_on_a_smaller_network():
 def test_rivals_are_pure(name, head):
     config = read(name)
     assert (kind_of(config.model.encoder), config.model.head, config.model.linear_path) == (name, head, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "training"),
+    [
+        ("snp_small_cpu", (32, 64), {"epochs": 50, "batch_size": 16, "patience": 10, "precision": "fp32"}),
+        ("snp_fast_prototype", (16, 32), {"epochs": 10, "batch_size": 32, "patience": 5}),
+    ],
+)
+def test_convolutional_presets_have_the_numbers_of_the_source(name, channels, training):
+    config = read(name)
+    encoder, written = config.model.encoder, to_dict(config)["training"]
+    assert (kind_of(encoder), encoder.channels, encoder.kernel_sizes, encoder.dropout) == ("cnn", channels, (3, 5, 7), 0.3)
+    assert config.model.head_dropout == 0.3
+    assert {option: written[option] for option in training} == training
+    assert written["learning_rate"] == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "training"),
+    [
+        ("snp_medium_gpu", (128, 4, 8, 512, 0.2), {"batch_size": "auto", "learning_rate": 1e-4, "patience": 15, "compile": True}),
+        (
+            "snp_large_multi_gpu",
+            (256, 6, 16, 1024, 0.2),
+            {"epochs": 150, "batch_size": "auto", "learning_rate": 5e-5, "accumulate": 2, "patience": 20, "compile": True,
+             "gradient_checkpointing": True, "devices": 4, "strategy": "ddp"},
+        ),
+        ("snp_memory_constrained", (64, 3, 8, 256, 0.3), {"batch_size": 8, "accumulate": 4, "gradient_checkpointing": True}),
+        ("snp_production", (128, 4, 8, 512, 0.0), {"batch_size": 64, "compile": True, "num_workers": 8}),
+    ],
+)  # fmt: skip
+def test_presets_with_patches_have_the_numbers_of_the_source(name, size, training):
+    config = read(name)
+    encoder, written = config.model.encoder, to_dict(config)["training"]
+    assert kind_of(encoder) == "cnn_transformer"
+    assert (config.model.width, encoder.layers, encoder.heads, encoder.feed_forward, encoder.dropout) == size
+    assert (encoder.channels, encoder.kernel_size, config.model.head_dropout) == ((32, 64), 5, encoder.dropout)
+    assert {option: written[option] for option in training} == training
+
+
+@pytest.mark.parametrize("name", [name for name in GENOTYPES if name != "genotype"])
+def test_presets_of_the_source_have_what_all_of_it_has(name):
+    config = read(name)
+    training = config.training
+    assert (config.tokenizer.encoding, config.model.linear_path) == ("genotype8", False)
+    assert (training.weight_decay, training.clip_norm, training.schedule, training.average_decay) == (1e-5, 1.0, "cosine", 0.0)
 
 
 @pytest.mark.parametrize(

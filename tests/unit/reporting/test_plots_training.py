@@ -57,6 +57,15 @@ def test_learning_rate_and_memory() -> None:
     assert panel.plots[1].figure.data[2].y.tolist() == [110.0, 110.0]
 
 
+def test_memory_over_time_stands_beside_the_peak() -> None:
+    history = HISTORY.assign(memory_mb=[float(row) for row in range(len(HISTORY))])
+    panel = plots_training.rate_and_memory(history, None)
+    assert panel is not None
+    assert [plot.key for plot in panel.plots] == ["learning-rate", "memory", "memory-held"]
+    own = history[history["fold"] == history["fold"].iloc[0]]["memory_mb"].tolist()
+    assert own in [list(line.y) for line in panel.plots[2].figure.data]
+
+
 def test_memory_from_the_manifest_when_the_history_has_none() -> None:
     panel = plots_training.rate_and_memory(None, [5.0, 7.0])
     assert panel is not None

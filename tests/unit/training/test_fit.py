@@ -14,7 +14,8 @@ import torch
 from genoken.core.config import TrainingSettings
 from genoken.core.errors import ConfigError, MissingExtraError, TrainingError
 from genoken.training import computing
-from genoken.training.fit import fit, planned, predict
+from genoken.training.fit import fit, planned, predict, with_smaller_batches
+from genoken.training.module import TrainingModule
 from genoken.training.task import SupervisedTask
 
 
@@ -71,6 +72,20 @@ def test_a_missing_logger_says_which_extra_to_install(train, monkeypatch):
         train(logger="wandb")
 
 
+def test_a_plateau_lowers_the_rate_and_survives_a_resume(train, network, tmp_path):
+    start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    settings = {"schedule": "plateau", "plateau_patience": 1, "learning_rate": 0.5, "patience": 0, "warmup": 0.0}
+    whole = train(epochs=6, **settings)
+    rates = [row["learning_rate"] for row in whole.history]
+    assert rates[-1] < rates[0] == 0.5
+    shutil.rmtree(tmp_path / "checkpoints")
+    network.load_state_dict(start)
+    train(epochs=4, **settings)
+    resumed = train(epochs=6, **settings)
+    assert [row["learning_rate"] for row in resumed.history] == rates
+    assert resumed.history[-1]["val_loss"] == whole.history[-1]["val_loss"]
+
+
 def test_a_profile_is_written_where_asked_for(train, tmp_path):
     train(profile=True, epochs=1)
     assert list(tmp_path.glob("*profile*"))
@@ -90,6 +105,77 @@ def test_running_out_of_memory_is_told_in_one_line(train, monkeypatch):
     monkeypatch.setattr("genoken.training.module.TrainingModule.training_step", full)
     with pytest.raises(TrainingError, match=r"the GPU ran out of memory — lower --batch-size"):
         train()
+
+
+def out_of_memory_above(samples, monkeypatch):
+    """Let memory run out in batches of more than so many samples."""
+    own = TrainingModule.training_step
+
+    def step(module, batch, batch_index):
+        if batch.num_samples > samples:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return own(module, batch, batch_index)
+
+    monkeypatch.setattr(TrainingModule, "training_step", step)
+
+
+def test_where_memory_runs_out_smaller_batches_make_the_same_steps(train, network, tmp_path, monkeypatch):
+    start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    whole = train(batch_size=4)
+    shutil.rmtree(tmp_path / "checkpoints")
+    network.load_state_dict(start)
+    out_of_memory_above(1, monkeypatch)
+    found = train(batch_size=4)
+    assert (whole.batches, found.batches) == ((4, 1), (1, 4))
+    assert [row["step"] for row in found.history] == [row["step"] for row in whole.history]
+    for column in ("train_loss", "val_loss"):
+        assert [row[column] for row in found.history] == pytest.approx([row[column] for row in whole.history], rel=1e-5)
+    assert any((weight - start[name]).abs().max() > 1e-3 for name, weight in network.named_parameters())
+
+
+def test_a_training_that_has_gone_well_is_not_begun_again(train, monkeypatch):
+    train(epochs=1)
+    out_of_memory_above(0, monkeypatch)
+    found = train(epochs=2)
+    assert "the best weights so far are kept" in str(found.failure)
+    assert [row["epoch"] for row in found.history] == [0]
+
+
+@pytest.mark.parametrize(
+    ("size", "smaller"), [(8, (4, 2)), (15, (5, 3)), (7, (1, 7)), (2, (1, 2)), (1, None)]
+)  # the smallest divisor, so that a step has the same samples
+def test_smaller_batches_keep_the_samples_of_a_step(size, smaller):
+    found = with_smaller_batches(TrainingSettings(batch_size=size))
+    assert (found and (found.batch_size, found.accumulate)) == smaller
+
+
+def test_smaller_batches_keep_what_goes_by_batches():
+    found = with_smaller_batches(
+        TrainingSettings(batch_size=6, accumulate=3, tokens_per_batch=101, limit_batches=5, eval_batch_size=3)
+    )
+    assert (found.batch_size, found.accumulate, found.tokens_per_batch, found.limit_batches, found.eval_batch_size) == (
+        3,
+        6,
+        51,
+        10,
+        2,
+    )
+
+
+def test_prediction_goes_on_with_smaller_batches(network, dataset, objective, target, monkeypatch):
+    expected, _ = predict(network, dataset, objective, target, batch_size=12)
+    own, sizes = network.forward, []
+
+    def forward(batch):
+        sizes.append(batch.num_samples)
+        if batch.num_samples > 3:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return own(batch)
+
+    monkeypatch.setattr(network, "forward", forward)
+    found, _ = predict(network, dataset, objective, target, batch_size=12)
+    assert sizes == [12, 6, 3, 3, 3, 3]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_gradient_checkpointing_reaches_the_encoder(train, network):

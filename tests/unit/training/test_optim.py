@@ -12,7 +12,7 @@ from genoken.models.encoders.linear import LinearEncoder
 from genoken.models.encoders.transformer import TransformerEncoder
 from genoken.models.network import seeded_network
 from genoken.models.pretrained_weights import freeze_layers
-from genoken.training.optim import build_optimizer, learning_rate_factor, num_epochs, parameter_groups
+from genoken.training.optim import FINAL_SHARE, CourseOfRate, build_optimizer, learning_rate_factor, num_epochs, parameter_groups
 
 LAYOUT = Layout(
     channels=(
@@ -42,6 +42,41 @@ def test_the_cosine_schedule_is_typed_by_hand():
 
 def test_the_constant_schedule_stays_after_the_warm_up():
     assert [learning_rate_factor(step, 10, 0.4, "constant") for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
+
+
+def test_the_rate_falls_where_validation_improves_nothing():
+    weight = torch.nn.Parameter(torch.zeros(1))
+    settings = TrainingSettings(schedule="plateau", plateau_patience=2, plateau_factor=0.1, warmup=0.2)
+    course = CourseOfRate(torch.optim.SGD([weight], lr=2.0), settings, 10)
+    rates = []
+    for loss in (5.0, 4.0, 4.0, float("nan"), 4.5, 3.9, 4.0, 4.0, 4.0, 4.0):
+        rates.append(course.get_last_lr()[0])
+        course.optimizer.step()
+        course.observe(loss)
+        course.step()
+    # two steps of warm-up; 4.0 and NaN improve nothing; then neither 4.5 nor the fourth and fifth 4.0 do, but 3.9 does
+    assert rates == pytest.approx([1.0, 2.0, 2.0, 2.0, 0.2, 0.2, 0.2, 0.2, 0.02, 0.02])
+    assert course.get_last_lr()[0] == pytest.approx(2.0 * FINAL_SHARE)  # it falls no further
+
+
+def test_a_plateau_goes_on_where_a_checkpoint_left_it():
+    weight = torch.nn.Parameter(torch.zeros(1))
+    settings = TrainingSettings(schedule="plateau", plateau_patience=2, warmup=0.0)
+    first, second = (CourseOfRate(torch.optim.SGD([weight], lr=1.0), settings, 10) for _ in range(2))
+    for loss in (1.0, 2.0, 2.0, 2.0):
+        first.observe(loss)
+    second.load_state_dict(first.state_dict())
+    second.observe(2.0)
+    second.optimizer.step()
+    second.step()
+    assert second.get_last_lr() == [0.25]
+
+
+def test_other_schedules_do_not_listen_to_validation():
+    course = CourseOfRate(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0), TrainingSettings(plateau_patience=1), 10)
+    for _ in range(5):
+        course.observe(1.0)
+    assert course.share == 1.0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from genoken.training.progress import Checkpoints, History, peak_memory_mb
+from genoken.training.memory import peak_memory_mb
+from genoken.training.progress import Checkpoints, History
 
 
 class Trainer(SimpleNamespace):
@@ -131,6 +132,7 @@ def test_an_epochs_row(epoch, monkeypatch):
     assert (row["seconds"], row["samples_per_second"], row["tokens_per_second"], row["flops_per_second"]) == (4.0, 4.0, 20.0, 300.0)
     assert row["loader_wait"] == 0.0
     assert row["peak_memory_mb"] > 10
+    assert 10 < row["memory_mb"] <= 1.1 * row["peak_memory_mb"]
     assert trainer.logged == [(row, 30)]
 
 

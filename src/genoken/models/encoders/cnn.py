@@ -41,3 +41,8 @@ class CnnEncoder(GridEncoder):
             kernel_sizes=self.kernel_sizes,
             dropout=self.dropout,
         )
+
+    def kept_numbers(self, tokens: int, width: int, *, all_pairs: bool = False) -> int:
+        """Return the numbers that the backward pass needs of a sample: five per channel and place of each block, and the input."""
+        blocks = sum(5 * channels * tokens // 2**index for index, channels in enumerate(self.channels))
+        return 3 * self.embedding * tokens + blocks

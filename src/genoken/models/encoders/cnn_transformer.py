@@ -54,3 +54,11 @@ class CnnTransformerEncoder(GridEncoder):
             stack=TransformerStack(width, self.layers, self.heads, self.feed_forward, self.dropout, self.attention_dropout),
             dropout=self.dropout,
         )
+
+    def kept_numbers(self, tokens: int, width: int, *, all_pairs: bool = False) -> int:
+        """Return the numbers that the backward pass needs of a sample: five per channel of a convolution, and the patches'."""
+        from genoken.models.encoders._blocks import kept_by_blocks
+
+        patches = -(-tokens // self.patch)
+        blocks = kept_by_blocks(patches, width, self.layers, self.heads, self.feed_forward, patches if all_pairs else 0)
+        return tokens * (3 * self.embedding + 5 * sum(self.channels)) + blocks

@@ -38,3 +38,7 @@ class GnnEncoder(GridEncoder):
         from genoken.models.layers.grid_networks import GraphNetwork
 
         return GraphNetwork(grid, width, layers=self.layers, dropout=self.dropout)
+
+    def kept_numbers(self, tokens: int, width: int, *, all_pairs: bool = False) -> int:
+        """Return the numbers that the backward pass needs of a sample: six states per variant and round, and two in front."""
+        return tokens * width * (2 + 6 * self.layers)

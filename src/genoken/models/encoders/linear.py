@@ -22,3 +22,7 @@ class LinearEncoder(Encoder):
         from torch import nn
 
         return nn.Identity()
+
+    def kept_numbers(self, tokens: int, width: int, *, all_pairs: bool = False) -> int:
+        """Return the numbers that the backward pass needs of a sample: its values and its state."""
+        return tokens + width

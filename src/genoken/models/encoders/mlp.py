@@ -35,3 +35,7 @@ class MlpEncoder(Encoder):
         for _ in range(self.layers):
             layers += [nn.LayerNorm(width), nn.GELU(), nn.Dropout(self.dropout), nn.Linear(width, width)]
         return nn.Sequential(*layers)
+
+    def kept_numbers(self, tokens: int, width: int, *, all_pairs: bool = False) -> int:
+        """Return the numbers that the backward pass needs of a sample: four states per layer, and the values themselves."""
+        return tokens + 4 * self.layers * width

@@ -41,3 +41,14 @@ class TransformerEncoder(Encoder):
         return TransformerStack(
             width, self.layers, self.heads, self.feed_forward, self.dropout, self.attention_dropout, self.window
         )
+
+    def kept_numbers(self, tokens: int, width: int, *, all_pairs: bool = False) -> int:
+        """Return the numbers that the backward pass needs of a sample: those of its blocks, and two vectors per token.
+
+        With a window every stretch has its keys and values beside those of both neighbors, six more vectors per token and layer.
+        """
+        from genoken.models.encoders._blocks import kept_by_blocks
+
+        blocks = kept_by_blocks(tokens, width, self.layers, self.heads, self.feed_forward, tokens if all_pairs else 0)
+        copies = 6 * self.layers * tokens * width if self.window and not all_pairs else 0
+        return blocks + copies + 2 * tokens * width

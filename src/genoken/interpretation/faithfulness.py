@@ -132,7 +132,7 @@ def _remove(values: sp.csr_matrix, orders: list[np.ndarray], fraction: float) ->
 def _remaining(subject: Subject, rows: np.ndarray, classes: np.ndarray, altered: list[sp.csr_matrix]) -> np.ndarray:
     """Return the mean score of each altered matrix."""
     stacked = sp.vstack(altered, format="csr")
-    predicted = subject.with_values(stacked).predictions(np.arange(stacked.shape[0]))
+    predicted = subject.with_values(stacked, np.tile(rows, len(altered))).predictions(np.arange(stacked.shape[0]))
     if subject.target.task == "regression":
         scores = 1.0 - np.abs(predicted - np.tile(subject.predictions(rows), len(altered)))
     else:

@@ -146,7 +146,8 @@ def encode(table: pd.DataFrame, coding: CovariateCoding, where: str) -> tuple[np
     DataError
         When a column is missing, or holds text where train had numbers.
     """
-    parts, notes = [np.zeros((len(table), 0))], []
+    parts = [np.zeros((len(table), 0))]
+    notes: list[str] = []
     for column in coding.columns:
         if column.name not in table:
             raise DataError(

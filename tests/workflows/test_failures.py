@@ -68,7 +68,7 @@ def test_a_disk_that_fills_up_under_the_weights(cells_file, tiny, resume, tmp_pa
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     with monkeypatch.context() as patch:
-        patch.setattr("genoken.workflows.store.save_file", full)
+        patch.setattr("genoken.workflows.tensors.save_file", full)
         with pytest.raises(RunError, match=r"\.safetensors: cannot write the weights .*No space left.* — free disk space"):
             tiny(cells_file, tmp_path / "run")
     assert list((tmp_path / "run").rglob(".*")) == []

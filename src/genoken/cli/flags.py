@@ -71,6 +71,8 @@ class Flag:
     several
         Whether one value holds several words, with commas between them; ``none`` stands for an empty list. Words that are not
         among choices are numbers.
+    names
+        Whether several words are names, to be taken as they are.
     metavar
         Name of the value on the help page.
     short
@@ -86,6 +88,7 @@ class Flag:
     help: str
     choices: tuple[str, ...] = ()
     several: bool = False
+    names: bool = False
     metavar: str = ""
     short: str = ""
     or_number: bool = False
@@ -111,6 +114,8 @@ class Flag:
         words = [word.strip() for word in value.split(",") if word.strip()]
         if words == ["none"]:
             return []
+        if self.names:
+            return words
         return [one_of(word, self.choices, f"--{self.name}") if self.choices else self._number(word) for word in words]
 
     def _number(self, word: str) -> float:
@@ -128,6 +133,19 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("val", "", Path, DATA, "Samples that choose the stopping point.", metavar="FILE"),
     Flag("test", "", Path, DATA, "Samples to be tested on.", metavar="FILE"),
     Flag("phenotypes", "data.phenotypes_file", str, DATA, "Table with more columns of obs, by sample id.", metavar="FILE"),
+    Flag(
+        "covariates",
+        "data.covariates",
+        str,
+        DATA,
+        "Columns that are known beside the features, with commas.",
+        several=True,
+        names=True,
+        metavar="COLUMNS",
+    ),
+    Flag("principal-components", "data.principal_components", int, DATA, "Genotypes: components for ancestry.", metavar="N"),
+    Flag("kinship", "data.kinship", float, DATA, "Genotypes: kinship from which samples stay together.", metavar="KINSHIP"),
+    Flag("strata", "data.strata", str, DATA, "Column within whose values scores are given too.", metavar="COLUMN"),
     Flag("task", "data.task", str, DATA, "What the label calls for", TASKS),
     Flag("source", "data.source", str, DATA, "Where the values are: auto, X, raw or layers/NAME.", metavar="MATRIX"),
     Flag("split", "split.kind", str, DATA, "How samples are divided into train, validation and test.", kinds("splits")),
@@ -218,7 +236,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
 _NOT_OF_PRETRAINING = frozenset(
     {"label", "group", "positive", "train", "val", "test", "task", "split", "folds", "tokens", "strict", "baselines", "rivals",
      "contrast", "monitor", "phenotypes", "encoder", "output", "fast-dev-run", "from", "train-share",
-     "balanced-sampling", "memory-use", "memory-fraction"}
+     "balanced-sampling", "memory-use", "memory-fraction", "covariates", "principal-components", "kinship", "strata"}
 )  # fmt: skip
 PRETRAIN_FLAGS: tuple[Flag, ...] = (
     Flag("eval", "", list[str], DATA, "Files to report on, in place of samples held out; can be repeated.", metavar="FILES"),

@@ -66,6 +66,8 @@ class Batch:
         and all behind it are the successor's. The encoder sees all of a context. Empty where there are no successors.
     pattern
         Which of a sample's tokens see which.
+    prior
+        What is added to the outputs whatever the tokens say, float32 (samples, outputs); ``None`` for nothing.
     """
 
     channels: Mapping[str, Tensor]
@@ -77,6 +79,7 @@ class Batch:
     visible_lengths: tuple[int, ...] = ()
     context_lengths: tuple[int, ...] = ()
     pattern: AttentionPattern = "full"
+    prior: Tensor | None = None
 
     @property
     def num_samples(self) -> int:
@@ -115,6 +118,7 @@ class Batch:
             rows=change(self.rows),
             targets={name: change(tensor) for name, tensor in self.targets.items()},
             visible=None if self.visible is None else change(self.visible),
+            prior=None if self.prior is None else change(self.prior),
         )
 
 

@@ -53,6 +53,16 @@ class DataSettings:
     """Use at most this many samples (a stratified draw); 0 for all."""
     train_share: Fraction = 1.0
     """Share of the train samples, of each class, that is learned from; validation and test samples stay as they are."""
+    covariates: tuple[str, ...] = ()
+    """Columns of ``obs`` that are known of a sample, such as age, sex or batch: baselines get them, the network learns what goes
+    beyond them, and the verdict says what it adds to them."""
+    principal_components: Annotated[int, Field(ge=0)] = 10
+    """Principal components of the train genotypes that stand for ancestry beside the covariates; unused for other values."""
+    kinship: Annotated[float, Field(gt=0, lt=0.5)] = 0.0442
+    """Kinship from which samples are of one group, where groups are those of relatives (``group: kinship``, the default for
+    genotypes): 0.0442 is the third degree, 0.0884 the second, 0.177 the first."""
+    strata: str = ""
+    """Column of ``obs`` within whose values scores are given too; empty: ``population``, where genotypes have it."""
     phenotypes_file: str = ""
     """Table of phenotypes and covariates, joined to ``obs`` by sample id: CSV, TSV, or separated by spaces."""
     strict: bool = False
@@ -255,7 +265,8 @@ class PretrainConfig:
 
 
 _DEFAULT_KINDS = {"split": "auto", "tokenizer": "continuous", "objective": "classify", "model.encoder": "transformer"}
-_DEFAULT_BASELINES = ("majority", "linear", "pca_linear", "nearest_neighbors")
+DEFAULT_BASELINES = ("majority", "linear", "pca_linear", "nearest_neighbors")
+"""Baselines of a run that names none; for genotypes others take their place, see :mod:`genoken.workflows.baseline_choice`."""
 
 
 def build(cls: type, content: Mapping[str, Any], *, where: str = "", path: str = "") -> Any:
@@ -295,7 +306,7 @@ def build(cls: type, content: Mapping[str, Any], *, where: str = "", path: str =
         elif name not in values and dataclasses.is_dataclass(hints[name]):
             values[name] = build(typing.cast("type", hints[name]), {}, where=where, path=here)
         elif name not in values and here == "evaluation.baselines":
-            values[name] = tuple(component_from_dict("baselines", {"kind": kind}) for kind in _DEFAULT_BASELINES)
+            values[name] = tuple(component_from_dict("baselines", {"kind": kind}) for kind in DEFAULT_BASELINES)
     try:
         return cls(**values)
     except pydantic.ValidationError as error:

@@ -351,6 +351,11 @@ class FeatureStatistics:
             raise ValueError("one mean and one deviation above zero for each feature")
 
 
+BaselineColumns = Literal["features", "both", "covariates", "covariates_pcs"]
+"""What a baseline is told of a sample: the prepared ``features``; ``both``: these, then its covariates; the ``covariates`` alone;
+``covariates_pcs``: the covariates, then the principal components of its genotypes."""
+
+
 class Baseline(abc.ABC):
     """A simple rival, fitted on the same rows and the same features as the model."""
 
@@ -358,6 +363,8 @@ class Baseline(abc.ABC):
     portable: ClassVar[bool] = True
     """Whether the state is plain numbers, which a run saves to score other files. Otherwise its arrays may hold Python objects: the
     baseline is then compared within the run that fitted it and nowhere else, because nothing is ever pickled."""
+    uses: ClassVar[BaselineColumns] = "features"
+    """Which columns it gets, see :data:`BaselineColumns`."""
 
     @abc.abstractmethod
     def fit(self, problem: BaselineProblem) -> Mapping[str, np.ndarray]:
@@ -365,7 +372,7 @@ class Baseline(abc.ABC):
 
     @abc.abstractmethod
     def predict(self, state: Mapping[str, np.ndarray], values: sp.csr_matrix) -> np.ndarray:
-        """Return what :meth:`Objective.predict` returns, for samples of prepared values (samples, features)."""
+        """Return what :meth:`Objective.predict` returns, for samples with the columns of the problem that was fitted."""
 
 
 @dataclass(frozen=True)
@@ -375,7 +382,7 @@ class BaselineProblem:
     Parameters
     ----------
     train, val
-        CSR matrices (samples, features) of prepared values.
+        CSR matrices (samples, columns): prepared values, covariates behind them, or these alone, as :attr:`Baseline.uses` says.
     train_labels, val_labels
         Class codes or real targets.
     num_classes
@@ -385,6 +392,8 @@ class BaselineProblem:
     refit
         Whether the baseline, once tuned, is fitted again with the tuned settings on train and validation together, so that it
         has seen as much as the final model of a cross-validation.
+    num_covariates
+        How many of the last columns are covariates that stand behind features.
     """
 
     train: sp.csr_matrix
@@ -394,6 +403,12 @@ class BaselineProblem:
     num_classes: int
     seed: int
     refit: bool = False
+    num_covariates: int = 0
+
+    @property
+    def num_features(self) -> int:
+        """Columns that are no covariates behind features."""
+        return self.train.shape[1] - self.num_covariates
 
 
 class Explained(Protocol):

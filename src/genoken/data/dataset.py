@@ -73,6 +73,8 @@ class TokenDataset(Dataset[Batch]):
         Their entries in each sample, int64 of shape (samples, phenotypes), see :meth:`PhenotypeVocabulary.codes`.
     counts
         Tokens of each sample without phenotypes, int64 of shape (samples,), where they are counted already, as on disk.
+    prior
+        What is added to the network's outputs for each sample, float32 (samples, outputs); ``None`` for nothing.
     """
 
     tokenizer: Tokenizer
@@ -82,6 +84,7 @@ class TokenDataset(Dataset[Batch]):
     phenotypes: PhenotypeVocabulary | None = None
     phenotype_codes: np.ndarray | None = None
     counts: np.ndarray | None = None
+    prior: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -122,6 +125,7 @@ class TokenDataset(Dataset[Batch]):
             labels=None if self.labels is None else self.labels[rows],
             phenotype_codes=None if self.phenotype_codes is None else self.phenotype_codes[rows],
             counts=None if self.counts is None else self.counts[rows],
+            prior=None if self.prior is None else self.prior[rows],
         )
 
     def drawn(self, epoch: int) -> TokenDataset:
@@ -140,7 +144,8 @@ class TokenDataset(Dataset[Batch]):
 
     def batch(self, rows: np.ndarray) -> Batch:
         """Return the packed tokens of these rows as a batch without targets."""
-        return Batch.from_tokens(self.tokens(rows), rows)
+        batch = Batch.from_tokens(self.tokens(rows), rows)
+        return batch if self.prior is None else replace(batch, prior=torch.from_numpy(self.prior[rows]))
 
     def training_batch(self, rows: np.ndarray, *, token_dropout: float, seed: int, epoch: int) -> Batch:
         """Return the batch of a training step, with some tokens hidden from the encoder when ``token_dropout`` is above 0."""
@@ -183,4 +188,5 @@ def collate(items: Sequence[Batch]) -> Batch:
         rows=torch.cat([item.rows for item in items]),
         context_lengths=tuple(length for item in items for length in item.context_lengths),
         pattern=items[0].pattern,
+        prior=None if items[0].prior is None else torch.cat([item.prior for item in items if item.prior is not None]),
     )

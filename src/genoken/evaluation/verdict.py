@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from genoken.core.contracts import Task
+from genoken.evaluation.baseline_words import baseline_words
 from genoken.evaluation.bootstrap import LEAST_GROUPS, Bootstrap, bootstrap
 from genoken.evaluation.calibration import reliability
 from genoken.evaluation.metrics.classification import (
@@ -19,6 +20,8 @@ from genoken.evaluation.metrics.classification import (
 )
 from genoken.evaluation.metrics.curves import curves
 from genoken.evaluation.metrics.regression import regression_metrics
+from genoken.evaluation.plausibility import plausibility_note
+from genoken.evaluation.within import scores_within
 
 MODEL = "model"
 """Name of the model among the predictors."""
@@ -29,21 +32,10 @@ SCRATCH = "scratch"
 MAIN_METRIC: dict[Task, str] = {"classification": "macro_f1", "regression": "r2"}
 """Metric that the verdict is about."""
 _METRIC_WORDS = {"macro_f1": "macro-F1", "r2": "R²"}
-_CLASSIFIER_WORDS = {
-    "majority": "the most frequent class",
-    "linear": "logistic regression",
-    "pca_linear": "PCA + logistic regression",
-    "nearest_neighbors": "k nearest neighbors",
-    "boosting": "gradient boosting",
-    "mlp": "a multilayer perceptron",
-}
-_REGRESSION_WORDS = {"majority": "the train mean", "linear": "ridge regression", "pca_linear": "PCA + ridge regression"}
-
-
-def baseline_words(name: str, task: Task) -> str:
-    """Return what a baseline is called in a sentence, for example ``logistic regression`` for ``linear``."""
-    words = _CLASSIFIER_WORDS | (_REGRESSION_WORDS if task == "regression" else {})
-    return words.get(name, name.replace("_", " "))
+_KNOWN_BEFORE = {"covariates_pcs": "covariates and principal components", "covariates": "covariates"}
+"""Baselines that know no single feature, the one that knows most first: what goes beyond it is the headline."""
+_INCREMENTS: dict[Task, tuple[str, ...]] = {"classification": ("roc_auc", "average_precision"), "regression": ("pearson",)}
+"""Metrics whose increments are given beside that of the main one."""
 
 
 def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
@@ -58,13 +50,16 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
     threshold: float = 0.5,
     folds: np.ndarray | None = None,
     model_words: str = "the transformer",
+    strata: tuple[str, np.ndarray] | None = None,
+    is_genotypes: bool = False,
 ) -> dict[str, Any]:
     """Score the model and its baselines on the same test samples.
 
     The difference is to the best baseline by macro-F1 (R² in regression). It is chosen on the test samples themselves, which favors
     the baselines: the model has to beat the luckiest of them. The model's own summands alone, where they are among the predictions,
     are scored on the same draws but are no baselines; a second sentence of the verdict says what the encoder adds to the linear
-    path. So is the same network from scratch, and a last sentence says what pretraining adds to it. Predictions of a
+    path. So is the same network from scratch, and a sentence says what pretraining adds to it. Where a baseline knows covariates
+    alone, or covariates and principal components, another sentence says what the model adds to it. Predictions of a
     cross-validation are pooled over its folds, except that ROC-AUC and average precision rank within folds, and that correlations
     are averages of those within folds.
 
@@ -91,13 +86,18 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
         Fold of each sample when the predictions come from a cross-validation; ``None`` otherwise.
     model_words
         What the verdict calls the model.
+    strata
+        Name of a column and its value in each sample, text, within which scores are given too; ``None`` for none.
+    is_genotypes
+        Whether scores that are too good for inherited variants are remarked on.
 
     Returns
     -------
     dict
         ``{"test", "verdict", "ablation", "ablation_difference"}`` as in ``docs/run-folder.md``; ``difference`` is ``None`` without
         baselines, ``ablation`` empty and ``ablation_difference`` ``None`` where the model has no linear path. ``scratch`` and
-        ``scratch_difference`` are there where the same network from scratch is.
+        ``scratch_difference`` are there where the same network from scratch is. In ``test``, ``increment`` and ``within`` are
+        ``None`` without such a baseline or such strata, and ``plausibility`` is empty where nothing is to be remarked.
     """
     if MODEL not in predictions:
         raise ValueError(f"predictions need the key '{MODEL}'")
@@ -122,6 +122,9 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
         "model": scores[MODEL],
         "baselines": rivals,
         "difference": None if gap is None else {"baseline": best, **gap},
+        "increment": _increment(scores, resampled, task=task, draws=draws),
+        "within": None,
+        "plausibility": plausibility_note(task, {MODEL: scores[MODEL], **rivals}) if is_genotypes else "",
         "per_class": {},
         "confusion": {},
         "calibration": {},
@@ -130,6 +133,14 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
     if task == "classification":
         compared = {name: predicted for name, predicted in predictions.items() if name == MODEL or name in rivals}
         test |= _details(labels, compared, classes, threshold, folds)
+    if strata is not None:
+        column, values = strata
+        known = [name for name in (MODEL, *_KNOWN_BEFORE) if name in scores]
+        names = list(dict.fromkeys([*known, *([] if best is None else [best])]))
+        test["within"] = scores_within(
+            task=task, labels=labels, predictions=predictions, names=names, classes=classes, strata=values, column=column,
+            threshold=threshold, folds=folds,
+        )  # fmt: skip
     words, found = ("", {}) if best is None else (baseline_words(best, task), scores[best])
     sentences = [verdict_sentence(model_words, words, scores[MODEL], found, gap, resampled, metric=metric)]
     if path_gap is not None:
@@ -138,7 +149,10 @@ def evaluate_predictions(  # noqa: PLR0913 - one call scores a whole run
     if SCRATCH in scores:
         gain = difference(scores, resampled, MODEL, SCRATCH, metric=metric, draws=draws)
         from_scratch = {SCRATCH: scores[SCRATCH], "scratch_difference": gain}
-        sentences += [] if gain is None else [pretraining_sentence(gain, resampled)]
+        sentences += [] if gain is None else [gain_sentence("Pretraining", "the same network from scratch", gain, resampled)]
+    if added := test["increment"]:
+        sentences.append(gain_sentence("The model", _KNOWN_BEFORE[added["baseline"]], added, resampled))
+    sentences += [test["plausibility"]] if test["plausibility"] else []
     return {
         "test": test,
         "verdict": " ".join(sentences),
@@ -296,26 +310,46 @@ def ablation_sentence(
     return f"The model cannot be told apart from its own linear path alone: {numbers}"
 
 
-def pretraining_sentence(gain: Mapping[str, Any], resampled: Bootstrap) -> str:
-    """Return one plain sentence on whether pretraining adds anything to the same network from scratch.
+def _increment(scores: Mapping[str, Mapping[str, Any]], resampled: Bootstrap, *, task: Task, draws: int) -> dict[str, Any] | None:
+    """Return what the model adds to the baseline that knows most without single features; ``None`` without such a one."""
+    known = next((name for name in _KNOWN_BEFORE if name in scores), None)
+    if known is None:
+        return None
+    gap = difference(scores, resampled, MODEL, known, metric=MAIN_METRIC[task], draws=draws)
+    if gap is None:
+        return None
+    others = {name: difference(scores, resampled, MODEL, known, metric=name, draws=draws) for name in _INCREMENTS[task]}
+    return {
+        "baseline": known,
+        **gap,
+        "others": {name: {key: gap[key] for key in ("value", "interval")} for name, gap in others.items() if gap is not None},
+    }
+
+
+def gain_sentence(who: str, against: str, gain: Mapping[str, Any], resampled: Bootstrap) -> str:
+    """Return one plain sentence on whether one thing adds anything to another.
 
     Parameters
     ----------
+    who
+        What may add something, capitalized, such as ``Pretraining``.
+    against
+        What it may add to.
     gain
-        What :func:`difference` returned for the model and the network from scratch.
+        What :func:`difference` returned for the model and the predictor without it.
     resampled
         The draws, for their unit and number.
     """
-    value, word, against = _signed(gain["value"]), _METRIC_WORDS[gain["metric"]], "the same network from scratch"
+    value, word = _signed(gain["value"]), _METRIC_WORDS[gain["metric"]]
     if gain["interval"] is None:
-        return f"Pretraining changes {word} by {value} against {against}; {_why_no_interval(resampled)}, so this may be chance."
+        return f"{who} changes {word} by {value} against {against}; {_why_no_interval(resampled)}, so this may be chance."
     low, high = gain["interval"]
     numbers = f"{value} [{_signed(low)}, {_signed(high)}] {word}"
     if low > 0:
-        return f"Pretraining adds {numbers} over {against}."
+        return f"{who} adds {numbers} over {against}."
     if high < 0:
-        return f"Pretraining does harm: {numbers} against {against}."
-    return f"Pretraining does not add anything beyond chance: {numbers} over {against}."
+        return f"{who} does harm: {numbers} against {against}."
+    return f"{who} does not add anything beyond chance: {numbers} over {against}."
 
 
 def _numbers(one: Mapping[str, Any], other: Mapping[str, Any], gap: Mapping[str, Any], resampled: Bootstrap, metric: str) -> str:

@@ -143,7 +143,7 @@ def _remove(values: sp.csr_matrix, orders: list[np.ndarray], fraction: float, re
 def _remaining(part: Controlled, altered: sp.csr_matrix) -> float:
     """Return the mean score of altered samples."""
     subject, places = part.subject, np.arange(len(part.rows))
-    predicted = subject.with_values(altered).predictions(places)
+    predicted = subject.with_values(altered, part.rows).predictions(places)
     if subject.target.task == "regression":
         return float((1.0 - np.abs(predicted - subject.predictions(part.rows))).mean())
     return float(predicted[places, part.classes].mean())

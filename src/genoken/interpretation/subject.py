@@ -214,9 +214,14 @@ class Subject:
         with self._evaluating():
             return self.network.token_states(batch)
 
-    def with_values(self, prepared: sp.csr_matrix, labels: np.ndarray | None = None) -> Subject:
-        """Return the subject with other prepared values (and labels) in place of its own."""
-        return replace(self, dataset=replace(self.dataset, prepared=prepared, labels=labels))
+    def with_values(self, prepared: sp.csr_matrix, rows: np.ndarray | None = None) -> Subject:
+        """Return the subject with prepared values in place of its own.
+
+        ``rows`` says of which own sample each of them keeps everything else, such as its prior; ``None``: they have nothing else.
+        """
+        if rows is None:
+            return replace(self, dataset=replace(self.dataset, prepared=prepared, labels=None, prior=None))
+        return replace(self, dataset=replace(self.dataset.take(rows), prepared=prepared))
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

@@ -37,12 +37,25 @@ class Outputs:
     states
         Pooled states of shape (samples, width).
     summands
-        Outputs of the encoder and of the linear path, each alone; empty without a linear path.
+        Outputs of the encoder and of the linear path, each alone and without a prior; empty without a linear path.
+    prior
+        What the batch says is added to them once, (samples, outputs); ``None`` for nothing.
     """
 
     outputs: Tensor
     states: Tensor
     summands: tuple[Tensor, ...] = ()
+    prior: Tensor | None = None
+
+    @property
+    def alone(self) -> tuple[Tensor, ...]:
+        """Outputs of the network if it had one of its summands only, with the prior."""
+        return tuple(with_prior(summand, self.prior) for summand in self.summands)
+
+
+def with_prior(outputs: Tensor, prior: Tensor | None) -> Tensor:
+    """Return outputs (samples, outputs) plus what is known without them."""
+    return outputs if prior is None else outputs + prior
 
 
 class EncoderNetwork(nn.Module):
@@ -95,7 +108,7 @@ class Network(EncoderNetwork):
     """From packed tokens to outputs.
 
     ``outputs = a head(pool(encoder(embedding(tokens)))) + b linear_path(values)``; the linear path is absent unless it is set.
-    ``a`` and ``b`` are 1 while the weights are learned, and chosen on the validation part afterwards.
+    ``a`` and ``b`` are 1 while the weights are learned, and chosen on the validation part afterwards. The batch's prior is added.
 
     Parameters
     ----------
@@ -131,12 +144,13 @@ class Network(EncoderNetwork):
         states = self.pooled_states(batch, embedded)
         outputs = self.head(states).float()
         if self.linear_path is None:
-            return Outputs(outputs=outputs, states=states)
+            return Outputs(outputs=with_prior(outputs, batch.prior), states=states, prior=batch.prior)
         summands = (outputs, self.linear_path(batch))
-        if self.summands != "both":
-            return Outputs(outputs=summands[0 if self.summands == "encoder" else 1], states=states, summands=summands)
-        total = self.summand_weights[0] * summands[0] + self.summand_weights[1] * summands[1]
-        return Outputs(outputs=total, states=states, summands=summands)
+        if self.summands == "both":
+            total = self.summand_weights[0] * summands[0] + self.summand_weights[1] * summands[1]
+        else:
+            total = summands[0 if self.summands == "encoder" else 1]
+        return Outputs(with_prior(total, batch.prior), states, summands, batch.prior)
 
     @contextmanager
     def only(self, summand: Literal["encoder", "linear_path"]) -> Iterator[None]:

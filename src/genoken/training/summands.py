@@ -11,7 +11,7 @@ from torch import Tensor
 from genoken.core.batch import Batch
 from genoken.core.contracts import Objective, TargetState
 from genoken.data.dataset import TokenDataset
-from genoken.models.network import Network
+from genoken.models.network import Network, with_prior
 
 SHRINKAGE = 0.02
 """Penalty on the squared distance of the two weights from 1, beside the mean loss: few validation samples move them little."""
@@ -20,7 +20,7 @@ _SAMPLES_PER_PASS = 128
 
 
 def weigh_summands(network: Network, val: TokenDataset, objective: Objective, target: TargetState) -> None:
-    r"""Choose the weights ``a`` of the encoder and ``b`` of the linear path in the outputs, in place.
+    r"""Choose the weights ``a`` of the encoder and ``b`` of the linear path in the outputs, in place; a prior keeps the weight 1.
 
     Minimizes :math:`\frac{1}{n} \sum_i L_i(a E_i + b P_i) + 0.02 ((a - 1)^2 + (b - 1)^2)` over :math:`0 \le a, b \le 5`, with the
     objective's loss :math:`L` and the outputs :math:`E, P` of the two in the validation part. Where one of them has learned nothing
@@ -48,7 +48,10 @@ def weigh_summands(network: Network, val: TokenDataset, objective: Objective, ta
 
     def loss_and_slope(weights: np.ndarray) -> tuple[float, np.ndarray]:
         pair = torch.tensor(weights, dtype=torch.float64, requires_grad=True)
-        losses = [objective.loss(pair[0] * encoder + pair[1] * path, batch, target).total for encoder, path, batch in outputs]
+        losses = [
+            objective.loss(with_prior(pair[0] * encoder + pair[1] * path, batch.prior), batch, target).total
+            for encoder, path, batch in outputs
+        ]
         total = torch.stack(losses).sum() / count + SHRINKAGE * (pair - 1).square().sum()
         total.backward()
         assert pair.grad is not None  # noqa: S101

@@ -139,7 +139,7 @@ class SupervisedTask:
 
         Without them the path, which learns faster, would leave nothing for the encoder to learn.
         """
-        own = sum(self.objective.loss(summand, batch, self.target).total for summand in result.summands)
+        own = sum(self.objective.loss(summand, batch, self.target).total for summand in result.alone)
         return self.settings.summand_loss * own
 
     def _ridge(self, network: nn.Module) -> Tensor | float:

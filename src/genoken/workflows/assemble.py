@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from genoken.core.components import kind_of
 from genoken.core.config import DataSettings, RunConfig, build, component_from_dict, merge, override, read_yaml
 from genoken.core.contracts import GridEncoder, Task, Tokenizer, TokenizerState
 from genoken.core.errors import ConfigError, suggestion
+from genoken.core.genotypes import CHROMOSOME, POSITION
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation.metrics.classification import classification_metrics
 from genoken.evaluation.metrics.regression import regression_metrics
 from genoken.models.embeddings import EmbeddingStart, svd_start
 from genoken.models.linkage_edges import linkage_edges
 from genoken.models.pretrained_weights import take_over
+from genoken.workflows.background import BaselineValues, fit_background, without_background
+from genoken.workflows.baseline_choice import chosen_baselines
 from genoken.workflows.encoder import locate, names_of
 from genoken.workflows.inputs import Study, has_split_column
 from genoken.workflows.start import PretrainedStart
@@ -125,7 +129,7 @@ def settle_kinds(config: RunConfig, study: Study) -> RunConfig:
         )
     if config.training.balanced_sampling and study.task != "classification":
         raise ConfigError(f"'training.balanced_sampling' needs classes, and a {study.task} has none", remedy="leave it out")
-    baselines = tuple(baseline for baseline in config.evaluation.baselines if study.task in baseline.tasks)
+    baselines = chosen_baselines(config, study.task, study.samples.value_kind)
     return replace(config, evaluation=replace(config.evaluation, baselines=baselines))
 
 
@@ -171,24 +175,34 @@ class Prepared:
         The network at its start, with tokenizer and objective fitted on train.
     values
         CSR matrix (samples, vocabulary) of all samples of the study, as the tokens are made of it.
-    plain_values
-        The same as baselines get it.
+    known
+        What baselines may be told of all samples.
     labels
         Targets of all samples.
+    prior
+        What is added to the network's outputs for each sample, float32 (samples, outputs); ``None`` for nothing.
     """
 
     model: FittedModel
     values: sp.csr_matrix
-    plain_values: sp.csr_matrix
+    known: BaselineValues
     labels: np.ndarray
+    prior: np.ndarray | None = None
 
     def dataset(self, rows: np.ndarray) -> TokenDataset:
         """Return the samples of these rows with their targets."""
-        return TokenDataset(self.model.tokenizer, self.model.state, self.values[rows], self.labels[rows])
+        prior = None if self.prior is None else self.prior[rows]
+        return TokenDataset(self.model.tokenizer, self.model.state, self.values[rows], self.labels[rows], prior=prior)
 
 
 def prepare_fold(
-    config: RunConfig, study: Study, train: np.ndarray, start: PretrainedStart | None = None, *, from_scratch: bool = False
+    config: RunConfig,
+    study: Study,
+    train: np.ndarray,
+    start: PretrainedStart | None = None,
+    *,
+    val: np.ndarray | None = None,
+    from_scratch: bool = False,
 ) -> Prepared:
     """Fit everything that is learned before the weights, on the train rows alone, and start the network.
 
@@ -200,6 +214,9 @@ def prepare_fold(
         Rows to learn from.
     start
         A pretrained network: its tokenizer, as it was fitted, and its weights are taken over. ``None`` for none.
+    val
+        Rows on which what follows from covariates and principal components alone is tuned; they may be among ``train``. ``None``:
+        on ``train``.
     from_scratch
         Take over its tokenizer alone.
     """
@@ -214,8 +231,19 @@ def prepare_fold(
     network = build_network(config, state, target, own_start, config.training.seed)
     if start is not None and is_pretrained:
         take_over(network, start.model.network, start.num_phenotypes)
-    model = FittedModel(config, state, names_of(state, samples.features, columns), target, network)
-    return Prepared(model, values, plain, study.labels)
+    tuned_on = np.zeros(0, dtype=np.int64) if val is None else val
+    found = fit_background(config, study, plain, _places(state), train, tuned_on)
+    background, known = (None, without_background(plain)) if found is None else found
+    model = FittedModel(config, state, names_of(state, samples.features, columns), target, network, background)
+    return Prepared(model, values, known, study.labels, None if background is None else background.prior(known, target))
+
+
+def _places(state: TokenizerState) -> pd.DataFrame | None:
+    """Return chromosome and position of the vocabulary's variants; ``None`` for features that are none."""
+    if "position_bp" not in state.per_feature:
+        return None
+    chromosomes = state.per_feature["chromosome"].astype(np.int64).astype(str)
+    return pd.DataFrame({CHROMOSOME: chromosomes, POSITION: state.per_feature["position_bp"].astype(np.int64)})
 
 
 def _start(config: RunConfig, per_feature: Mapping[str, np.ndarray], train_values: sp.csr_matrix) -> EmbeddingStart:

@@ -12,16 +12,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from genoken.core.components import kind_of
-from genoken.core.contracts import BaselineProblem
 from genoken.core.errors import RunError
 from genoken.core.files import read_json
-from genoken.workflows.store import check_hash, write_tensors
+from genoken.workflows.background import problem_of
+from genoken.workflows.store import check_hash
+from genoken.workflows.tensors import write_tensors
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
-
     from genoken.core.config import RunConfig
     from genoken.workflows.assemble import Prepared
+    from genoken.workflows.background import BaselineValues
 
 State = Mapping[str, np.ndarray]
 
@@ -48,23 +48,24 @@ def fit_baselines(
     dict
         Baseline to what it learned.
     """
-    problem = BaselineProblem(
-        train=prepared.plain_values[train],
-        val=prepared.plain_values[val],
-        train_labels=prepared.labels[train],
-        val_labels=prepared.labels[val],
-        num_classes=len(prepared.model.target.classes),
-        seed=config.training.seed,
-        refit=refit,
-    )
-    wanted = [baseline for baseline in config.evaluation.baselines if baseline.portable or not refit]
-    return {kind_of(baseline): baseline.fit(problem) for baseline in wanted}
+    background = prepared.model.background
+    num_classes, seed = len(prepared.model.target.classes), config.training.seed
+    states: dict[str, State] = {}
+    for baseline in config.evaluation.baselines:
+        if background is not None and kind_of(baseline) == background.kind:
+            states[background.kind] = background.state  # it was fitted on the same rows
+        elif baseline.portable or not refit:
+            problem = problem_of(
+                baseline.uses, prepared.known, prepared.labels, train, val, num_classes=num_classes, seed=seed, refit=refit
+            )
+            states[kind_of(baseline)] = baseline.fit(problem)
+    return states
 
 
-def predict_baselines(config: RunConfig, states: Mapping[str, State], values: sp.csr_matrix) -> dict[str, np.ndarray]:
-    """Return what each baseline that has a state predicts for prepared values (samples, features)."""
+def predict_baselines(config: RunConfig, states: Mapping[str, State], known: BaselineValues) -> dict[str, np.ndarray]:
+    """Return what each baseline that has a state predicts for samples of which this is known."""
     fitted = [baseline for baseline in config.evaluation.baselines if kind_of(baseline) in states]
-    return {kind_of(baseline): baseline.predict(states[kind_of(baseline)], values) for baseline in fitted}
+    return {kind_of(baseline): baseline.predict(states[kind_of(baseline)], known.columns(baseline.uses)[0]) for baseline in fitted}
 
 
 def write_baselines(folder: Path, config: RunConfig, states: Mapping[str, State]) -> None:
@@ -112,15 +113,15 @@ def read_baselines(folder: Path, config: RunConfig) -> dict[str, State]:
     return states
 
 
-def predict_saved(folder: Path, config: RunConfig, values: sp.csr_matrix, num_classes: int) -> dict[str, np.ndarray]:
-    """Return what each baseline that a run saved predicts for prepared values (samples, features); empty where it saved none.
+def predict_saved(folder: Path, config: RunConfig, known: BaselineValues, num_classes: int) -> dict[str, np.ndarray]:
+    """Return what each baseline that a run saved predicts for samples of which this is known; empty where it saved none.
 
     Parameters
     ----------
     folder, config
         The run.
-    values
-        As the run's tokenizer prepares them.
+    known
+        Values as the run's tokenizer prepares them, covariates and components as its model codes them.
     num_classes
         Number of the run's classes; 0 for regression.
 
@@ -130,12 +131,13 @@ def predict_saved(folder: Path, config: RunConfig, values: sp.csr_matrix, num_cl
         When a file is missing, is not the one that was written, or holds something else than that baseline of this run.
     """
     found: dict[str, np.ndarray] = {}
-    shape = (values.shape[0], num_classes) if num_classes else (values.shape[0],)
+    num_samples = known.features.shape[0]
+    shape = (num_samples, num_classes) if num_classes else (num_samples,)
     for name, state in read_baselines(folder, config).items():
         where = str(folder / baseline_file(name))
         foreign = RunError("the baseline does not fit the run", where=where, remedy="restore it, or train again")
         try:
-            predicted = predict_baselines(config, {name: state}, values)[name]
+            predicted = predict_baselines(config, {name: state}, known)[name]
         except (KeyError, ValueError, IndexError, TypeError) as error:  # what arrays of other names and shapes lead to
             raise foreign from error
         if predicted.shape != shape or not np.isfinite(predicted).all():

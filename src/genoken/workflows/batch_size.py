@@ -40,7 +40,7 @@ def settle_batch_size(job: Job) -> Job:
     if is_one_of_several():
         raise ConfigError("'training.batch_size' is auto, which one process alone can find out", remedy="name a number")
     train, val = (np.flatnonzero(job.folds[0] == part) for part in ("train", "val"))
-    prepared = prepare_fold(job.config, job.study, train, job.start)
+    prepared = prepare_fold(job.config, job.study, train, job.start, val=val)
     task = task_of(job.config, prepared, len(train), prepared.dataset(val))
     choice = choose_batch_size(prepared.model.network, prepared.dataset(train), task, job.config.training)
     _show(job.show, job.config, prepared.model.network, choice)

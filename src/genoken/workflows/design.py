@@ -17,6 +17,8 @@ from genoken.data.splits.inherited import PART_COLUMN
 from genoken.data.train_share import draw_train_share
 from genoken.training.processes import is_first_process
 from genoken.workflows.assemble import settle_kinds, task_of_objective
+from genoken.workflows.background import refuse_telling_covariates
+from genoken.workflows.grouping import refuse_straddling_duplicates
 from genoken.workflows.inputs import Source, Study, build_study
 from genoken.workflows.seen import parts_in_pretraining
 from genoken.workflows.show import Show
@@ -83,9 +85,11 @@ def design(source: Source, config: RunConfig, start: PretrainedStart | None, fol
     study = build_study(samples, task_of_objective(config), seed=config.training.seed, guess_group=True)
     study = replace(study, notes=(*study.notes, *notes))
     config = settle_kinds(replace(config, data=replace(config.data, group=study.group)), study)
+    refuse_telling_covariates(config, study)
     config = _inherit_split(config, study)
     folds = config.split.assign(study.named_labels(), study.groups, study.samples.table, config.training.seed)
     _refuse_pretrained_tests(config, study, folds)
+    refuse_straddling_duplicates(study, folds)
     words = with_train_share(folds, study, config)
     return Job(config, source, study, words, folder, start, show if is_first_process() else Show(quiet=True))
 

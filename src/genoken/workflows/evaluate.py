@@ -11,9 +11,12 @@ import numpy as np
 from genoken.core.config import dump_yaml
 from genoken.core.files import check_output_folder, prepare_output_folder, write_json, write_text
 from genoken.data.dataset import TokenDataset
-from genoken.evaluation.verdict import baseline_words, evaluate_predictions
+from genoken.evaluation.baseline_words import baseline_words
+from genoken.evaluation.verdict import evaluate_predictions
 from genoken.workflows import results
+from genoken.workflows.background import BaselineValues, without_background
 from genoken.workflows.baselines import predict_saved
+from genoken.workflows.grouping import strata_of
 from genoken.workflows.inputs import Source, Study, build_study, read_source
 from genoken.workflows.predict import align_samples
 from genoken.workflows.run import Run, as_run
@@ -82,7 +85,7 @@ def evaluate(
     for note in study.notes:
         show.line(f"  {note}.")
     aligned = align_samples(run.model, study.samples, min_coverage, show)
-    predictions = _predictions(run, aligned.dataset, show)
+    predictions = _predictions(run, study, aligned.dataset, show)
     seen = _seen(run, study, aligned.columns, show)
     metrics = _score(run, study, predictions, seen)
     results.show_verdict(show, metrics)
@@ -124,22 +127,33 @@ def _seen(run: Run, study: Study, columns: np.ndarray, show: Show) -> str:
     return said
 
 
-def _predictions(run: Run, dataset: TokenDataset, show: Show) -> dict[str, np.ndarray]:
+def _predictions(run: Run, study: Study, dataset: TokenDataset, show: Show) -> dict[str, np.ndarray]:
     """Return what the model, each of its summands alone, and the baselines predict for the same prepared values."""
     model = run.model
     found = {"model": predict_model(model.network, dataset, model.config, model.target)}
     found |= predict_summands(model.network, dataset, model.config, model.target)
-    return found | _baselines(run, dataset, show)
+    return found | _baselines(run, _known(run, study, dataset, show), show)
 
 
-def _baselines(run: Run, dataset: TokenDataset, show: Show) -> dict[str, np.ndarray]:
-    found = predict_saved(run.folder, run.config, dataset.plain_values, len(run.model.target.classes))
+def _known(run: Run, study: Study, dataset: TokenDataset, show: Show) -> BaselineValues:
+    """Return what baselines may be told of the samples; say which values of covariates the run does not know."""
+    background, plain_values = run.model.background, dataset.plain_values
+    if background is None:
+        return without_background(plain_values)
+    known, notes = background.values(study.samples.table, plain_values, study.samples.origin)
+    for note in notes:
+        show.warning(note)
+    return known
+
+
+def _baselines(run: Run, known: BaselineValues, show: Show) -> dict[str, np.ndarray]:
+    found = predict_saved(run.folder, run.config, known, len(run.model.target.classes))
     unsaved = [name for name in run.metrics.get("test", {}).get("baselines", {}) if name not in found]
     if found:
         if unsaved:
             show.line(f"  Not compared here, because the run could not save them: {_words(run, unsaved)}.")
         return found
-    floor = _majority(run, dataset.prepared.shape[0])
+    floor = _majority(run, known.features.shape[0])
     show.line(f"  The run holds no saved baselines, so only {_words(run, list(floor))} is compared.")
     return floor
 
@@ -159,6 +173,8 @@ def _score(run: Run, study: Study, predictions: dict[str, np.ndarray], seen: str
         draws=run.config.evaluation.bootstrap,
         threshold=run.config.evaluation.threshold,
         model_words=results.model_words(run.config),
+        strata=strata_of(run.config, study, np.arange(len(study.labels))),
+        is_genotypes=study.samples.value_kind == "dosage",
     )
     return {
         "task": study.task,

@@ -95,7 +95,7 @@ def fit_fold(
     if (folder / FACTS).is_file():
         return _read(folder, study, network_of(config))
     rows = {part: np.flatnonzero(words == part) for part in ("train", "val", "test")}
-    prepared = prepare_fold(config, study, rows["train"], start)
+    prepared = prepare_fold(config, study, rows["train"], start, val=rows["val"])
     fitted = _fit(config, prepared, rows["train"], rows["val"], folder, on_epoch=on_epoch)
     predictions: dict[str, np.ndarray] = {}
     facts: dict[str, Any] = {}
@@ -104,7 +104,7 @@ def fit_fold(
         baselines = fit_baselines(config, prepared, rows["train"], rows["val"])
         if save_baselines:
             write_baselines(folder, config, baselines)
-        predictions |= predict_baselines(config, baselines, prepared.plain_values[rows["test"]])
+        predictions |= predict_baselines(config, baselines, prepared.known.take(rows["test"]))
     for rival in config.evaluation.rivals:
         predictions[rival_name(rival)] = _rival(config, rival, study, rows, folder, start)
     facts |= {"best_epoch": fitted.best_epoch, "best_step": fitted.best_step}
@@ -138,7 +138,7 @@ def fit_final(
     own. The baselines beside it are tuned on ``val`` while it is held out, then fitted on all rows, and written too.
     """
     config, folder = job.config, job.folder
-    prepared = prepare_fold(config, job.study, rows, job.start)
+    prepared = prepare_fold(config, job.study, rows, job.start, val=val)
     course = Course(epochs, planned_epochs, summand_weights)
     fitted = _fit_as_long(config, prepared, rows, val, folder, course, on_epoch=on_epoch)
     if is_first_process():
@@ -256,7 +256,7 @@ def _rival(
 ) -> np.ndarray:
     """Train another network by the same machinery on the same fold, and return its test predictions."""
     changed = rival_config(config, rival)
-    prepared = prepare_fold(changed, study, rows["train"], start, from_scratch=True)
+    prepared = prepare_fold(changed, study, rows["train"], start, val=rows["val"], from_scratch=True)
     fitted = _fit(changed, prepared, rows["train"], rows["val"], folder / "rivals" / rival, on_epoch=None)
     return _predictions(changed, prepared, fitted, rows)[0]["model"]
 

@@ -17,11 +17,12 @@ from genoken.core.files import sha256_of_file
 from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data._check_columns import classes_of
-from genoken.data.check import check_samples, guess_group_column, guess_task, require_column
+from genoken.data.check import check_samples, guess_task, require_column
 from genoken.data.monomorphic import without_monomorphic
 from genoken.data.phenotypes import join_phenotypes, read_phenotypes
 from genoken.readers._anndata import inspect_anndata
 from genoken.workflows.files import inspect_file, whole_name
+from genoken.workflows.grouping import find_groups
 from genoken.workflows.hashes import hash_of_file, hash_of_samples, hash_together
 from genoken.workflows.join import join_samples
 
@@ -183,7 +184,7 @@ def build_study(
     seed
         Seed of the draw that ``limit_samples`` makes.
     guess_group
-        Whether a column with a usual name is taken when no group column is named.
+        Whether groups are looked for when none are named, see :func:`genoken.workflows.grouping.find_groups`.
     target
         What a run learned about its label, when its samples are to be scored: labels are then coded as its classes, those that it
         does not know are left out, and counted, like missing ones, and a label need not vary.
@@ -223,11 +224,8 @@ def build_study(
         labels, classes, positive = _class_codes(column, settings.positive, samples.origin)
     if settings.group == settings.label:
         raise ConfigError(f"'{settings.label}' is both label and group", where=samples.origin, remedy="choose another --group")
-    others = samples.table.drop(columns=settings.label)
-    group = settings.group or (guess_group_column(others) or "" if guess_group else "")
-    groups = _groups(samples, group) if group else None
-    if group and not settings.group:
-        notes.append(f"'{group}' is taken for the column of groups, by its name (--group names another)")
+    group, groups, about_groups = find_groups(samples, settings, guess=guess_group)
+    notes += about_groups
     study = Study(samples, task, settings.label, labels, classes, positive, group, groups, tuple(notes))
     if settings.limit_samples and settings.limit_samples < samples.num_samples:
         rows = _limited(labels, classes, settings.limit_samples, seed)
@@ -345,18 +343,6 @@ def _numbers(column: pd.Series, where: str, *, may_be_constant: bool = False) ->
     return numbers
 
 
-def _groups(samples: Samples, group: str) -> np.ndarray:
-    column = require_column(samples.table, group, samples.origin)
-    missing = int(column.isna().sum())
-    if missing:
-        raise DataError(
-            f"{missing:,} samples have no value in the group column '{group}'",
-            where=samples.origin,
-            remedy="fill it in or remove them",
-        )
-    return column.astype(str).to_numpy()
-
-
 def _limited(labels: np.ndarray, classes: tuple[str, ...], count: int, seed: int) -> np.ndarray:
     """Draw ``count`` rows, each class in proportion; more only where three of each class are, so that it can still be split."""
     rng = generator(seed, "limit_samples")
@@ -395,7 +381,7 @@ def examine(source: Source, settings: DataSettings, *, group: str) -> dict[str, 
         source.samples,
         list(source.matrices),
         label=settings.label,
-        group=group,
+        group=group if group in source.samples.table else "",
         file=paths[0] if paths else "",
         source=settings.source,
         phenotypes=settings.phenotypes_file,

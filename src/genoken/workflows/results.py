@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from genoken.core.random import seed_for
 from genoken.core.tables import write_csv, write_parquet
 from genoken.data.dataset import TokenDataset
 from genoken.data.row_hashes import row_hashes
+from genoken.evaluation.baseline_words import baseline_words
 from genoken.evaluation.leakage import audit_split
-from genoken.evaluation.verdict import ENCODER_ONLY, PATH_ONLY, SCRATCH, baseline_words
+from genoken.evaluation.verdict import ENCODER_ONLY, PATH_ONLY, SCRATCH
 from genoken.reporting.wording import contrast_sentence
 from genoken.training.fit import predict
 from genoken.workflows.assemble import has_linear_path
@@ -30,7 +31,7 @@ from genoken.workflows.encoder import locate
 from genoken.workflows.inputs import Study
 from genoken.workflows.own_network import own_name
 from genoken.workflows.show import Show
-from genoken.workflows.store import MODEL_FILES, FittedModel, hardware, library_versions
+from genoken.workflows.store import FittedModel, hardware, library_versions, model_files
 
 NUM_COMPONENTS = 50
 """Principal components that are exported beside the model's states."""
@@ -148,10 +149,8 @@ def model_words(config: RunConfig) -> str:
 
 def dataset_of(model: FittedModel, study: Study, rows: np.ndarray) -> TokenDataset:
     """Return these samples as the model's tokenizer prepares them."""
-    samples = study.samples
-    columns = locate(model.state.feature_ids, samples, model.symbols).columns
-    prepared = model.tokenizer.prepare(samples, columns, model.state)
-    return TokenDataset(model.tokenizer, model.state, prepared[rows], study.labels[rows])
+    columns = locate(model.state.feature_ids, study.samples, model.symbols).columns
+    return replace(model.dataset(study.samples, columns), labels=study.labels).take(rows)
 
 
 def write_embeddings(folder: Path, study: Study, model: FittedModel, pooled: Pooled, rows: np.ndarray) -> None:
@@ -246,7 +245,7 @@ def manifest(
             "precision": facts["precision"],
             **({"own_code": own_name(model.config)} if own_name(model.config) else {}),
         },
-        "files": {name: sha256_of_file(folder / name) for name in (*MODEL_FILES, *saved_files(folder, model.config))},
+        "files": {name: sha256_of_file(folder / name) for name in (*model_files(folder), *saved_files(folder, model.config))},
         "speed": dict(speed),
         "peak_memory_mb_by_epoch": history["peak_memory_mb"].tolist(),
     }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,24 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from genoken.core.components import component_to_dict
 from genoken.core.config import RunConfig, build, component_from_dict, dump_yaml, read_yaml
 from genoken.core.contracts import TargetState, Tokenizer, TokenizerState
 from genoken.core.errors import RunError
-from genoken.core.files import atomic_path, read_json, sha256_of_file, write_json, write_text
+from genoken.core.files import read_json, sha256_of_file, write_json, write_text
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.network import Network, seeded_network
 from genoken.models.pretrained_weights import freeze_layers
 from genoken.vocabulary.vocabulary import read_vocabulary, write_vocabulary
+from genoken.workflows.background import BACKGROUND_FILES, CODING, Background, read_background, write_background
 from genoken.workflows.own_network import NetworkFactory, with_network
 from genoken.workflows.state import STATE, resume_command
+from genoken.workflows.tensors import write_tensors
 
 MODEL_FILES = ("config.yaml", "model.safetensors", "tokenizer.json", "target.json", "vocabulary.parquet")
 """Files that make up a model; their hashes are in the manifest."""
@@ -49,6 +51,8 @@ class FittedModel:
         What the objective learned.
     network
         With its weights.
+    background
+        Covariates, principal components and what follows from them alone; ``None`` for none.
     """
 
     config: RunConfig
@@ -56,6 +60,7 @@ class FittedModel:
     symbols: tuple[str, ...]
     target: TargetState
     network: Network
+    background: Background | None = None
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -63,8 +68,18 @@ class FittedModel:
         return self.config.tokenizer
 
     def dataset(self, samples: Samples, columns: np.ndarray) -> TokenDataset:
-        """Return samples as the network takes them; ``columns[j]`` is the column of feature ``j``, or -1."""
-        return TokenDataset(self.tokenizer, self.state, self.tokenizer.prepare(samples, columns, self.state))
+        """Return samples as the network takes them; ``columns[j]`` is the column of feature ``j``, or -1.
+
+        Raises
+        ------
+        DataError
+            When the samples lack a covariate of the model.
+        """
+        dataset = TokenDataset(self.tokenizer, self.state, self.tokenizer.prepare(samples, columns, self.state))
+        if self.background is None:
+            return dataset
+        values, _ = self.background.values(samples.table, dataset.plain_values, samples.origin)
+        return replace(dataset, prior=self.background.prior(values, self.target))
 
 
 def build_network(config: RunConfig, state: TokenizerState, target: TargetState, start: EmbeddingStart, seed: int) -> Network:
@@ -91,6 +106,8 @@ def write_model(folder: Path, model: FittedModel) -> None:
         },
     )
     write_weights(folder, model.network)
+    if model.background is not None:
+        write_background(folder, model.background)
 
 
 def write_tokenizer(folder: Path, tokenizer: Tokenizer, state: TokenizerState, symbols: tuple[str, ...]) -> None:
@@ -142,23 +159,6 @@ def read_weights(folder: Path, network: nn.Module) -> None:
     network.eval()
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file atomically.
-
-    Raises
-    ------
-    RunError
-        When the disk is full or the folder cannot be written.
-    """
-    with atomic_path(path) as temporary:
-        try:
-            save_file(dict(tensors), temporary, metadata=metadata)
-        except SafetensorError as error:  # the format's own name for what would be an OSError
-            raise RunError(
-                f"cannot write the weights ({error})", where=str(path), remedy="free disk space or choose another folder"
-            ) from error
-
-
 def read_model(folder: Path, network: NetworkFactory | None = None) -> FittedModel:
     """Read what :func:`write_model` wrote.
 
@@ -184,7 +184,8 @@ def read_model(folder: Path, network: NetworkFactory | None = None) -> FittedMod
     target = _target(folder / "target.json")
     built = build_network(config, state, target, EmbeddingStart.from_state(state.per_feature), config.training.seed)
     read_weights(folder, built)
-    return FittedModel(config, state, symbols, target, built)
+    background = read_background(folder) if (folder / CODING).is_file() else None
+    return FittedModel(config, state, symbols, target, built, background)
 
 
 def require_files(folder: Path, names: Iterable[str]) -> None:
@@ -222,11 +223,17 @@ def _target(path: Path) -> TargetState:
         raise RunError("the file does not describe a target", where=str(path)) from error
 
 
+def model_files(folder: Path) -> list[str]:
+    """Return the names of the files that make up the model in a folder: ``MODEL_FILES``, and those of a background it has."""
+    return [*MODEL_FILES, *(name for name in BACKGROUND_FILES if (folder / name).is_file())]
+
+
 def fold_hashes(folder: Path, num_folds: int) -> dict[str, str]:
     """Return the hash of each file of the folds' models, by its path within the run folder; none for a single fold."""
     if num_folds == 1:
         return {}
-    names = [f"{fold_place(index)}{name}" for index in range(num_folds) for name in MODEL_FILES]
+    places = [fold_place(index) for index in range(num_folds)]
+    names = [f"{place}{name}" for place in places for name in model_files(folder / place)]
     return {name: sha256_of_file(folder / name) for name in names}
 
 
@@ -256,7 +263,8 @@ def verify_hashes(folder: Path, place: str = "", *, names: Sequence[str] = MODEL
     if not (folder / "manifest.json").is_file():
         raise _not_finished(folder, "manifest.json")
     expected = _json_object(folder / "manifest.json").get("files")
-    for name in (f"{place}{file}" for file in names):
+    listed = [name for name in BACKGROUND_FILES if isinstance(expected, dict) and f"{place}{name}" in expected]
+    for name in (f"{place}{file}" for file in (*names, *listed)):
         path = folder / name
         if not path.is_file():
             raise _not_finished(folder, name)

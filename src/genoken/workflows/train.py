@@ -27,6 +27,7 @@ from genoken.workflows.contrast import random_split, random_words
 from genoken.workflows.design import Job, design, train_share_of, with_train_share
 from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
+from genoken.workflows.grouping import strata_of
 from genoken.workflows.inputs import examine, read_inputs
 from genoken.workflows.own_network import NetworkFactory, network_of, with_network
 from genoken.workflows.request import check_settings, default_folder, named_inputs, path_of, refuse_second_split
@@ -378,6 +379,8 @@ def _evaluate(job: Job, pooled: results.Pooled) -> dict[str, Any]:
         draws=job.config.evaluation.bootstrap,
         threshold=job.config.evaluation.threshold,
         model_words=results.model_words(job.config),
+        strata=strata_of(job.config, job.study, pooled.rows),
+        is_genotypes=job.study.samples.value_kind == "dosage",
     )
 
 

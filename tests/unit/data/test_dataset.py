@@ -12,7 +12,7 @@ import torch
 
 from genoken.core.samples import Samples
 from genoken.core.stored_rows import store_rows
-from genoken.data.dataset import TokenDataset
+from genoken.data.dataset import TokenDataset, collate
 from genoken.data.token_dropout import visible_tokens
 from genoken.tokenizers.continuous import ContinuousTokenizer
 
@@ -93,3 +93,14 @@ def test_batches_of_values_on_disk_are_those_in_memory(tokens, tmp_path):
         assert from_disk.rows.tolist() == [2, 0, 2]
         for name, channel in batch.channels.items():
             assert torch.equal(channel, from_disk.channels[name])
+
+
+def test_a_prior_travels_with_its_samples():
+    prior = np.array([[0.5], [1.5], [2.5], [3.5]], dtype=np.float32)
+    dataset = replace(dataset_of(ContinuousTokenizer(hvgs=0)), prior=prior)
+    assert dataset.batch(np.array([3, 0])).prior.tolist() == [[3.5], [0.5]]
+    assert dataset.training_batch(np.array([2, 1]), token_dropout=0.5, seed=0, epoch=0).prior.tolist() == [[2.5], [1.5]]
+    assert dataset.take(np.array([2, 3])).batch(np.array([1])).prior.tolist() == [[3.5]]
+    assert collate([dataset[1], dataset[3]]).prior.tolist() == [[1.5], [3.5]]
+    assert dataset.batch(np.array([1])).to("cpu").prior.tolist() == [[1.5]]
+    assert collate([replace(dataset, prior=None)[0]]).prior is None

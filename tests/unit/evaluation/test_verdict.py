@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from genoken.core.files import to_json
-from genoken.evaluation.verdict import baseline_words, best_baseline, evaluate_predictions
+from genoken.evaluation.baseline_words import baseline_words
+from genoken.evaluation.verdict import best_baseline, evaluate_predictions
 
 CLASSES = ("B cell", "NK cell", "T cell")
 
@@ -44,7 +45,11 @@ def evaluate(model, linear, num_groups=12, **options):
 
 def test_holds_the_keys_that_the_run_folder_promises():
     test = evaluate(0.9, 0.8)["test"]
-    assert set(test) == {"samples", "groups", "model", "baselines", "difference", "per_class", "confusion", "calibration", "curves"}
+    assert set(test) == {
+        *("samples", "groups", "model", "baselines", "difference", "increment", "within", "plausibility"),
+        *("per_class", "confusion", "calibration", "curves"),
+    }
+    assert (test["increment"], test["within"], test["plausibility"]) == (None, None, "")
     assert (test["samples"], test["groups"]) == (360, 12)
     metrics = {"accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision", "mcc", "brier", "log_loss", "ece"}
     expected = metrics | {f"{metric}_interval" for metric in metrics}
@@ -330,3 +335,52 @@ def test_the_interval_of_what_pretraining_adds_is_paired():
     same = noisy(codes, 0.7, 1)
     found = evaluate(0, 0, predictions={"model": same, "scratch": same.copy()})
     assert (found["scratch_difference"]["value"], found["scratch_difference"]["interval"]) == (0.0, [0.0, 0.0])
+
+
+def with_covariates(known, model=0.9, **options):
+    codes = np.resize([0, 1, 2], 360)
+    predictions = {"model": noisy(codes, model, 1), "linear": noisy(codes, 0.95, 2)}
+    return evaluate(0.5, 0.5, predictions=predictions | {name: noisy(codes, share, 3) for name, share in known.items()}, **options)
+
+
+def test_the_headline_is_what_the_model_adds_to_covariates_and_components_with_a_paired_interval():
+    found = with_covariates({"covariates": 0.3, "covariates_pcs": 0.6})
+    test, increment = found["test"], found["test"]["increment"]
+    assert (increment["baseline"], increment["metric"], increment["unit"], increment["draws"]) == (
+        "covariates_pcs", "macro_f1", "groups", 200,
+    )  # fmt: skip
+    assert increment["value"] == pytest.approx(test["model"]["macro_f1"] - test["baselines"]["covariates_pcs"]["macro_f1"])
+    low, high = increment["interval"]
+    assert 0 < low < increment["value"] < high
+    others = increment["others"]
+    assert set(others) == {"roc_auc", "average_precision"}
+    assert others["roc_auc"]["value"] == pytest.approx(test["model"]["roc_auc"] - test["baselines"]["covariates_pcs"]["roc_auc"])
+    assert found["test"]["difference"]["baseline"] == "linear"  # the strongest baseline is another one
+    assert re.search(
+        r"The model adds \+0\.\d+ \[\+0\.\d+, \+0\.\d+\] macro-F1 over covariates and principal components\.$", found["verdict"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({"covariates": 0.5}, r"The model adds \+0\.\d+ .* over covariates\."),
+        ({"covariates_pcs": 0.9}, r"The model does not add anything beyond chance: .* over covariates and principal components\."),
+        ({"covariates_pcs": 1.0}, r"The model does harm: .* against covariates and principal components\."),
+    ],
+)
+def test_what_the_model_adds_is_said_as_its_interval_says(known, words):
+    assert re.search(words, with_covariates(known)["verdict"])
+
+
+def test_scores_of_genotypes_are_given_within_strata_and_remarked_on_when_they_are_too_good():
+    strata = np.resize(["CEU", "YRI"], 360)
+    arguments = {"strata": ("population", strata), "is_genotypes": True}
+    found = with_covariates({"covariates_pcs": 0.5}, model=1.0, **arguments)
+    within = found["test"]["within"]
+    assert list(within["strata"]) == ["CEU", "YRI"]
+    assert set(within["mean"]) == {"model", "covariates_pcs", "linear"}
+    assert within["strata"]["CEU"]["model"]["accuracy"] == 1.0
+    assert found["verdict"].endswith(found["test"]["plausibility"])
+    assert found["test"]["plausibility"].startswith("A test ROC-AUC of 1.000 is more than inherited variants explain")
+    assert with_covariates({"covariates_pcs": 0.5}, **arguments)["test"]["plausibility"] == ""

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
 
 from genoken.core.errors import ConfigError
+from genoken.interpretation.attributions._inputs import repeat_samples
 from genoken.interpretation.subject import feature_tokens
 
 ROWS = np.arange(6)
@@ -122,6 +125,17 @@ def test_other_values_take_the_place_of_the_own(subject_of):
     assert len(other.dataset) == 7
     assert len(subject.dataset) == 6
     assert other.batch(np.array([3])).channels["feature"].tolist() == [0, 6]
+
+
+def test_other_values_of_own_samples_keep_their_priors(subject_of):
+    subject = subject_of()
+    prior = np.arange(6, dtype=np.float32)[:, None]
+    subject = replace(subject, dataset=replace(subject.dataset, prior=prior))
+    values = sp.csr_matrix(np.eye(7, dtype=np.float32)[:3])
+    assert subject.with_values(values, np.array([4, 4, 1])).batch(np.array([0, 2])).prior.tolist() == [[4.0], [1.0]]
+    assert subject.with_values(values).batch(np.array([0])).prior is None
+    repeated, _ = repeat_samples(subject.batch(np.array([5, 2])), 2)
+    assert repeated.prior.tolist() == [[5.0], [5.0], [2.0], [2.0]]
 
 
 def test_tokens_of_features_leave_specials_out(subject_of):

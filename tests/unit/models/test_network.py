@@ -88,6 +88,22 @@ def test_one_summand_can_be_had_alone(batch):
     torch.testing.assert_close(network(batch).outputs, sum(network(batch).summands))
 
 
+def test_a_prior_is_added_once_to_the_sum_and_to_each_summand_alone(batch):
+    network = network_of()
+    network.summand_weights.copy_(torch.tensor([0.5, 2.0]))
+    prior = torch.arange(12.0).view(4, 3)
+    with torch.no_grad():
+        plain, known = network(batch), network(dataclasses.replace(batch, prior=prior))
+        torch.testing.assert_close(known.outputs, plain.outputs + prior)
+        for before, after, alone in zip(plain.summands, known.summands, known.alone, strict=True):
+            assert torch.equal(before, after)
+            torch.testing.assert_close(alone, before + prior)
+        with network.only("linear_path"):
+            torch.testing.assert_close(network(dataclasses.replace(batch, prior=prior)).outputs, plain.summands[1] + prior)
+        single = network_of(linear_path=False)
+        torch.testing.assert_close(single(dataclasses.replace(batch, prior=prior)).outputs, single(batch).outputs + prior)
+
+
 def test_without_a_linear_path_the_head_speaks_alone(batch):
     network = network_of(linear_path=False)
     found = network(batch)

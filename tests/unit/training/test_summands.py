@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -32,6 +34,21 @@ def test_the_weights_minimize_the_loss_of_the_sum(network, dataset, objective, t
 
     def expected(weights):
         return np.logaddexp(0, -signs * (weights[0] * encoder + weights[1] * path)).mean() + SHRINKAGE * ((weights - 1) ** 2).sum()
+
+    best = minimize(expected, [0.5, 0.5], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10}).x
+    assert network.summand_weights.tolist() == pytest.approx(best, abs=1e-3)
+
+
+def test_the_weights_are_those_of_what_goes_beyond_a_prior(network, dataset, objective, target, monkeypatch):
+    rng = np.random.default_rng(1)
+    signs = 2 * dataset.labels - 1
+    encoder, path, prior = signs * 2.0 + rng.normal(size=12) * 3, signs * 1.5 + rng.normal(size=12), rng.normal(size=12) * 2
+    spoil(network, monkeypatch, encoder, path)
+    weigh_summands(network, replace(dataset, prior=prior[:, None].astype(np.float32)), objective, target)
+
+    def expected(weights):
+        sums = prior + weights[0] * encoder + weights[1] * path
+        return np.logaddexp(0, -signs * sums).mean() + SHRINKAGE * ((weights - 1) ** 2).sum()
 
     best = minimize(expected, [0.5, 0.5], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10}).x
     assert network.summand_weights.tolist() == pytest.approx(best, abs=1e-3)

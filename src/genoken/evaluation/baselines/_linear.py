@@ -16,7 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from genoken.evaluation.baselines._tuning import all_columns, score_classes, score_values
+from genoken.core.contracts import BaselineProblem
+from genoken.evaluation.baselines._tuning import all_columns, final_part, score_classes, score_values, with_validation
 
 Matrix: TypeAlias = np.ndarray | sp.csr_matrix
 State: TypeAlias = dict[str, np.ndarray]
@@ -45,6 +46,9 @@ class LinearProblem:
         What the tuned model is fitted on: train itself, or a refit's larger part, then in features of its own if need be.
     num_classes
         Number of classes, those that train lacks included; 0 for regression.
+    num_covariates
+        Last columns that are never divided by their standard deviation: covariates, given large so that penalties hardly touch
+        them.
     """
 
     train: Matrix
@@ -54,6 +58,7 @@ class LinearProblem:
     final: Matrix
     final_labels: np.ndarray
     num_classes: int
+    num_covariates: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,23 @@ class _Best:
     score: tuple[float, float]
     penalty: float
     model: Any
+
+
+def fit_columns(problem: BaselineProblem, penalties: tuple[float, ...]) -> State:
+    """Return ``weights`` and ``intercept`` of the best model on validation, of the columns of a problem as they are."""
+    final, final_labels = final_part(problem)
+    problem = with_validation(problem)
+    linear = LinearProblem(
+        train=problem.train,
+        val=problem.val,
+        train_labels=problem.train_labels,
+        val_labels=problem.val_labels,
+        final=final,
+        final_labels=final_labels,
+        num_classes=problem.num_classes,
+        num_covariates=problem.num_covariates,
+    )
+    return fit_linear(linear, penalties)
 
 
 def fit_linear(problem: LinearProblem, penalties: tuple[float, ...]) -> State:
@@ -92,12 +114,12 @@ def _logistic(problem: LinearProblem, penalties: tuple[float, ...]) -> State:
     num_classes, num_features = problem.num_classes, problem.train.shape[1]
     present = np.unique(problem.train_labels)
     if len(present) == 1:
-        return _for_all_classes(np.zeros((1, num_features)), np.zeros(1), present, num_classes)
+        return for_all_classes(np.zeros((1, num_features)), np.zeros(1), present, num_classes)
     grid = sorted(penalties, reverse=True)
     start = LogisticRegression(warm_start=True, tol=_SEARCH_TOLERANCE, max_iter=_SEARCH_ITERATIONS)
     best: tuple[_Best, Any] | None = None
     for is_scaled in (False, True):
-        scaler = _scaler(problem.train, is_scaled=is_scaled)
+        scaler = _scaler(problem, problem.train, is_scaled=is_scaled)
         found = _logistic_path(problem, scaler, grid, copy.deepcopy(start))
         if best is None or found.score > best[0].score:
             best = found, scaler
@@ -118,15 +140,16 @@ def _fitted_logistic(problem: LinearProblem, model: Any, *, is_scaled: bool) -> 
         max_iter=_FINAL_ITERATIONS,
         warm_start=problem.final is problem.train,  # a refit may know more classes
     )
-    scaler = _scaler(problem.final, is_scaled=is_scaled)
+    scaler = _scaler(problem, problem.final, is_scaled=is_scaled)
     model.fit(scaler.transform(problem.final), problem.final_labels)
     weights, intercept = _unscaled(model.coef_, scaler), model.intercept_.astype(np.float64)
     if len(weights) == 1:  # of two classes scikit-learn keeps the second one's log-odds
         weights, intercept = np.vstack([np.zeros_like(weights), weights]), np.append(0.0, intercept)
-    return _for_all_classes(weights, intercept, model.classes_, problem.num_classes)
+    return for_all_classes(weights, intercept, model.classes_, problem.num_classes)
 
 
-def _for_all_classes(weights: np.ndarray, intercept: np.ndarray, present: np.ndarray, num_classes: int) -> State:
+def for_all_classes(weights: np.ndarray, intercept: np.ndarray, present: np.ndarray, num_classes: int) -> State:
+    """Return the state of a model of all classes from one of those that are present: weights (present, features), intercept."""
     every = {"weights": np.zeros((weights.shape[1], num_classes)), "intercept": np.full(num_classes, -np.inf)}
     every["weights"][:, present] = weights.T
     every["intercept"][present] = intercept
@@ -165,7 +188,7 @@ def _ridge(problem: LinearProblem, penalties: tuple[float, ...]) -> State:
     best_score = (-np.inf, 0.0)
     best: tuple[Any, Any] | None = None
     for is_scaled in (False, True):
-        scaler = _scaler(problem.train, is_scaled=is_scaled)
+        scaler = _scaler(problem, problem.train, is_scaled=is_scaled)
         train, val = scaler.transform(problem.train), scaler.transform(problem.val)
         for penalty in penalties:
             model = Ridge(alpha=penalty).fit(train, problem.train_labels)
@@ -176,16 +199,19 @@ def _ridge(problem: LinearProblem, penalties: tuple[float, ...]) -> State:
         return {"weights": np.zeros(problem.train.shape[1]), "intercept": np.asarray(problem.final_labels.mean())}
     model, scaler = best
     if problem.final is not problem.train:
-        scaler = _scaler(problem.final, is_scaled=scaler.with_std)
+        scaler = _scaler(problem, problem.final, is_scaled=scaler.with_std)
         model.fit(scaler.transform(problem.final), problem.final_labels)
     return {"weights": _unscaled(model.coef_, scaler), "intercept": np.asarray(model.intercept_, dtype=np.float64)}
 
 
-def _scaler(features: Matrix, *, is_scaled: bool) -> Any:
-    """Return scikit-learn's scaler, fitted: it divides by the standard deviations, or by nothing."""
+def _scaler(problem: LinearProblem, features: Matrix, *, is_scaled: bool) -> Any:
+    """Return scikit-learn's scaler, fitted: it divides by the standard deviations, covariates' left out, or by nothing."""
     from sklearn.preprocessing import StandardScaler
 
-    return StandardScaler(with_mean=False, with_std=is_scaled).fit(features)
+    scaler = StandardScaler(with_mean=False, with_std=is_scaled).fit(features)
+    if is_scaled and problem.num_covariates:
+        scaler.scale_[-problem.num_covariates :] = 1.0
+    return scaler
 
 
 def _unscaled(weights: np.ndarray, scaler: Any) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from genoken.core.components import settings
-from genoken.core.contracts import Baseline, BaselineProblem, Task
+from genoken.core.contracts import Baseline, BaselineColumns, BaselineProblem, Task
 from genoken.evaluation.baselines import _tuning
 from genoken.evaluation.baselines._seed import sklearn_seed
 
@@ -23,13 +23,14 @@ class BoostingBaseline(Baseline):
     """
 
     num_features: int = 500
-    """Features of highest variance in train that the trees see."""
+    """Features of highest variance in train that the trees see, beside all covariates."""
     max_trees: int = 100
     """Largest number of boosting rounds."""
     learning_rate: float = 0.1
     """Shrinkage of each round."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
+    uses: ClassVar[BaselineColumns] = "both"
     portable: ClassVar[bool] = False
 
     def fit(self, problem: BaselineProblem) -> Mapping[str, np.ndarray]:
@@ -41,14 +42,14 @@ class BoostingBaseline(Baseline):
         known = {"num_classes": np.asarray(problem.num_classes)}
         if problem.num_classes and len(np.unique(problem.train_labels)) == 1:
             return known | {"only_class": problem.train_labels[:1]}
-        columns = _most_variable(problem.train, self.num_features)
+        columns = _most_variable(problem.train, self.num_features, problem.num_covariates)
         model = self._model(problem).fit(problem.train[:, columns].toarray(), problem.train_labels)
         score = _tuning.score_classes if problem.num_classes else _tuning.score_values
         staged = _stages(model, problem.val[:, columns].toarray(), problem.num_classes)
         scores = [score(problem.val_labels, found) for found in staged]
         best = max(range(len(scores)), key=lambda stage: scores[stage])
         if values is not problem.train:
-            columns = _most_variable(values, self.num_features)
+            columns = _most_variable(values, self.num_features, problem.num_covariates)
             model = self._model(problem).fit(values[:, columns].toarray(), labels)
         held = np.empty((), dtype=object)
         held[()] = model
@@ -76,12 +77,14 @@ class BoostingBaseline(Baseline):
         )
 
 
-def _most_variable(train: Any, count: int) -> np.ndarray:
+def _most_variable(train: Any, count: int, num_covariates: int) -> np.ndarray:
+    """Return the columns of the features that vary most, and of all covariates, which stand last."""
     import numpy as np
     from sklearn.utils.sparsefuncs import mean_variance_axis
 
-    _, variance = mean_variance_axis(train.astype(np.float64), axis=0)
-    return np.sort(np.argsort(-variance, kind="stable")[:count])
+    num_features = train.shape[1] - num_covariates
+    _, variance = mean_variance_axis(train[:, :num_features].astype(np.float64), axis=0)
+    return np.append(np.sort(np.argsort(-variance, kind="stable")[:count]), np.arange(num_features, train.shape[1]))
 
 
 def _stages(model: Any, features: np.ndarray, num_classes: int) -> Any:

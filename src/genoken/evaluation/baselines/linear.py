@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from genoken.core.components import settings
-from genoken.core.contracts import Baseline, BaselineProblem, Task
+from genoken.core.contracts import Baseline, BaselineColumns, BaselineProblem, Task
 from genoken.evaluation.baselines import _linear
-from genoken.evaluation.baselines._tuning import final_part, with_validation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,15 +22,11 @@ class LinearBaseline(Baseline):
     """Grid of the squared penalty λ on the weights (scikit-learn's alpha, and 1 / C)."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
+    uses: ClassVar[BaselineColumns] = "both"
 
     def fit(self, problem: BaselineProblem) -> Mapping[str, np.ndarray]:
         """Return ``weights`` and ``intercept`` of the model that was best on validation."""
-        final, final_labels = final_part(problem)
-        problem = with_validation(problem)
-        linear = _linear.LinearProblem(
-            problem.train, problem.val, problem.train_labels, problem.val_labels, final, final_labels, problem.num_classes
-        )
-        return _linear.fit_linear(linear, self.penalties)
+        return _linear.fit_columns(problem, self.penalties)
 
     def predict(self, state: Mapping[str, np.ndarray], values: sp.csr_matrix) -> np.ndarray:
         """Return probabilities (samples, classes) or values (samples,)."""

@@ -143,5 +143,6 @@ def repeat_samples(batch: Batch, times: int) -> tuple[Batch, Tensor]:
         lengths=lengths,
         offsets=Packing.from_lengths(lengths, device).offsets,
         rows=batch.rows.repeat_interleave(times),
+        prior=None if batch.prior is None else batch.prior.repeat_interleave(times, dim=0),
     )
     return repeated, torch.from_numpy(order).to(device)

@@ -29,7 +29,8 @@ def test_sees_an_interaction_that_a_linear_model_does_not(predicted):
 
 def test_uses_the_features_of_highest_variance():
     values = np.array([[0, 9, 1, 5], [0, 1, 2, 5], [0, 5, 3, 6]], dtype=np.float32)
-    assert _most_variable(sp.csr_matrix(values), 2).tolist() == [1, 2]
+    assert _most_variable(sp.csr_matrix(values), 2, 0).tolist() == [1, 2]
+    assert _most_variable(sp.csr_matrix(values), 1, 1).tolist() == [1, 3]  # the last one is a covariate
 
 
 def test_validation_chooses_the_number_of_rounds(predicted):

@@ -1,0 +1,53 @@
+"""Variants that tell different things: evenly spaced ones, of which none of a near pair in linkage stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from genoken.core.genotypes import CHROMOSOME, MISSING, POSITION
+from genoken.data.genotypes.linkage import linkage, prune
+
+MOST_VARIANTS = 20_000
+"""Evenly spaced variants that are looked at."""
+WINDOW = 50
+"""Variants within which a pair is near."""
+MOST_R2 = 0.2
+"""Largest squared correlation of two near variants that both stay, in samples enough."""
+_CHANCE_SQUARES = 10.0
+"""About the largest square, of so many in a window, that unlinked variants show by chance, times the number of samples."""
+
+
+def evenly_spaced(count: int, most: int) -> np.ndarray:
+    """Return at most ``most`` of the numbers from 0 to before ``count``, evenly spaced and ascending, int64."""
+    if count <= most:
+        return np.arange(count, dtype=np.int64)
+    return np.linspace(0, count - 1, most).round().astype(np.int64)
+
+
+def unlinked(dense: np.ndarray, features: pd.DataFrame) -> np.ndarray:
+    """Return the columns that stay, int64, ascending: of each near pair in linkage one, and none that does not vary.
+
+    Parameters
+    ----------
+    dense
+        int8 (samples, variants) of 0, 1, 2 and ``MISSING``: at most some ten thousand variants, see :func:`evenly_spaced`.
+    features
+        Chromosome and position of each; where a chromosome does not stand together by position, all that vary stay.
+    """
+    called = dense != MISSING
+    copies = np.where(called, dense, 0).sum(axis=0, dtype=np.int64)
+    frequency = copies / np.maximum(2 * called.sum(axis=0), 1)
+    varying = np.flatnonzero((frequency > 0) & (frequency < 1))
+    if not len(varying) or not is_in_order(features.iloc[varying]):
+        return varying
+    most_r2 = min(max(MOST_R2, _CHANCE_SQUARES / len(dense)), 0.9)
+    pairs = linkage(dense[:, varying], features.iloc[varying], window_variants=WINDOW, min_r2=most_r2)
+    return varying[prune(pairs, frequency[varying], max_r2=most_r2)]
+
+
+def is_in_order(features: pd.DataFrame) -> bool:
+    """Return whether the variants of each chromosome stand together, by ascending position."""
+    names, positions = features[CHROMOSOME].to_numpy(dtype=str), features[POSITION].to_numpy(dtype=np.int64)
+    changes = np.flatnonzero(names[1:] != names[:-1])
+    return len(changes) + 1 == len(set(names)) and bool((np.delete(np.diff(positions), changes) >= 0).all())

@@ -1,0 +1,37 @@
+"""Which variants stay when near ones tell the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from genoken.data.genotypes.thinning import evenly_spaced, is_in_order, unlinked
+
+
+def places(chromosomes, positions):
+    return pd.DataFrame({"chromosome": list(chromosomes), "position_bp": np.asarray(positions, dtype=np.int64)})
+
+
+def test_numbers_are_evenly_spaced():
+    assert evenly_spaced(5, 9).tolist() == [0, 1, 2, 3, 4]
+    assert evenly_spaced(9, 3).tolist() == [0, 4, 8]
+
+
+def test_of_a_pair_in_linkage_one_stays_and_constant_variants_go():
+    one, other = [0, 1, 2, 0, 1, 2, 0, 0], [1, 0, 1, 0, 1, 1, 1, 0]  # r² 0.15
+    dense = np.array([one, one, [0] * 8, other, [2] * 8, one], dtype=np.int8).T
+    kept = unlinked(dense, places("111111", range(6)))
+    assert kept.tolist() == [0, 3]
+    assert unlinked(dense, places("111222", range(6))).tolist() == [0, 3, 5]  # chromosomes know nothing of each other
+
+
+def test_variants_out_of_order_all_stay_if_they_vary():
+    one = [0, 1, 2, 0, 1, 2, 0, 0]
+    dense = np.array([one, one, [0] * 8], dtype=np.int8).T
+    assert unlinked(dense, places("111", [5, 3, 9])).tolist() == [0, 1]
+
+
+def test_order_is_by_position_within_chromosomes_that_stand_together():
+    assert is_in_order(places("1122", [3, 3, 1, 2]))
+    assert not is_in_order(places("1212", [1, 2, 3, 4]))
+    assert not is_in_order(places("1122", [3, 2, 1, 2]))

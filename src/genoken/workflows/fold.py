@@ -174,7 +174,7 @@ class Course:
 def fit_as_long(config: RunConfig, study: Study, words: np.ndarray, folder: Path, course: Course) -> FittedModel:
     """Return the network fitted on the train part of a split for a given course; ``folder`` receives its checkpoints alone."""
     train, val = (np.flatnonzero(words == part) for part in ("train", "val"))
-    prepared = prepare_fold(config, study, train)
+    prepared = prepare_fold(config, study, train, val=val)
     _fit_as_long(config, prepared, train, val, folder, course, on_epoch=None)
     return prepared.model
 

@@ -266,7 +266,8 @@ def _raise_failures(job: Job, fitted: list[FoldResult], final: FoldResult) -> No
 def _announce(job: Job) -> None:
     study, show = job.study, job.show
     target = f"{len(study.classes)} classes of '{study.label}'" if study.classes else f"the number '{study.label}'"
-    shape = f"{study.samples.num_samples:,} samples x {study.samples.num_features:,} genes"
+    what = "variants" if study.samples.value_kind == "dosage" else "genes"
+    shape = f"{study.samples.num_samples:,} samples x {study.samples.num_features:,} {what}"
     show.line(f"{study.samples.origin}: {shape}, {study.samples.value_kind} values; predicting {target}.")
     for note in study.notes:
         show.line(f"  {note}.")

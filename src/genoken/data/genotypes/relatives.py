@@ -14,7 +14,6 @@ MOST_CHANCE = 0.2
 """Kinship by chance beyond which not even parents and children, at 0.25, can be told from strangers."""
 _VARIANTS_FOR_KINSHIP = 10_000
 _VARIANTS_FOR_DUPLICATES = 2_000
-_LEAST_FOR_DUPLICATES = 200
 
 
 def chance_kinship(num_samples: int, num_variants: int) -> float:
@@ -58,7 +57,10 @@ def relatives(samples: Samples, min_kinship: float) -> tuple[np.ndarray, float] 
 
 
 def duplicates(samples: Samples) -> pd.DataFrame:
-    """Return the pairs of samples that are one person typed twice, or identical twins; none where variants are too few to tell.
+    """Return the pairs of samples that are one person typed twice, or identical twins.
+
+    There are none where the variants, without those in linkage, are too few to tell: in a short region many people have the same
+    two haplotypes.
 
     Returns
     -------
@@ -67,5 +69,6 @@ def duplicates(samples: Samples) -> pd.DataFrame:
     """
     columns = evenly_spaced(samples.num_features, _VARIANTS_FOR_DUPLICATES)
     dense = dense_dosages(samples.values, columns)
-    enough = len(columns) >= _LEAST_FOR_DUPLICATES
-    return duplicate_pairs(related_pairs(dense if enough else dense[:0], min_kinship=DUPLICATE))
+    kept = unlinked(dense, samples.features.iloc[columns])
+    enough = chance_kinship(samples.num_samples, len(kept)) <= MOST_CHANCE
+    return duplicate_pairs(related_pairs(dense[:, kept] if enough else dense[:0], min_kinship=DUPLICATE))

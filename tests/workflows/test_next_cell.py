@@ -349,15 +349,31 @@ def test_times_in_words_are_times(trajectory, fitted, tmp_path):
     assert found["edges_backward"] == found["edges"] > 0
 
 
-def test_more_cells_than_are_scored(file, fitted, monkeypatch):
-    """Floors are fitted on a draw of cells; where targets are of others, they are left out and it is said."""
+@pytest.mark.parametrize("kind", ["ranks", "values"])
+def test_more_cells_than_are_scored(kind, file, trajectory, fitted, monkeypatch):
+    """Whole profiles are those of a draw of cells, each with all of its successors; floors are asked at every target."""
     with monkeypatch.context() as patch:
         patch.setattr("genoken.workflows.successor_start.MOST_CELLS", 12)
-        run = fitted(file, "run", TRAINING | VALUES | {"data.report_tokens": 900})
-    found = run.metrics["objectives"]["next_value"]
-    assert found["floors"] == {}
-    assert "Floors were left out for these tokens." in found["notes"]
-    assert run.metrics["next_cell"]["profiles"]["cells"] <= 12
+        run = fitted(file, "run", TRAINING | {"ranks": RANKS, "values": VALUES}[kind])
+    found = run.metrics["objectives"]["next_cell" if kind == "ranks" else "next_value"]
+    assert set(found["floors"]) == FLOORS | ({"position_frequency"} if kind == "ranks" else set())
+    assert found["notes"] == []
+    targets = pd.read_parquet(run.folder / "targets.parquet")
+    assert targets["sample_id"].nunique() == run.metrics["next_cell"]["pairs"]["test"] > 12
+    assert targets.filter(like="floor_").notna().all(axis=None)
+    profiles = run.metrics["next_cell"]["profiles"]
+    num_train, num_test = (run.metrics["split"]["samples"][part] for part in ("train", "test"))
+    assert profiles["notes"] == [
+        f"Rules without a network are fitted on 12 of {num_train} train cells, drawn with all of their successors.",
+        f"Profiles are those of 12 of {num_test} test cells, drawn with all of their successors.",
+    ]
+    cells = pd.read_parquet(run.folder / "next_cells.parquet")
+    assert len(cells) == profiles["cells"] <= 12
+    words = words_of(run)[trajectory.obs_names].to_numpy()
+    within = Successors.of_matrix(trajectory.obsp["next_cell_ids"], 160, "").within(words)
+    has_some = pd.Series(~within.without, index=trajectory.obs_names)
+    assert has_some[cells["sample_id"]].all()
+    assert run.metrics["next_cell"]["direction"] is not None
 
 
 @pytest.mark.parametrize("linear_path", [True, False])

@@ -59,12 +59,16 @@ class CellPart:
         Type of each cell, or ``None``.
     weighted
         Whether means over successors are weighted; they are to be when training draws successors by weight.
+    drawn
+        Rows of the cells that stand for the part, int64, ascending; the others are here as successors of these alone, and what
+        comes after them is not asked. ``None``: all of them stand for it.
     """
 
     values: sp.csr_matrix
     successors: sp.csr_matrix
     types: np.ndarray | None = None
     weighted: bool = False
+    drawn: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         num_cells = self.values.shape[0]
@@ -74,9 +78,14 @@ class CellPart:
             raise ValueError(f"{len(self.types)} types for {num_cells} cells")
 
     @cached_property
+    def cells(self) -> np.ndarray:
+        """Rows of the cells that stand for the part, int64."""
+        return np.arange(self.values.shape[0]) if self.drawn is None else self.drawn
+
+    @cached_property
     def starts(self) -> np.ndarray:
-        """Rows of the cells that have a successor in the part, int64."""
-        return np.flatnonzero(np.diff(self._weights.indptr)).astype(np.int64)
+        """Rows of those cells that have a successor in the part, int64."""
+        return self.cells[np.diff(self._weights.indptr)[self.cells] > 0].astype(np.int64)
 
     @cached_property
     def _weights(self) -> sp.csr_matrix:
@@ -188,7 +197,7 @@ class ProfileFloors:
 
     @cached_property
     def _similar(self) -> CellNeighbors:
-        return CellNeighbors.of(self.scores, np.arange(len(self.scores)))
+        return CellNeighbors.of(self.scores, self.train.cells)
 
     @cached_property
     def _similar_starts(self) -> CellNeighbors:
@@ -227,12 +236,13 @@ def fit_profile_floors(train: CellPart, val: CellPart, seed: int) -> ProfileFloo
         raise DataError(
             "no train cell has a successor in the train part", remedy="hold out whole groups, or look at the graph of successors"
         )
-    components = principal_components(train.values, _NUM_COMPONENTS, sklearn_seed(seed, "next_cell"))
+    own = train.values if train.drawn is None else train.values[train.drawn]
+    components = principal_components(own, _NUM_COMPONENTS, sklearn_seed(seed, "next_cell"))
     scores = components.scores(train.values)
     ridge = fit_successor_ridge(scores[train.starts], train.means(train.starts), train.values)
     defaults = {DENOISED: _DEFAULT_NEIGHBORS, KNN: _DEFAULT_NEIGHBORS, RIDGE: _DEFAULT_STRENGTH}
     floors = ProfileFloors(train, components, scores, ridge, defaults)
-    every, starts = (_draw(rows, seed) for rows in (np.arange(val.values.shape[0]), val.starts))
+    every, starts = (_draw(rows, seed) for rows in (val.cells, val.starts))
     if not len(starts):
         note = "No validation cell has a successor in the validation part: the floors of next cells were not tuned."
         return replace(floors, notes=(note,))
@@ -250,7 +260,7 @@ def _draw(rows: np.ndarray, seed: int) -> np.ndarray:
 
 def _best_neighbors(floors: ProfileFloors, val: CellPart, rows: np.ndarray, *, of_successors: bool) -> int:
     """Return the number of neighbors with the least squared error against current profiles, or against mean successors."""
-    num_known = len(floors.train.starts) if of_successors else floors.train.values.shape[0]
+    num_known = len(floors.train.starts if of_successors else floors.train.cells)
     candidates = sorted({min(count, num_known) for count in NEIGHBORS})
     errors = np.zeros(len(candidates))
     for block in val.blocks(rows):

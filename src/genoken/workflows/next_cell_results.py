@@ -13,20 +13,18 @@ import pandas as pd
 import scipy.sparse as sp
 
 from genoken.core.files import atomic_path
-from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS
 from genoken.core.random import generator
 from genoken.core.tables import write_parquet
 from genoken.data.holdout import draw_within
-from genoken.data.pairs import EVALUATION, CellPairs
+from genoken.data.pairs import CellPairs
 from genoken.data.successors import Successors
 from genoken.data.time_points import time_points
-from genoken.evaluation import floors as masked_floors
 from genoken.evaluation.bootstrap import LEAST_GROUPS
 from genoken.evaluation.embedding_comparison import compare_embeddings, embedding_sentence
 from genoken.evaluation.floors import Floors
 from genoken.evaluation.masked_verdict import MODEL
 from genoken.evaluation.next_cell_floors import DENOISED, CellPart, ProfileFloors, Profiles, fit_profile_floors
-from genoken.evaluation.next_cell_ranks import RankScale, RankTargets, fit_rank_floors
+from genoken.evaluation.next_cell_ranks import RankScale
 from genoken.evaluation.next_cell_scores import cell_blocks, merged, score_part, skill_by
 from genoken.evaluation.next_cell_verdict import (
     TimeControls,
@@ -40,13 +38,11 @@ from genoken.reporting.projection import umap
 from genoken.training.masked import MaskedTask
 from genoken.workflows.next_cell import Controls, Measured, type_column, types_of
 from genoken.workflows.next_cell_predictions import NextCells, expects, learn_rank_scale, log_values, write_rank_scale
+from genoken.workflows.next_cell_targets import TargetFloors
 from genoken.workflows.prepared import Prepared
 from genoken.workflows.pretrained_run import Pass, sample_states
-from genoken.workflows.pretraining_floors import asked_in_training
-from genoken.workflows.successor_start import drawn_cells
+from genoken.workflows.successor_start import DrawnCells, drawn_cells
 
-_MOST_PAIRS = 5_000
-"""Pairs of a part whose ranks floors learn from."""
 _MOST_CALIBRATED_ON = 1_000
 """Cells of a part on which predicted profiles are calibrated."""
 _MOST_ON_MAP = 4_000
@@ -80,9 +76,14 @@ class NextCellScoring:
         return self.prepared.pairs
 
     @cached_property
+    def drawn(self) -> dict[str, DrawnCells]:
+        """The cells of each part, at most so many, with all of their successors."""
+        return drawn_cells(self.prepared.rows, self.successors, self.prepared.model.config.training.seed)
+
+    @cached_property
     def rows(self) -> dict[str, np.ndarray]:
-        """Rows of the cells of each part, ascending; at most so many, drawn."""
-        return drawn_cells(self.prepared.rows, self.prepared.model.config.training.seed)
+        """Rows of these cells and of their successors, ascending."""
+        return {part: found.rows for part, found in self.drawn.items()}
 
     @cached_property
     def types(self) -> np.ndarray | None:
@@ -110,6 +111,7 @@ class NextCellScoring:
                 successors=self.successors.take(rows).graph,
                 types=None if self.types is None else self.types[rows],
                 weighted=weighted,
+                drawn=self.drawn[part].drawn,
             )
             for part, rows in self.rows.items()
         }
@@ -147,77 +149,7 @@ class NextCellScoring:
         items
             Its items, in order.
         """
-        result: dict[str, Floors] = {}
-        for name, measures in found.items():
-            cells = self.places("test", items[measures["row"]])
-            if (cells < 0).any():
-                result[name] = {}
-            elif name == "next_cell" and self.prepared.whole.layout.channel("value") is None:
-                result[name] = self._of_ranks(measures, cells)
-            elif name == "next_value" and "squared_error" in measures:
-                result[name] = self._of_values(measures, cells)
-            elif name == "next_value":
-                result[name] = self._of_bins(measures)
-            else:
-                result[name] = {}
-        notes = {name: [] if scores else ["Floors were left out for these tokens."] for name, scores in result.items()}
-        return result, {name: [*own, *self.floors.notes] for name, own in notes.items()}
-
-    def _of_ranks(self, measures: Mapping[str, np.ndarray], cells: np.ndarray) -> Floors:
-        model = self.prepared.model
-        num_ranks = self.prepared.dataset.layout.max_tokens
-        fitted = fit_rank_floors(
-            self._rank_targets("train"),
-            self._rank_targets("val"),
-            self.floors.of(self.parts["val"]),
-            usual=self.floors.usual,
-            medians=model.state.per_feature.get("median"),
-            num_ranks=num_ranks,
-        )
-        # the separator has place 0, the first gene place 1
-        asked = RankTargets(cells, measures["place"] - 1, measures["label"])
-        return fitted.score(asked, self.floors.of(self.parts["test"]))
-
-    def _rank_targets(self, part: str) -> RankTargets:
-        """Return what stands at each rank of next cells: in train those of the next cells, each once, else of current ones."""
-        items, seed = self.prepared.items[part], self.prepared.model.config.training.seed
-        items = draw_within(items, _MOST_PAIRS, seed=seed, purpose=f"ranks {part}")
-        cells = self.places(part, items)
-        items, cells = items[cells >= 0], cells[cells >= 0]
-        following = self.pairs.drawn(EVALUATION).next_cells(items)
-        if part == "train":
-            following = np.unique(following)
-            cells = np.arange(len(following))
-        tokens = self.pairs.cells.tokens(following)
-        lengths = np.diff(tokens.offsets)
-        places = np.arange(tokens.num_tokens) - np.repeat(tokens.offsets[:-1], lengths)
-        identity = self.prepared.whole.layout.channel("identity")
-        assert identity is not None  # noqa: S101
-        is_gene = places > 0  # the first token is CLS
-        genes = tokens.channels[identity.name][is_gene] - NUM_SPECIALS
-        return RankTargets(np.repeat(cells, lengths)[is_gene], places[is_gene] - 1, genes)
-
-    def _of_values(self, measures: Mapping[str, np.ndarray], cells: np.ndarray) -> Floors:
-        profiles, order = self.floors.of(self.parts["test"]), np.argsort(cells, kind="stable")
-        pieces: dict[str, list[np.ndarray]] = {}
-        for block in self.parts["test"].blocks(np.unique(cells)):
-            first, last = np.searchsorted(cells[order], [block[0], block[-1] + 1])
-            own = order[first:last]
-            for name, predicted in profiles(block).items():
-                values = predicted[np.searchsorted(block, cells[own]), measures["feature"][own]]
-                pieces.setdefault(name, []).append(values)
-        back = np.argsort(order, kind="stable")
-        found = {name: np.concatenate(parts)[back] for name, parts in pieces.items()}
-        truth = measures["value"]
-        return {name: {"prediction": values, "squared_error": np.square(values - truth)} for name, values in found.items()}
-
-    def _of_bins(self, measures: Mapping[str, np.ndarray]) -> Floors:
-        channel = self.prepared.whole.layout.channel("value")
-        assert channel is not None  # noqa: S101
-        known = asked_in_training(self.task, self.prepared.part("train"), "next_value")
-        asked = masked_floors.Questions(measures["feature"], measures["value"], measures["row"])
-        num_features = len(self.prepared.model.state.feature_ids)
-        return masked_floors.swapped_category_floors(known, asked, num_features, channel.size - FIRST_CATEGORY)
+        return TargetFloors(self.prepared, self.task, self.floors, self.types).scores(found, items)
 
     def summary(self, folder: Path, found: Measured, of_floors: Mapping[str, Floors], controls: Controls) -> dict[str, Any]:
         """Score whole profiles, compare with the controls, write the tables of next cells, and return what ``metrics.json`` holds.
@@ -290,12 +222,13 @@ class NextCellScoring:
         """Return how well the network's states keep cell types, beside those before training and principal components."""
         if self.types is None:
             return None
-        model, rows = self.prepared.model, self.rows["test"]
+        model, part = self.prepared.model, self.parts["test"]
+        rows = self.rows["test"][part.cells]
         cells, how = self.prepared.dataset.take(rows), Pass(precision=model.config.training.precision)
         places = {
             _OWN: sample_states(model, cells, how),
             _BASE: sample_states(model.with_network(start), cells, how),
-            _COMPONENTS: self.floors.components.scores(self.parts["test"].values),
+            _COMPONENTS: self.floors.components.scores(part.values[part.cells]),
         }
         compared = compare_embeddings(places, self.types[rows], model.config.training.seed)
         return {"compared": compared, "sentence": embedding_sentence(compared, _OWN, _BASE)}
@@ -320,7 +253,7 @@ class NextCellScoring:
             units[part.starts],
             unit=unit,  # type: ignore[arg-type]
             seed=model.config.training.seed,
-            notes=self.floors.notes,
+            notes=[*self.floors.notes, *self._drawn_notes()],
         )
         self._write_tables(folder, scores, profiles, predicted)
         errors = scores[MODEL]["squared_error"], scores[DENOISED]["squared_error"]
@@ -331,10 +264,19 @@ class NextCellScoring:
             by_time = skill_by(*errors, cell_blocks(None, self.times[self.rows["test"]])[part.starts])
         return summary, by_type, by_time
 
+    def _drawn_notes(self) -> list[str]:
+        """Return of how many cells of a part a draw alone is used; nothing where all are."""
+        notes = []
+        for part, words in (("train", "Rules without a network are fitted on"), ("test", "Profiles are those of")):
+            if self.drawn[part].drawn is not None:
+                numbers = f"{len(self.parts[part].cells):,} of {len(self.prepared.rows[part]):,}"
+                notes.append(f"{words} {numbers} {part} cells, drawn with all of their successors.")
+        return notes
+
     def _rank_scale(self) -> RankScale:
         """Learn what stands at each rank of train cells, and the line of each gene from what is predicted for some cells."""
         model, seed = self.prepared.model, self.prepared.model.config.training.seed
-        plain = learn_rank_scale(model, self.prepared.dataset.take(self.rows["train"]))
+        plain = learn_rank_scale(model, self.prepared.dataset.take(self.rows["train"][self.parts["train"].cells]))
         found = {}
         for name in ("train", "val"):
             part = self.parts[name]
@@ -374,7 +316,8 @@ class NextCellScoring:
 
         part, floors = self.parts["test"], self.floors
         seed = self.prepared.model.config.training.seed
-        train = np.sort(generator(seed, "map").permutation(len(self.rows["train"]))[: max(_MOST_ON_MAP - len(part.starts), 0)])
+        known = generator(seed, "map").permutation(self.parts["train"].cells)
+        train = np.sort(known[: max(_MOST_ON_MAP - len(part.starts), 0)])
         rows = np.concatenate([self.rows["train"][train], self.rows["test"]])
         values = sp.vstack([self.parts["train"].values[train], part.values], format="csr")
         placed = umap(floors.components.scores(values))

@@ -30,7 +30,7 @@ TRAINING = {
 ALONE = TRAINING | {"successors.controls": []}
 RANKS = {"tokenizer": {"kind": "rank", "max_tokens": 40}, "model.embedding.position": "learned"}
 VALUES = {"tokenizer": {"kind": "continuous", "hvgs": 0, "tokens": "expressed"}, "model.linear_path": True}
-BINS = {"tokenizer": {"kind": "binned", "edges": [0.1, 2.0]}, "objectives": ["next_value"]}
+BINS = {"tokenizer": {"kind": "binned", "edges": [4.0, 4.75, 5.5]}, "objectives": ["next_value"]}
 FLOORS = {"copy_current", "denoised_current", "mean_successor", "type_mean_successor", "knn_mean_successor", "ridge_successor"}
 FILES = {
     "config.yaml", "model.safetensors", "tokenizer.json", "vocabulary.parquet", "phenotypes.json", "split.parquet", "metrics.json",
@@ -285,14 +285,38 @@ def test_a_cell_without_a_successor_may_be_its_own(kind, file, trajectory, fitte
     assert len(pd.read_parquet(run.folder / "next_cells.parquet")) == int((~without)[words == "test"].sum())
 
 
-def test_binned_values_have_no_profiles(file, fitted):
-    run = fitted(file, "run", TRAINING | BINS)
+def test_binned_values_have_profiles(trajectory, file, fitted):
+    """All genes are asked for, those in bin 0 too, and each bin is worth what it holds in the train cells."""
+    run = fitted(file, "run", TRAINING | BINS | {"successors.time": "time"})
     found = run.metrics["next_cell"]
-    assert found["profiles"] is None
+    assert set(found["profiles"]["floors"]) == FLOORS
+    assert found["profiles"]["verdict"].startswith("Skill over the denoised current cell is ")
+    assert run.metrics["verdict"].startswith(found["profiles"]["verdict"])
+    assert found["profiles"]["model"]["correlation"] > 0.5
     assert found["direction"]["metric"] == "cross_entropy"
-    assert found["skill_by_type"] == {}
-    assert set(run.metrics["objectives"]["next_value"]["floors"]) == {"uniform", "most_frequent", "most_frequent_per_feature"}
-    assert not (run.folder / "next_cells.parquet").exists()
+    assert set(found["skill_by_type"]) <= set(trajectory.obs["cell_type"])
+    assert found["skill_by_time"] != {}
+    assert {path.name for path in run.folder.iterdir()} >= FILES | {"bin_scale.parquet"}
+    objective = run.metrics["objectives"]["next_value"]
+    assert set(objective["floors"]) == {"uniform", "most_frequent", "most_frequent_per_feature"}
+    assert objective["notes"] == []
+    targets = pd.read_parquet(run.folder / "targets.parquet")
+    assert set(targets["value"]) == {0, 1, 2, 3}
+    scale = pd.read_parquet(run.folder / "bin_scale.parquet").set_index("feature_id")
+    assert list(scale.index) == list(run.model.state.feature_ids)
+    worth = scale.to_numpy()
+    assert (worth[:, 1:] >= [4.0, 4.75, 5.5]).all()
+    assert (worth < [4.0, 4.75, 5.5, np.inf]).all()
+    cells = pd.read_parquet(run.folder / "next_cells.parquet")
+    predicted = run.predict_next_cell(trajectory[cells["sample_id"]].copy())
+    assert predicted.ranked is None
+    graph = pd.DataFrame(trajectory.obsp["next_cell_ids"].toarray() > 0, trajectory.obs_names, trajectory.obs_names)
+    words = words_of(run)[trajectory.obs_names].to_numpy()
+    followed = (graph.loc[cells["sample_id"]] & (words == "test")).to_numpy(np.float64)
+    counts = trajectory[:, list(scale.index)].X.toarray()
+    logs = np.log1p(10_000 * counts / counts.sum(axis=1, keepdims=True))
+    errors = ((predicted.predicted - followed @ logs / followed.sum(axis=1, keepdims=True)) ** 2).mean(axis=1)
+    np.testing.assert_allclose(errors, cells["squared_error_model"], rtol=1e-3)
 
 
 def test_counts_have_no_profiles(file, fitted):
@@ -300,6 +324,10 @@ def test_counts_have_no_profiles(file, fitted):
     objective = {"kind": "next_value", "likelihood": "negative_binomial"}
     run = fitted(file, "run", ALONE | {"tokenizer": tokenizer, "objectives": [objective], "model.linear_path": False})
     assert run.metrics["next_cell"]["profiles"] is None
+    (note,) = run.metrics["objectives"]["next_value"]["notes"]
+    assert note.startswith("Whole profiles of next cells are not predicted: expected counts depend on a cell's depth")
+    assert note in run.metrics["verdict"]
+    assert not (run.folder / "next_cells.parquet").exists()
 
 
 def test_values_as_they_are(file, fitted):

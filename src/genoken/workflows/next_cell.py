@@ -109,7 +109,7 @@ def type_column(config: PretrainConfig, table: pd.DataFrame) -> str:
 
 
 def pairs_for(model: PretrainedModel, cells: TokenDataset, successors: Successors, *, where: str) -> CellPairs:
-    """Return the pairs that a network learns from; next cells have every feature where their values are asked for as numbers.
+    """Return the pairs that a network learns from; next cells have every feature where their values are asked for.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def pairs_for(model: PretrainedModel, cells: TokenDataset, successors: Successor
         config.successors,
         seed=config.training.seed,
         max_tokens=getattr(config.tokenizer, "max_tokens", 0),
-        every_feature="next_value" in objectives_of(config) and cells.layout.has_numbers,
+        every_feature="next_value" in objectives_of(config) and cells.layout.channel("value") is not None,
         where=where,
     )
 

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from genoken.core.files import atomic_path
 from genoken.core.random import generator
 from genoken.core.tables import write_parquet
+from genoken.data.dataset import TokenDataset
 from genoken.data.holdout import draw_within
 from genoken.data.pairs import CellPairs
 from genoken.data.successors import Successors
@@ -23,6 +24,7 @@ from genoken.evaluation.bootstrap import LEAST_GROUPS
 from genoken.evaluation.embedding_comparison import compare_embeddings, embedding_sentence
 from genoken.evaluation.floors import Floors
 from genoken.evaluation.masked_verdict import MODEL
+from genoken.evaluation.next_cell_bins import BinScale
 from genoken.evaluation.next_cell_floors import DENOISED, CellPart, ProfileFloors, Profiles, fit_profile_floors
 from genoken.evaluation.next_cell_ranks import RankScale
 from genoken.evaluation.next_cell_scores import cell_blocks, merged, score_part, skill_by
@@ -37,7 +39,15 @@ from genoken.models.token_network import TokenNetwork
 from genoken.reporting.projection import umap
 from genoken.training.masked import MaskedTask
 from genoken.workflows.next_cell import Controls, Measured, type_column, types_of
-from genoken.workflows.next_cell_predictions import NextCells, expects, learn_rank_scale, log_values, write_rank_scale
+from genoken.workflows.next_cell_predictions import (
+    NextCells,
+    expects,
+    learn_bin_scale,
+    learn_rank_scale,
+    log_values,
+    write_bin_scale,
+    write_rank_scale,
+)
 from genoken.workflows.next_cell_targets import TargetFloors
 from genoken.workflows.prepared import Prepared
 from genoken.workflows.pretrained_run import Pass, sample_states
@@ -236,14 +246,9 @@ class NextCellScoring:
     def _profiles(self, folder: Path) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, Any]]:
         """Score predicted profiles; return their summary, and the skill by type and by time."""
         model, part = self.prepared.model, self.parts["test"]
-        kind = expects(model)
-        if not kind or not len(part.starts):
+        if not expects(model) or not len(part.starts):
             return None, {}, {}
-        scale = None
-        if kind == "ranks":
-            scale = self._rank_scale()
-            write_rank_scale(folder, scale, model.state.feature_ids)
-        asked = NextCells(model, self.prepared.dataset.take(self.rows["test"]), scale)
+        asked = NextCells(model, self.prepared.dataset.take(self.rows["test"]), self._written_scale(folder))
         predicted = asked.profiles(part.starts)
         profiles = merged(self.floors.of(part), _looked_up(part.starts, predicted))
         scores = score_part(part, part.starts, profiles, self.floors.usual)
@@ -273,10 +278,27 @@ class NextCellScoring:
                 notes.append(f"{words} {numbers} {part} cells, drawn with all of their successors.")
         return notes
 
+    def _written_scale(self, folder: Path) -> RankScale | BinScale | None:
+        """Learn what brings the network's answers to log values and write it into the run folder; ``None`` where nothing does."""
+        model = self.prepared.model
+        if expects(model) == "ranks":
+            of_ranks = self._rank_scale()
+            write_rank_scale(folder, of_ranks, model.state.feature_ids)
+            return of_ranks
+        if model.encoder.layout.has_numbers:
+            return None
+        of_bins = learn_bin_scale(model, self._train_cells)
+        write_bin_scale(folder, of_bins, model.state.feature_ids)
+        return of_bins
+
+    @property
+    def _train_cells(self) -> TokenDataset:
+        return self.prepared.dataset.take(self.rows["train"][self.parts["train"].cells])
+
     def _rank_scale(self) -> RankScale:
         """Learn what stands at each rank of train cells, and the line of each gene from what is predicted for some cells."""
         model, seed = self.prepared.model, self.prepared.model.config.training.seed
-        plain = learn_rank_scale(model, self.prepared.dataset.take(self.rows["train"][self.parts["train"].cells]))
+        plain = learn_rank_scale(model, self._train_cells)
         found = {}
         for name in ("train", "val"):
             part = self.parts[name]

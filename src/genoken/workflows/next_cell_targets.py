@@ -16,7 +16,7 @@ from genoken.evaluation.next_cell_floors import ProfileFloors
 from genoken.evaluation.next_cell_ranks import RankTargets, fit_rank_floors
 from genoken.training.masked import MaskedTask
 from genoken.workflows.next_cell import Measured
-from genoken.workflows.next_cell_predictions import log_values
+from genoken.workflows.next_cell_predictions import log_values, why_no_profiles
 from genoken.workflows.prepared import Prepared
 from genoken.workflows.pretraining_floors import asked_in_training
 
@@ -53,7 +53,7 @@ class TargetFloors:
         return self.prepared.pairs
 
     def scores(self, found: Measured, items: np.ndarray) -> tuple[dict[str, Floors], dict[str, list[str]]]:
-        """Return floor to its scores at the targets of each objective, and sentences on those that were left out.
+        """Return floor to its scores at the targets of each objective, and sentences on what was left out.
 
         Parameters
         ----------
@@ -63,8 +63,9 @@ class TargetFloors:
             Its items, in order.
         """
         result = {name: self._of_objective(name, measures, items) for name, measures in found.items()}
-        notes = {name: [] if scores else [_NO_FLOORS] for name, scores in result.items()}
-        return result, {name: [*own, *self.floors.notes] for name, own in notes.items()}
+        why = why_no_profiles(self.prepared.model)
+        always = [*self.floors.notes, *([why] if why else [])]
+        return result, {name: [*([] if scores else [_NO_FLOORS]), *always] for name, scores in result.items()}
 
     def _of_objective(self, name: str, measures: Mapping[str, np.ndarray], items: np.ndarray) -> Floors:
         cells = self.pairs.current[items[measures["row"]]]

@@ -319,6 +319,18 @@ def test_binned_values_have_profiles(trajectory, file, fitted):
     np.testing.assert_allclose(errors, cells["squared_error_model"], rtol=1e-3)
 
 
+def test_genes_of_next_cells_from_bins(file, fitted):
+    """Without positions it is asked which genes a cell expresses; how strongly, and so whole profiles, is not."""
+    run = fitted(file, "run", ALONE | BINS | {"objectives": ["next_cell"]})
+    objective = run.metrics["objectives"]["next_cell"]
+    assert set(objective["floors"]) == {"uniform", "most_frequent"}
+    assert objective["floors"]["uniform"]["cross_entropy"] == pytest.approx(np.log(60))
+    assert objective["notes"] == [
+        "Whole profiles of next cells are not predicted: how strongly genes are expressed in them was not asked for."
+    ]
+    assert run.metrics["next_cell"]["profiles"] is None
+
+
 def test_counts_have_no_profiles(file, fitted):
     tokenizer = {"kind": "continuous", "hvgs": 0, "tokens": "expressed", "target_sum": 0}
     objective = {"kind": "next_value", "likelihood": "negative_binomial"}

@@ -69,8 +69,9 @@ class TargetFloors:
 
     def _of_objective(self, name: str, measures: Mapping[str, np.ndarray], items: np.ndarray) -> Floors:
         cells = self.pairs.current[items[measures["row"]]]
-        if name == "next_cell" and self.prepared.whole.layout.channel("value") is None:
-            return self._of_ranks(measures, cells)
+        if name == "next_cell":
+            has_ranks = self.prepared.whole.layout.channel("value") is None
+            return self._of_ranks(measures, cells) if has_ranks else self._of_genes(measures)
         if name != "next_value":
             return {}
         return self._of_values(measures, cells) if "squared_error" in measures else self._of_bins(measures)
@@ -107,6 +108,14 @@ class TargetFloors:
         is_gene = places > 0  # the first token is CLS
         genes = tokens.channels[identity.name][is_gene] - NUM_SPECIALS
         return RankTargets(np.repeat(cells, lengths)[is_gene], places[is_gene] - 1, genes)
+
+    def _of_genes(self, measures: Mapping[str, np.ndarray]) -> Floors:
+        """Return what guessing and the frequencies of genes in train score where a token's place says nothing of its gene."""
+        known, num_features = self._rank_targets("train"), len(self.prepared.model.state.feature_ids)
+        train = masked_floors.Questions(np.zeros_like(known.features), known.features, known.cells)
+        asked = masked_floors.Questions(np.zeros_like(measures["label"]), measures["label"], measures["row"])
+        found = masked_floors.swapped_category_floors(train, asked, 1, num_features)
+        return {name: found[name] for name in ("uniform", "most_frequent")}
 
     def _of_values(self, measures: Mapping[str, np.ndarray], cells: np.ndarray) -> Floors:
         order = np.argsort(cells, kind="stable")

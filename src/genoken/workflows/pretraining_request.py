@@ -123,7 +123,7 @@ def with_objectives(config: PretrainConfig, mask_probability: float | None = Non
         tokenizer: Any = config.tokenizer
         has_no_value = kind_of(tokenizer) == "rank" and tokenizer.order == "rank_order"
         if config.successors.key:
-            kind = "next_value" if kind_of(tokenizer) == "continuous" else "next_cell"
+            kind = "next_cell" if has_no_value else "next_value"
         else:
             kind = "masked_feature" if has_no_value else "masked_value"
         chosen = [kind, *(["phenotype"] if config.data.phenotypes else [])]

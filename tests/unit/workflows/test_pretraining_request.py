@@ -62,6 +62,15 @@ def test_a_share_to_hide_changes_the_objective_that_the_tokens_call_for():
     assert {name: found["probability"] for name, found in with_phenotypes.items()} == {"masked_value": 0.4, "phenotype": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("tokenizer", "kind"),
+    [("rank", "next_cell"), ("binned", "next_value"), ("continuous", "next_value"),
+     ({"kind": "rank", "values": "all", "order": "gene_order"}, "next_value")],
+)  # fmt: skip
+def test_next_cells_are_asked_for_what_their_tokens_hold(tokenizer, kind):
+    assert list(objectives(settings={"tokenizer": tokenizer, "successors.key": "next_cell_ids"})) == [kind]
+
+
 def test_shares_that_cannot_be_used():
     with pytest.raises(ConfigError, match=r"^--mask-probability: 'objectives.probability': input should be less"):
         objectives(mask_probability=1.5)

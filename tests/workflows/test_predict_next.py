@@ -20,6 +20,7 @@ from genoken.workflows.preparation import divided, prepare, requested
 from genoken.workflows.pretrained import write_pretrained
 from genoken.workflows.pretrained_run import PretrainedRun
 from genoken.workflows.pretraining_data import files_of, read_pretraining
+from genoken.workflows.pretraining_request import Hiding
 from genoken.workflows.show import Show
 
 TINY = {
@@ -39,7 +40,7 @@ def cells():
 
 def run_in(folder, cells, preset, **settings):
     """Write an untrained run: what is asked of it is the same, and it takes no time."""
-    asked = {"group": "", "phenotypes": (), "mask_probability": None, "start": None, "config": None}
+    asked = {"group": "", "phenotypes": (), "hiding": Hiding(), "start": None, "config": None}
     config = requested(cells, preset=preset, settings=TINY | settings, **asked)
     reading, quiet = read_pretraining(cells, files_of(cells, None), config.data), Show(quiet=True)
     division = divided(reading, config, cells, None, cache=folder, show=quiet)

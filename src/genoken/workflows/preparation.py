@@ -22,7 +22,7 @@ from genoken.workflows.prepared import Prepared
 from genoken.workflows.pretrained import PretrainedModel, new_network
 from genoken.workflows.pretraining_data import Files, Reading
 from genoken.workflows.pretraining_parts import Division, divide, drawn_to_learn_from
-from genoken.workflows.pretraining_request import resolve_pretraining, with_mapped_phenotypes, with_objectives
+from genoken.workflows.pretraining_request import Hiding, resolve_pretraining, with_mapped_phenotypes, with_objectives
 from genoken.workflows.show import Show
 from genoken.workflows.start import PretrainedStart
 from genoken.workflows.successor_start import successor_start
@@ -39,7 +39,7 @@ def requested(
     preset: str,
     config: str | Path | Mapping[str, Any] | None,
     settings: Mapping[str, Any],
-    mask_probability: float | None,
+    hiding: Hiding,
     start: PretrainedStart | None,
 ) -> PretrainConfig:
     """Return the whole configuration that was asked for; see :func:`genoken.workflows.pretrain.pretrain` for its parts.
@@ -56,7 +56,7 @@ def requested(
     resolved = replace(resolved, data=replace(resolved.data, group=group or resolved.data.group, phenotypes=columns))
     if start is not None:
         resolved = with_earlier_phenotypes(resolved, start)
-    return with_objectives(with_mapped_phenotypes(resolved), mask_probability)
+    return with_objectives(with_mapped_phenotypes(resolved), hiding)
 
 
 def divided(

@@ -81,7 +81,7 @@ def divided(
     """
     division = divide(reading.complete(cache), reading.paths, config)
     if start is not None:
-        division = with_known_parts(division, config, start, show)
+        division = with_known_parts(division, config, start, show, has_own_parts=bool(reading.paths["val"]))
     if config.successors.key:
         division = with_successors(division, config, [*reading.paths["data"], *reading.paths["eval"]] or data, show)
     return division

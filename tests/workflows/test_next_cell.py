@@ -140,6 +140,10 @@ def test_metrics_are_as_documented(values, trajectory):
     assert found["profiles"]["cells"] == found["pairs"]["test"]
     assert found["controls"] == ["reversed", "shuffled"]
     assert found["direction"]["metric"] == "squared_error"
+    linear = found["direction"]["linear"]
+    assert linear["true"] == pytest.approx(found["profiles"]["floors"]["ridge_successor"]["squared_error"], rel=1e-4)
+    assert linear["difference"] == pytest.approx(linear["true"] - linear["reversed"])
+    assert "idge regression alone" in found["verdict"]
     assert set(found["embeddings"]["compared"]) == {"model", "before training", "principal components"}
     tested = table.iloc[rows["test"]][~within.without[rows["test"]]]
     assert {name: entry["cells"] for name, entry in found["skill_by_type"].items()} == tested["cell_type"].astype(

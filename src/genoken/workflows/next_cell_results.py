@@ -24,6 +24,7 @@ from genoken.evaluation import floors as masked_floors
 from genoken.evaluation.bootstrap import LEAST_GROUPS
 from genoken.evaluation.embedding_comparison import compare_embeddings, embedding_sentence
 from genoken.evaluation.floors import Floors
+from genoken.evaluation.linear_direction import linear_controls
 from genoken.evaluation.masked_verdict import MODEL
 from genoken.evaluation.next_cell_floors import DENOISED, CellPart, ProfileFloors, Profiles, fit_profile_floors
 from genoken.evaluation.next_cell_ranks import RankScale, RankTargets, fit_rank_floors
@@ -273,7 +274,10 @@ class NextCellScoring:
             return None
         metric = "squared_error" if "squared_error" in found[name] else "cross_entropy"
         unit, units = self.units
-        cells = self.places("test", self.prepared.scored["test"][found[name]["row"]])
+        cells, seed = (
+            self.places("test", self.prepared.scored["test"][found[name]["row"]]),
+            self.prepared.model.config.training.seed,
+        )
         known = cells >= 0
         compared = TimeControls(
             metric=metric,  # type: ignore[arg-type]
@@ -283,8 +287,9 @@ class NextCellScoring:
             units=units[cells[known]],
             unit=unit,  # type: ignore[arg-type]
             denoised=of_floors[name][DENOISED][metric][known] if DENOISED in of_floors[name] else None,
+            linear=linear_controls(self.floors, self.parts["val"], self.parts["test"], units, seed),
         )
-        return summarize_direction(compared, seed=self.prepared.model.config.training.seed)
+        return summarize_direction(compared, seed=seed)
 
     def _embeddings(self, start: TokenNetwork) -> dict[str, Any] | None:
         """Return how well the network's states keep cell types, beside those before training and principal components."""

@@ -7,6 +7,7 @@ import pytest
 
 from genoken.core.random import generator
 from genoken.evaluation.bootstrap import draw_weights
+from genoken.evaluation.linear_direction import LinearControls
 from genoken.evaluation.next_cell_verdict import TimeControls, leak_sentence, summarize_direction, summarize_profiles
 
 
@@ -125,6 +126,28 @@ def test_a_direction_that_shows_no_more_than_the_present_is_taken_back():
     assert "But" not in better["verdict"]
     not_learned = summarize_direction(TimeControls("squared_error", true, true, None, units, "blocks", true - 0.1), seed=0)
     assert "But" not in not_learned["verdict"]
+
+
+def test_the_verdict_says_whether_regression_alone_shows_the_same():
+    true, units = np.ones(30), np.arange(30)
+    linear = LinearControls(np.full(20, 0.4), np.full(20, 0.5), np.arange(20))
+    found = summarize_direction(TimeControls("squared_error", true, true + 0.2, true, units, "blocks", linear=linear), seed=0)
+    assert found["linear"] == {
+        "true": pytest.approx(0.4),
+        "reversed": pytest.approx(0.5),
+        "difference": pytest.approx(-0.1),
+        "interval": [pytest.approx(-0.1)] * 2,
+    }
+    assert found["verdict"] == (
+        "The direction of time was learned: trained on true successors the mean squared error is 1.0000, on reversed ones 1.2000 "
+        "(difference -0.2000, 95 % interval -0.2000 to -0.2000). Ridge regression alone shows the same: over whole profiles its "
+        "mean squared error is 0.4000 on true successors, 0.5000 on reversed ones (difference -0.1000, 95 % interval -0.1000 to "
+        "-0.1000), so a network is not needed to see it. Successors shuffled within cell types give 1.0000 (difference +0.0000, "
+        "95 % interval +0.0000 to +0.0000): true ones teach no more than which type follows which."
+    )
+    missed = summarize_direction(TimeControls("squared_error", true, true, None, units, "blocks", linear=linear), seed=0)
+    assert "Ridge regression alone does tell true successors from reversed ones: over whole" in missed["verdict"]
+    assert summarize_direction(controls(true, true), seed=0)["linear"] is None
 
 
 def test_few_units_cannot_say_whether_time_was_learned():

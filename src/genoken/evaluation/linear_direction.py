@@ -84,7 +84,7 @@ def summarize_linear(controls: LinearControls, *, unit: str, seed: int, draws: i
 
 
 def linear_sentence(linear: Mapping[str, Any] | None, learned: bool | None) -> str:
-    """Return what regression says beside a network that learned the direction of time, that did not, or of which that is unknown.
+    """Return what regression says beside a network that learned the direction of time, that did not, or of which it is unknown.
 
     Parameters
     ----------
@@ -100,9 +100,11 @@ def linear_sentence(linear: Mapping[str, Any] | None, learned: bool | None) -> s
         f"over whole profiles its mean squared error is {linear['true']:.4f} on true successors, {linear['reversed']:.4f} "
         f"on reversed ones (difference {linear['difference']:+.4f}{interval_words(interval)})"
     )
-    if learned is None or interval is None:
+    if interval is None:
         return f"Of ridge regression alone: {numbers}."
     tells = interval[1] < 0
+    if learned is None:
+        return f"Ridge regression alone does {'' if tells else 'not '}tell true successors from reversed ones: {numbers}."
     if learned and tells:
         return f"Ridge regression alone shows the same: {numbers}, so a network is not needed to see it."
     if learned:

@@ -31,7 +31,7 @@ class TimeControls:
         Which loss it is.
     true, reversed_, shuffled
         (targets,): loss of the model trained on true successors, on predecessors in their place, and on successors that were
-        shuffled among the cells of a type; the last is ``None`` where it was not trained.
+        shuffled among the cells of a type; the last two are ``None`` where they were not trained.
     units
         (targets,): group or block of each target's cell.
     unit
@@ -44,7 +44,7 @@ class TimeControls:
 
     metric: Literal["squared_error", "cross_entropy"]
     true: np.ndarray
-    reversed_: np.ndarray
+    reversed_: np.ndarray | None
     shuffled: np.ndarray | None
     units: np.ndarray
     unit: Unit
@@ -133,10 +133,10 @@ def summarize_direction(controls: TimeControls, *, seed: int, draws: int = 1000)
     Returns
     -------
     dict
-        ``metric``, ``unit``, ``units``, ``learned`` (bool, ``None`` without an interval), ``true`` (mean loss); ``reversed``,
-        ``shuffled`` and ``denoised``: ``value`` (mean loss), ``difference`` of true minus this and its ``interval``; ``linear``:
-        what :func:`genoken.evaluation.linear_direction.summarize_linear` returns; the last three may be ``None``; ``verdict``,
-        some sentences.
+        ``metric``, ``unit``, ``units``, ``learned`` (bool, ``None`` without reversed successors or an interval), ``true`` (mean
+        loss); ``reversed``, ``shuffled`` and ``denoised``: ``value`` (mean loss), ``difference`` of true minus this and its
+        ``interval``; ``linear``: what :func:`genoken.evaluation.linear_direction.summarize_linear` returns; each of these four may
+        be ``None``; ``verdict``, some sentences.
     """
     resampled = UnitDraws(np.asarray(controls.units).astype(str), controls.unit, seed, draws)
 
@@ -146,19 +146,38 @@ def summarize_direction(controls: TimeControls, *, seed: int, draws: int = 1000)
         compared = _difference(controls.true, losses, resampled)
         return {"value": float(losses.mean()), "difference": compared["value"], "interval": compared["interval"]}
 
-    interval, linear = _difference(controls.true, controls.reversed_, resampled)["interval"], controls.linear
+    in_reverse, linear = against(controls.reversed_), controls.linear
+    interval = None if in_reverse is None else in_reverse["interval"]
     found = {
         "metric": controls.metric,
         "unit": controls.unit,
         "units": resampled.num_units,
         "learned": None if interval is None else bool(interval[1] < 0),
         "true": float(controls.true.mean()),
-        "reversed": against(controls.reversed_),
+        "reversed": in_reverse,
         "shuffled": against(controls.shuffled),
         "denoised": against(controls.denoised),
         "linear": None if linear is None else summarize_linear(linear, unit=controls.unit, seed=seed, draws=draws),
     }
     return found | {"verdict": _direction_sentences(found)}
+
+
+def blocks_sentence(num_groups: int, num_blocks: int, made_of: Sequence[str]) -> str:
+    """Return what intervals leave out that resample blocks of cells within too few groups; nothing where there are no intervals.
+
+    Parameters
+    ----------
+    num_groups
+        Groups that were held out, fewer than an interval needs; 0 where no groups are named.
+    num_blocks
+        Blocks that are resampled in their place.
+    made_of
+        What the cells of a block have in common: ``type``, ``time`` or both.
+    """
+    if not num_groups or num_blocks < LEAST_GROUPS:
+        return ""
+    within = f"{num_groups} {'group' if num_groups == 1 else 'groups'}"
+    return f"Intervals resample blocks of {' and '.join(made_of)} within {within}; other groups would differ by more."
 
 
 def leak_sentence(attention: str) -> str:
@@ -229,12 +248,19 @@ def _floor_sentence(summary: Mapping[str, Mapping[str, Any]], difference: Mappin
 
 
 def _direction_sentences(found: Mapping[str, Any]) -> str:
-    word, in_reverse, shuffled = _METRIC_WORDS[found["metric"]], found["reversed"], found["shuffled"]
-    numbers = (
-        f"trained on true successors the {word} is {found['true']:.4f}, on reversed ones {in_reverse['value']:.4f} "
-        f"(difference {in_reverse['difference']:+.4f}{interval_words(in_reverse['interval'])})"
-    )
-    if found["learned"] is None:
+    in_reverse, shuffled = found["reversed"], found["shuffled"]
+    numbers = f"trained on true successors the {_METRIC_WORDS[found['metric']]} is {found['true']:.4f}"
+    if in_reverse is not None:
+        numbers += (
+            f", on reversed ones {in_reverse['value']:.4f} "
+            f"(difference {in_reverse['difference']:+.4f}{interval_words(in_reverse['interval'])})"
+        )
+    if in_reverse is None:
+        text = (
+            "Whether the direction of time was learned was not checked: nothing was trained on reversed successors. "
+            f"{numbers[0].upper()}{numbers[1:]}."
+        )
+    elif found["learned"] is None:
         text = (
             f"Whether the direction of time was learned cannot be said from fewer than {LEAST_GROUPS} {found['unit']} "
             f"(here {found['units']}): {numbers}."

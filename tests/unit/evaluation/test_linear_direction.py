@@ -97,7 +97,13 @@ def test_the_summary_is_paired_over_units():
             False,
             f"Ridge regression alone does tell true successors from reversed ones: {NUMBERS}, so the network missed what it shows.",
         ),
-        ({}, None, f"Of ridge regression alone: {NUMBERS}."),
+        ({}, None, f"Ridge regression alone does tell true successors from reversed ones: {NUMBERS}."),
+        (
+            {"interval": [-0.0668, 0.0]},
+            None,
+            "Ridge regression alone does not tell true successors from reversed ones: over whole profiles its mean squared error "
+            "is 0.4012 on true successors, 0.4600 on reversed ones (difference -0.0588, 95 % interval -0.0668 to +0.0000).",
+        ),
         (
             {"interval": [-0.0668, 0.0491]},
             True,

@@ -140,6 +140,11 @@ def test_metrics_are_as_documented(values, trajectory):
     assert found["profiles"]["cells"] == found["pairs"]["test"]
     assert found["controls"] == ["reversed", "shuffled"]
     assert found["direction"]["metric"] == "squared_error"
+    linear = found["direction"]["linear"]
+    assert linear["true"] == pytest.approx(found["profiles"]["floors"]["ridge_successor"]["squared_error"], rel=1e-4)
+    assert linear["difference"] == pytest.approx(linear["true"] - linear["reversed"])
+    assert "idge regression alone" in found["verdict"]
+    assert "other groups" not in found["verdict"], "three blocks give no interval"
     assert set(found["embeddings"]["compared"]) == {"model", "before training", "principal components"}
     tested = table.iloc[rows["test"]][~within.without[rows["test"]]]
     assert {name: entry["cells"] for name, entry in found["skill_by_type"].items()} == tested["cell_type"].astype(
@@ -356,7 +361,21 @@ def test_without_controls_the_direction_is_not_checked(ranks):
 
 def test_only_shuffled_successors_as_control(file, fitted):
     found = fitted(file, "run", TRAINING | RANKS | {"successors.controls": ["shuffled"]}).metrics["next_cell"]
-    assert (found["direction"], found["controls"]) == (None, ["shuffled"])
+    direction = found["direction"]
+    assert (direction["learned"], direction["reversed"], found["controls"]) == (None, None, ["shuffled"])
+    assert direction["shuffled"]["difference"] == pytest.approx(direction["true"] - direction["shuffled"]["value"], rel=1e-4)
+    assert "Whether the direction of time was learned was not checked: nothing was trained on reversed" in found["verdict"]
+    assert "Successors shuffled within cell types give" in found["verdict"]
+
+
+def test_blocks_of_few_groups_are_said_to_be_that(fitted):
+    cells = planted_trajectory(samples=160, features=60, steps=7, donors=8)
+    run = fitted(cells, "run", ALONE | VALUES | {"successors.time": "time", "data.group": "donor_id"})
+    found, groups = run.metrics["next_cell"], run.metrics["split"]["groups"]["test"]
+    assert (found["profiles"]["unit"], found["profiles"]["units"], groups) == ("blocks", 6, 2)
+    assert found["verdict"].endswith(
+        "Intervals resample blocks of type and time within 2 groups; other groups would differ by more."
+    )
 
 
 def test_cells_of_which_nothing_is_known(trajectory, fitted, tmp_path):

@@ -65,6 +65,7 @@ def test_parts_neighbors_medians_and_vocabulary_are_those_of_the_folder(layout, 
     genes = [f"GENE{number:04d}" for number in range(30, 0, -1)]
     assert list(run.model.state.feature_ids) == genes
     assert run.model.state.per_feature["median"].tolist() == [float(number + 1) for number in range(30, 0, -1)]
+    assert run.metrics["split"]["note"] == "reported on the files data.h5ad; the files data.h5ad chose the weights"
     config = read_yaml(run.folder / "config.yaml")
     assert (config["successors"]["key"], config["tokenizer"]["kind"]) == ("neighbors.json", "rank")
     whole = planted_trajectory(samples=60, features=40, steps=3, donors=5)
@@ -153,6 +154,6 @@ def test_from_the_command_line_with_a_preset(layout, tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     assigned = [f"--set={path}={json.dumps(value)}" for path, value in TINY.items()]
     assert main(["pretrain", str(layout), "--preset", "next_cell_small", *assigned, "--limit-batches", "2"]) == 0
-    assert "Held out by single samples: 36 train / 12 val / 12 test." in capsys.readouterr().out
+    assert "Parts are those of the files: 36 train / 12 val / 12 test." in capsys.readouterr().out
     assert (tmp_path / "runs" / "pretrained-pancreas" / "report.html").is_file()
     assert main(["pretrain", "--resume", "runs/pretrained-pancreas"]) == 0

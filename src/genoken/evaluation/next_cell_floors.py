@@ -95,6 +95,10 @@ class CellPart:
         weights.eliminate_zeros()
         return weights
 
+    def turned(self) -> CellPart:
+        """Return the same cells with every edge turned around: predecessors in the place of successors."""
+        return replace(self, successors=sp.csr_matrix(self.successors.T))
+
     def means(self, rows: np.ndarray) -> sp.csr_matrix:
         """Return the matrix (rows, cells) that takes the mean over the successors of these cells, each of which has one."""
         weights = self._weights[rows]
@@ -239,8 +243,8 @@ def fit_profile_floors(train: CellPart, val: CellPart, seed: int) -> ProfileFloo
     own = train.values if train.drawn is None else train.values[train.drawn]
     components = principal_components(own, _NUM_COMPONENTS, sklearn_seed(seed, "next_cell"))
     scores = components.scores(train.values)
-    ridge = fit_successor_ridge(scores[train.starts], train.means(train.starts), train.values)
-    defaults = {DENOISED: _DEFAULT_NEIGHBORS, KNN: _DEFAULT_NEIGHBORS, RIDGE: _DEFAULT_STRENGTH}
+    ridge, strength = fit_tuned_ridge(train, val, components, scores, seed)
+    defaults = {DENOISED: _DEFAULT_NEIGHBORS, KNN: _DEFAULT_NEIGHBORS, RIDGE: strength}
     floors = ProfileFloors(train, components, scores, ridge, defaults)
     every, starts = (_draw(rows, seed) for rows in (val.cells, val.starts))
     if not len(starts):
@@ -249,9 +253,36 @@ def fit_profile_floors(train: CellPart, val: CellPart, seed: int) -> ProfileFloo
     tuned = {
         DENOISED: _best_neighbors(floors, val, every, of_successors=False),
         KNN: _best_neighbors(floors, val, starts, of_successors=True),
-        RIDGE: _best_strength(floors, val, starts),
+        RIDGE: strength,
     }
     return replace(floors, choices=tuned)
+
+
+def fit_tuned_ridge(
+    train: CellPart, val: CellPart, components: Components, scores: np.ndarray, seed: int
+) -> tuple[SuccessorRidge, float]:
+    """Return ridge regression on the successors of train cells, and the strength of its penalty that suits validation best.
+
+    Parameters
+    ----------
+    train, val
+        Both parts. Of validation at most 2,000 cells are used; where none has a successor, the strength is 1.
+    components
+        Principal components of the train cells.
+    scores
+        Their scores, (train cells, components).
+    seed
+        Seed of the run.
+    """
+    ridge = fit_successor_ridge(scores[train.starts], train.means(train.starts), train.values)
+    rows = _draw(val.starts, seed)
+    if not len(rows):
+        return ridge, _DEFAULT_STRENGTH
+    errors = np.zeros(len(STRENGTHS))
+    for block in val.blocks(rows):
+        placed, truth = components.scores(val.values[block]), val.targets(block)
+        errors += [_squared(ridge.predict(placed, strength), truth) for strength in STRENGTHS]
+    return ridge, STRENGTHS[int(np.argmin(errors))]
 
 
 def _draw(rows: np.ndarray, seed: int) -> np.ndarray:
@@ -269,14 +300,6 @@ def _best_neighbors(floors: ProfileFloors, val: CellPart, rows: np.ndarray, *, o
         scores = floors.components.scores(values)
         errors += [_squared(found, truth) for found in floors.neighbor_means(scores, candidates, of_successors=of_successors)]
     return candidates[int(np.argmin(errors))]
-
-
-def _best_strength(floors: ProfileFloors, val: CellPart, rows: np.ndarray) -> float:
-    errors = np.zeros(len(STRENGTHS))
-    for block in val.blocks(rows):
-        scores, truth = floors.components.scores(val.values[block]), val.targets(block)
-        errors += [_squared(floors.ridge.predict(scores, strength), truth) for strength in STRENGTHS]
-    return STRENGTHS[int(np.argmin(errors))]
 
 
 def _squared(predicted: np.ndarray, truth: np.ndarray) -> float:

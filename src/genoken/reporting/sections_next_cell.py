@@ -316,10 +316,10 @@ def _reading(bounds: Any, unit: str, rival: str, *, lower_is_better: bool) -> tu
 
 def _direction_number(found: Mapping[str, Any]) -> KeyNumber:
     title = "Direction of time"
-    if not found:
+    in_reverse = section(found, "reversed")
+    if not in_reverse:
         return KeyNumber(title, "not checked", "", "The same model was not trained on reversed successors.")
     value, level, _ = _learned(found)
-    in_reverse = section(found, "reversed")
     bounds = interval(in_reverse.get("interval"), _DIGITS)
     within = f"true − reversed {signed(in_reverse.get('difference'), _DIGITS)}" + (f", 95 % interval {bounds}" if bounds else "")
     name = metric(str(found.get("metric") or "loss")).title.lower()
@@ -329,6 +329,8 @@ def _direction_number(found: Mapping[str, Any]) -> KeyNumber:
 
 def _learned(found: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return in short words, as the level of a finding and in a sentence whether the direction of time was learned."""
+    if not section(found, "reversed"):
+        return "not checked", "info", "Whether the direction of time was learned was not checked"
     if found.get("learned") is None:
         return "not known", "info", "Whether the direction of time was learned is not known"
     if found["learned"]:

@@ -23,6 +23,7 @@ from genoken.data.time_points import time_points
 from genoken.evaluation.bootstrap import LEAST_GROUPS
 from genoken.evaluation.embedding_comparison import compare_embeddings, embedding_sentence
 from genoken.evaluation.floors import Floors
+from genoken.evaluation.linear_direction import linear_controls
 from genoken.evaluation.masked_verdict import MODEL
 from genoken.evaluation.next_cell_bins import BinScale
 from genoken.evaluation.next_cell_floors import DENOISED, CellPart, ProfileFloors, Profiles, fit_profile_floors
@@ -30,6 +31,7 @@ from genoken.evaluation.next_cell_ranks import RankScale
 from genoken.evaluation.next_cell_scores import cell_blocks, merged, score_part, skill_by
 from genoken.evaluation.next_cell_verdict import (
     TimeControls,
+    blocks_sentence,
     leak_sentence,
     summarize_direction,
     summarize_profiles,
@@ -132,10 +134,15 @@ class NextCellScoring:
         return fit_profile_floors(self.parts["train"], self.parts["val"], self.prepared.model.config.training.seed)
 
     @cached_property
+    def groups(self) -> np.ndarray:
+        """The group of each test cell; empty where no column of groups is named."""
+        group = self.prepared.model.config.data.group
+        return self.table[group].astype(str).to_numpy()[self.rows["test"]] if group else np.zeros(0, dtype=object)
+
+    @cached_property
     def units(self) -> tuple[str, np.ndarray]:
         """Say what is resampled, groups, or blocks where these are too few, and the name of the one that each test cell is in."""
-        rows, group = self.rows["test"], self.prepared.model.config.data.group
-        groups = self.table[group].astype(str).to_numpy()[rows] if group else rows[:0]
+        rows, groups = self.rows["test"], self.groups
         if len(np.unique(groups)) >= LEAST_GROUPS or (len(groups) and self.types is None and self.times is None):
             return "groups", groups
         if self.types is None and self.times is None:
@@ -182,6 +189,7 @@ class NextCellScoring:
             profiles["verdict"] if profiles else "",
             leak,
             direction["verdict"] if direction else controls.unchecked,
+            self._blocks_sentence(),
         ]
         return {
             "key": settings.key,
@@ -204,6 +212,14 @@ class NextCellScoring:
             "verdict": " ".join(sentence for sentence in verdicts if sentence),
         }
 
+    def _blocks_sentence(self) -> str:
+        """Return what intervals over blocks leave out where groups are named; nothing where groups themselves are resampled."""
+        starts, (unit, units) = self.parts["test"].starts, self.units
+        if unit == "groups" or not len(self.groups):
+            return ""
+        made_of = [name for name, found in (("type", self.types), ("time", self.times)) if found is not None]
+        return blocks_sentence(len(np.unique(self.groups)), len(np.unique(units[starts])), made_of)
+
     def _num_without(self, part: str) -> int:
         return int(self.successors.without[self.prepared.rows[part]].sum())
 
@@ -211,22 +227,25 @@ class NextCellScoring:
         self, found: Measured, of_floors: Mapping[str, Floors], controls: Mapping[str, Measured]
     ) -> dict[str, Any] | None:
         name = next((kind for kind in ("next_value", "next_cell") if kind in found), "")
-        if not name or "reversed" not in controls:
+        if not name or not controls:
             return None
         metric = "squared_error" if "squared_error" in found[name] else "cross_entropy"
         unit, units = self.units
+        seed = self.prepared.model.config.training.seed
         cells = self.places("test", self.prepared.scored["test"][found[name]["row"]])
         known = cells >= 0
+        losses = {control: measures[name][metric][known] for control, measures in controls.items()}
         compared = TimeControls(
             metric=metric,  # type: ignore[arg-type]
             true=found[name][metric][known],
-            reversed_=controls["reversed"][name][metric][known],
-            shuffled=controls["shuffled"][name][metric][known] if "shuffled" in controls else None,
+            reversed_=losses.get("reversed"),
+            shuffled=losses.get("shuffled"),
             units=units[cells[known]],
             unit=unit,  # type: ignore[arg-type]
             denoised=of_floors[name][DENOISED][metric][known] if DENOISED in of_floors[name] else None,
+            linear=linear_controls(self.floors, self.parts["val"], self.parts["test"], units, seed),
         )
-        return summarize_direction(compared, seed=self.prepared.model.config.training.seed)
+        return summarize_direction(compared, seed=seed)
 
     def _embeddings(self, start: TokenNetwork) -> dict[str, Any] | None:
         """Return how well the network's states keep cell types, beside those before training and principal components."""

@@ -16,6 +16,7 @@ from genoken.core.samples import Samples
 from genoken.data.pairs import CellPairs
 from genoken.evaluation.next_cell_verdict import leak_sentence
 from genoken.workflows import pretraining_results
+from genoken.workflows.held_out_words import parts_in_words
 from genoken.workflows.next_cell import Controls, trained_on_controls
 from genoken.workflows.next_cell_folder import folder_named
 from genoken.workflows.preparation import divided, prepare, requested
@@ -239,8 +240,8 @@ def _announce(job: _Job, prepared: Prepared) -> None:
     for note in samples.notes:
         show.line(f"  {note}.")
     parts = " / ".join(f"{len(rows):,} {part}" for part, rows in prepared.rows.items())
-    unit = f"whole values of '{job.config.data.group}'" if job.config.data.group else "single samples"
-    show.line(f"Held out by {unit}: {parts}.")
+    files = pretraining_results.part_files(job.folder)
+    show.line(f"{parts_in_words(job.config.data.group, files['eval'], files['val'])}: {parts}.")
     lengths = prepared.dataset.lengths()
     show.line(
         f"{len(prepared.model.state.feature_ids):,} features in the vocabulary, "

@@ -152,6 +152,22 @@ def test_shuffled_successors_may_not_have_been_trained_on(changed: Change, next_
     assert [row[0] for row in texts(tables_of(section)[0])] == ["true successors", "reversed successors"]
 
 
+def test_only_shuffled_successors_may_have_been_trained_on(changed: Change, next_cell_run: Path) -> None:
+    found = load_run_folder(next_cell_run).metrics["next_cell"]["direction"]
+    said = "Whether the direction of time was learned was not checked: nothing was trained on reversed successors."
+    run = changed(direction=found | {"reversed": None, "learned": None, "verdict": said})
+    section = sections_next_cell.direction(run)
+    assert isinstance(section, Section)
+    assert [row[0] for row in texts(tables_of(section)[0])] == ["true successors", "shuffled within types"]
+    finding = section.blocks[0]
+    assert isinstance(finding, Finding)
+    assert (finding.level, finding.title, finding.detail) == (
+        "info", "Whether the direction of time was learned was not checked", "Nothing was trained on reversed successors."
+    )  # fmt: skip
+    number = sections_pretraining.headline(run).numbers[2]
+    assert (number.value, number.note) == ("not checked", "The same model was not trained on reversed successors.")
+
+
 def test_profiles_beside_all_floors(sections: dict[str, Section]) -> None:
     section = sections["profiles"]
     assert section.intro.startswith("Over 12 test cells.")

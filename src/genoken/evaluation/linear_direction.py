@@ -31,7 +31,7 @@ class LinearControls:
 
 
 def linear_controls(floors: ProfileFloors, val: CellPart, test: CellPart, units: np.ndarray, seed: int) -> LinearControls | None:
-    """Fit ridge regression on reversed successors too, and score both at the true ones; ``None`` where no test cell has any.
+    """Fit ridge regression on reversed successors too, and score both at the true ones; ``None`` without any edges for either.
 
     Edges are turned around within each part, for tuning in validation as well; test cells are those that have true successors. The
     principal components are the same in both, as these know no successors.
@@ -47,9 +47,10 @@ def linear_controls(floors: ProfileFloors, val: CellPart, test: CellPart, units:
     seed
         Seed of the run.
     """
-    if not len(test.starts):
+    backward = floors.train.turned()
+    if not len(test.starts) or not len(backward.starts):
         return None
-    turned, turned_strength = fit_tuned_ridge(floors.train.turned(), val.turned(), floors.components, floors.scores, seed)
+    turned, turned_strength = fit_tuned_ridge(backward, val.turned(), floors.components, floors.scores, seed)
     fitted = (floors.ridge, floors.choices[RIDGE]), (turned, turned_strength)
     errors: tuple[list[np.ndarray], list[np.ndarray]] = [], []
     for block in test.blocks(test.starts):

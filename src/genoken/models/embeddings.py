@@ -57,6 +57,8 @@ class EmbeddingStart:
         For the linear path of a panel.
     successor
         For the linear path of cells that are followed by others.
+    feature_counts
+        How many of the train split's tokens are of each feature, shape (features,): heads that choose a feature start from that.
     """
 
     features: np.ndarray | None = None
@@ -66,6 +68,7 @@ class EmbeddingStart:
     expressed_deviation: np.ndarray | None = None
     gaussian: GaussianStart | None = None
     successor: SuccessorStart | None = None
+    feature_counts: np.ndarray | None = None
 
     @classmethod
     def from_state(cls, per_feature: Mapping[str, np.ndarray], features: np.ndarray | None = None) -> EmbeddingStart:

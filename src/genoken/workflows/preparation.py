@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genoken.core.config import PretrainConfig
+from genoken.core.layout import NUM_SPECIALS
 from genoken.data.dataset import TokenDataset
+from genoken.data.holdout import draw_within
 from genoken.models.embeddings import EmbeddingStart, svd_start
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows.continued import continued_model, with_earlier_phenotypes, with_known_parts
@@ -29,6 +31,10 @@ from genoken.workflows.successor_start import successor_start
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+_MOST_COUNTED = 20_000
+"""Samples whose tokens are counted."""
+_COUNTED_AT_ONCE = 512
 
 
 def requested(
@@ -150,4 +156,23 @@ def _start(
         width = config.model.width // 2 if config.model.embedding.combine == "concatenate" else config.model.width
         features = svd_start(dataset.take(learned_from).values, width, config.training.seed)
     start = EmbeddingStart.from_state(dataset.state.per_feature, features)
-    return replace(start, gaussian=gaussian_start(config, dataset, train, units) if config.model.linear_path else None)
+    gaussian = gaussian_start(config, dataset, train, units) if config.model.linear_path else None
+    return replace(start, gaussian=gaussian, feature_counts=_feature_counts(dataset, learned_from, config.training.seed))
+
+
+def _feature_counts(dataset: TokenDataset, rows: np.ndarray, seed: int) -> np.ndarray | None:
+    """Return how many tokens of these samples, or of a draw of them, are of each feature, int64 (features,).
+
+    ``None`` where every sample has all of them, so that all are equally many.
+    """
+    identity = dataset.layout.channel("identity")
+    assert identity is not None  # noqa: S101
+    if dataset.layout.is_panel or dataset.layout.emits_every_feature:
+        return None
+    counts = np.zeros(dataset.layout.num_features, dtype=np.int64)
+    drawn = draw_within(rows, _MOST_COUNTED, seed=seed, purpose="feature counts")
+    for start in range(0, len(drawn), _COUNTED_AT_ONCE):
+        features = dataset.tokens(drawn[start : start + _COUNTED_AT_ONCE]).channels[identity.name] - NUM_SPECIALS
+        is_feature = (features >= 0) & (features < len(counts))  # the others are specials and phenotypes
+        counts += np.bincount(features[is_feature], minlength=len(counts))
+    return counts

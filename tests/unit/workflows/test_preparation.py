@@ -23,7 +23,8 @@ def adata() -> anndata.AnnData:
     """Forty samples; gene ``i`` is expressed in all but the first ``i`` of each ten."""
     counts = np.array([[5 + gene if row % 10 >= gene else 0 for gene in range(GENES - 2)] + [3, 4] for row in range(40)])
     names = [f"GENE{gene}" for gene in range(GENES)]
-    return anndata.AnnData(counts.astype(np.float32), pd.DataFrame(index=[f"s{row}" for row in range(40)]), pd.DataFrame(index=names))
+    samples = [f"s{row}" for row in range(40)]
+    return anndata.AnnData(counts.astype(np.float32), pd.DataFrame(index=samples), pd.DataFrame(index=names))
 
 
 def test_the_head_starts_from_the_train_tokens_of_each_gene(adata, tmp_path):

@@ -121,8 +121,9 @@ def test_every_preset_runs(preset, file, tmp_path, capsys):
 def test_metrics_are_as_documented(values, trajectory):
     found = values.metrics["next_cell"]
     assert list(found) == [
-        "key", "draw", "attention", "types", "time", "pairs", "cells_without", "edges", "edges_across_parts", "edges_backward",
-        "leak", "profiles", "direction", "controls", "embeddings", "skill_by_type", "skill_by_time", "verdict",
+        "key", "draw", "attention", "types", "time", "pairs", "cells_without", "edges", "edges_across_parts",
+        "cells_on_cycles", "edges_backward", "leak", "profiles", "direction", "controls", "embeddings", "skill_by_type",
+        "skill_by_time", "verdict",
     ]  # fmt: skip
     assert [found[name] for name in ("key", "draw", "attention", "types", "time", "leak")] == [
         "next_cell_ids", "random", "strict", "cell_type", "time", "",
@@ -134,7 +135,7 @@ def test_metrics_are_as_documented(values, trajectory):
     assert found["pairs"] == {part: int((~within.without[own]).sum()) for part, own in rows.items()}
     assert found["cells_without"] == {part: int(within.without[own].sum()) for part, own in rows.items()}
     assert (found["edges"], found["edges_across_parts"]) == (successors.num_edges, 0), "donors are held out whole"
-    assert found["edges_backward"] == 0
+    assert (found["edges_backward"], found["cells_on_cycles"]) == (0, 0)
     assert set(found["profiles"]["floors"]) == FLOORS
     assert found["profiles"]["unit"] == "blocks", "fewer than five donors are held out"
     assert found["profiles"]["cells"] == found["pairs"]["test"]

@@ -239,8 +239,10 @@ def _refuse_indices(matrix: Any, where: str) -> None:
     indptr, indices, size = matrix.indptr, matrix.indices, matrix.shape[0]
     outside = (indices < 0) | (indices >= size)
     if outside.any():
+        count = int(outside.sum())
+        words = "index of the graph is" if count == 1 else "indices of the graph are"
         raise DataError(
-            f"{int(outside.sum()):,} indices of the graph are out of range: {int(indices[outside][0])} is none of {size:,} cells",
+            f"{count:,} {words} out of range: {int(indices[outside][0])} is none of {size:,} cells",
             where=where,
             remedy="it belongs to other cells than these, or cells were removed after it was made; make it again",
         )

@@ -31,7 +31,8 @@ class TimeControls:
         Which loss it is.
     true, reversed_, shuffled
         (targets,): loss of the model trained on true successors, on predecessors in their place, and on successors that were
-        shuffled among the cells of a type; the last two are ``None`` where they were not trained.
+        shuffled among the cells of a type, or of a part where types are not known; the last two are ``None`` where they were not
+        trained.
     units
         (targets,): group or block of each target's cell.
     unit
@@ -40,6 +41,10 @@ class TimeControls:
         (targets,): loss of the denoised current cell at the same targets, where it is known.
     linear
         Errors of ridge regression alone, trained on true and on reversed successors.
+    has_types
+        Whether successors were shuffled within types.
+    sees_next
+        Whether the models see tokens of the next cell itself: their losses then say nothing about time.
     """
 
     metric: Literal["squared_error", "cross_entropy"]
@@ -50,6 +55,8 @@ class TimeControls:
     unit: Unit
     denoised: np.ndarray | None = None
     linear: LinearControls | None = None
+    has_types: bool = True
+    sees_next: bool = False
 
 
 def summarize_profiles(
@@ -133,10 +140,11 @@ def summarize_direction(controls: TimeControls, *, seed: int, draws: int = 1000)
     Returns
     -------
     dict
-        ``metric``, ``unit``, ``units``, ``learned`` (bool, ``None`` without reversed successors or an interval), ``true`` (mean
-        loss); ``reversed``, ``shuffled`` and ``denoised``: ``value`` (mean loss), ``difference`` of true minus this and its
-        ``interval``; ``linear``: what :func:`genoken.evaluation.linear_direction.summarize_linear` returns; each of these four may
-        be ``None``; ``verdict``, some sentences.
+        ``metric``, ``unit``, ``units``, ``learned`` (bool, ``None`` without reversed successors or an interval, or where the model
+        sees the next cell), ``true`` (mean loss); ``reversed``, ``shuffled`` and ``denoised``: ``value`` (mean loss), its
+        ``difference`` (true minus this) and the ``interval`` of that; ``linear``: what
+        :func:`genoken.evaluation.linear_direction.summarize_linear` returns; each of these four may be ``None``; ``verdict``, some
+        sentences.
     """
     resampled = UnitDraws(np.asarray(controls.units).astype(str), controls.unit, seed, draws)
 
@@ -152,14 +160,14 @@ def summarize_direction(controls: TimeControls, *, seed: int, draws: int = 1000)
         "metric": controls.metric,
         "unit": controls.unit,
         "units": resampled.num_units,
-        "learned": None if interval is None else bool(interval[1] < 0),
+        "learned": None if interval is None or controls.sees_next else bool(interval[1] < 0),
         "true": float(controls.true.mean()),
         "reversed": in_reverse,
         "shuffled": against(controls.shuffled),
         "denoised": against(controls.denoised),
         "linear": None if linear is None else summarize_linear(linear, unit=controls.unit, seed=seed, draws=draws),
     }
-    return found | {"verdict": _direction_sentences(found)}
+    return found | {"verdict": _direction_sentences(found, controls)}
 
 
 def blocks_sentence(num_groups: int, num_blocks: int, made_of: Sequence[str]) -> str:
@@ -192,7 +200,8 @@ def leak_sentence(attention: str) -> str:
         return ""
     return (
         "With full attention the model sees the tokens of the next cell that are not hidden: it fills in gaps of a cell that it is "
-        "shown, so its scores say nothing about how well next cells are predicted."
+        "shown, so its losses at the targets say nothing about how well next cells are predicted. Whole profiles are predicted "
+        "with all of the next cell hidden, which it was not trained for."
     )
 
 
@@ -247,8 +256,8 @@ def _floor_sentence(summary: Mapping[str, Mapping[str, Any]], difference: Mappin
     )
 
 
-def _direction_sentences(found: Mapping[str, Any]) -> str:
-    in_reverse, shuffled = found["reversed"], found["shuffled"]
+def _direction_sentences(found: Mapping[str, Any], controls: TimeControls) -> str:
+    in_reverse = found["reversed"]
     numbers = f"trained on true successors the {_METRIC_WORDS[found['metric']]} is {found['true']:.4f}"
     if in_reverse is not None:
         numbers += (
@@ -260,6 +269,8 @@ def _direction_sentences(found: Mapping[str, Any]) -> str:
             "Whether the direction of time was learned was not checked: nothing was trained on reversed successors. "
             f"{numbers[0].upper()}{numbers[1:]}."
         )
+    elif controls.sees_next:
+        text = f"Whether the direction of time was learned cannot be said of models that see the next cell: {numbers}."
     elif found["learned"] is None:
         text = (
             f"Whether the direction of time was learned cannot be said from fewer than {LEAST_GROUPS} {found['unit']} "
@@ -267,19 +278,24 @@ def _direction_sentences(found: Mapping[str, Any]) -> str:
         )
     else:
         text = f"The direction of time was {'' if found['learned'] else 'not '}learned: {numbers}."
-    parts = text, linear_sentence(found["linear"], found["learned"]), _shuffled_sentence(shuffled), _denoised_sentence(found)
+    shuffled = _shuffled_sentence(found["shuffled"], has_types=controls.has_types, sees_next=controls.sees_next)
+    parts = text, linear_sentence(found["linear"], found["learned"]), shuffled, _denoised_sentence(found)
     return " ".join(part for part in parts if part)
 
 
-def _shuffled_sentence(shuffled: Mapping[str, Any] | None) -> str:
+def _shuffled_sentence(shuffled: Mapping[str, Any] | None, *, has_types: bool, sees_next: bool) -> str:
+    """Return what the loss with shuffled successors is, and, as far as that can be said, what true ones teach beyond them."""
     if shuffled is None:
         return ""
     interval = shuffled["interval"]
-    gains = "more" if interval is not None and interval[1] < 0 else "no more"
-    return (
-        f"Successors shuffled within cell types give {shuffled['value']:.4f} (difference {shuffled['difference']:+.4f}"
-        f"{interval_words(interval)}): true ones teach {gains} than which type follows which."
-    )
+    among, known = "among all cells", "what next cells are like"
+    if has_types:
+        among, known = "within cell types", "which type follows which"
+    difference = f"difference {shuffled['difference']:+.4f}{interval_words(interval)}"
+    numbers = f"Successors shuffled {among} give {shuffled['value']:.4f} ({difference})"
+    if interval is None or sees_next:
+        return f"{numbers}."
+    return f"{numbers}: true ones teach {'more' if interval[1] < 0 else 'no more'} than {known}."
 
 
 def _denoised_sentence(found: Mapping[str, Any]) -> str:

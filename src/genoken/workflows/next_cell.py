@@ -36,7 +36,7 @@ USUAL_TYPES = "cell_type"
 """Column of cell types that is taken where none is named."""
 SAMPLES_PER_PASS = 64
 _FOLDER = "controls"
-_TITLES = {"reversed": "Control: time turned around", "shuffled": "Control: successors shuffled within types"}
+_TITLES = {"reversed": "Control: time turned around", "shuffled": "Control: successors shuffled"}
 
 Measured = dict[str, dict[str, np.ndarray]]
 """Objective to measure to array (targets,)."""

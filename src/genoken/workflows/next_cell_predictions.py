@@ -139,11 +139,11 @@ def write_bin_scale(folder: Path, scale: BinScale, feature_ids: tuple[str, ...])
     write_parquet(folder / BIN_SCALE, pd.DataFrame({"feature_id": feature_ids, **columns}))
 
 
-def scale_file(model: PretrainedModel) -> str:
-    """Return the name of the file that a run needs to predict whole next cells; empty where it needs none."""
+def scale_files(model: PretrainedModel) -> tuple[str, ...]:
+    """Return the names of the files that a run needs to predict whole next cells."""
     if expects(model) == "ranks":
-        return RANK_SCALE
-    return "" if model.encoder.layout.has_numbers else BIN_SCALE
+        return RANK_SCALE, RANK_LINES
+    return () if model.encoder.layout.has_numbers else (BIN_SCALE,)
 
 
 def read_scale(folder: Path, model: PretrainedModel) -> RankScale | BinScale | None:

@@ -201,6 +201,7 @@ class NextCellScoring:
             "cells_without": {part: self._num_without(part) for part in self.prepared.rows},
             "edges": self.successors.num_edges,
             "edges_across_parts": self.prepared.edges_across_parts,
+            "cells_on_cycles": self.successors.num_on_cycles(),
             "edges_backward": None if self.times is None else int((self.successors.steps(self.times) < 0).sum()),
             "leak": leak,
             "profiles": profiles,
@@ -244,6 +245,8 @@ class NextCellScoring:
             unit=unit,  # type: ignore[arg-type]
             denoised=of_floors[name][DENOISED][metric][known] if DENOISED in of_floors[name] else None,
             linear=linear_controls(self.floors, self.parts["val"], self.parts["test"], units, seed),
+            has_types=self.types is not None,
+            sees_next=self.prepared.model.config.successors.attention == "full",
         )
         return summarize_direction(compared, seed=seed)
 
@@ -260,7 +263,8 @@ class NextCellScoring:
             _COMPONENTS: self.floors.components.scores(part.values[part.cells]),
         }
         compared = compare_embeddings(places, self.types[rows], model.config.training.seed)
-        return {"compared": compared, "sentence": embedding_sentence(compared, _OWN, _BASE)}
+        sentences = [embedding_sentence(compared, _OWN, other) for other in (_BASE, _COMPONENTS)]
+        return {"compared": compared, "sentence": " ".join(sentence for sentence in sentences if sentence)}
 
     def _profiles(self, folder: Path) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, Any]]:
         """Score predicted profiles; return their summary, and the skill by type and by time."""

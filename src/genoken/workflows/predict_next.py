@@ -23,7 +23,7 @@ from genoken.workflows.next_cell_predictions import (
     expects,
     log_values,
     read_scale,
-    scale_file,
+    scale_files,
     why_no_profiles,
 )
 from genoken.workflows.predict import OUTPUT_SUFFIXES, align_samples, checked_output, write_table
@@ -178,9 +178,9 @@ def _predicting(run: Run | PretrainedRun) -> PretrainedRun:
             where=str(run.folder),
             remedy="pretrain with --preset next_cell_small or next_value_small",
         )
-    needed = scale_file(run.model)
-    if needed and not (run.folder / needed).is_file():
-        raise RunError(f"the run has no {needed}", where=str(run.folder), remedy="let genoken pretrain finish it")
+    absent = [name for name in scale_files(run.model) if not (run.folder / name).is_file()]
+    if absent:
+        raise RunError(f"the run has no {absent[0]}", where=str(run.folder), remedy="let genoken pretrain finish it")
     return run
 
 

@@ -166,6 +166,31 @@ def test_few_units_cannot_say_whether_time_was_learned():
     )
 
 
+def test_shuffled_successors_without_types_or_from_few_units():
+    true, units = np.ones(30), np.arange(30)
+    among_all = TimeControls("squared_error", true, true + 0.2, true + 0.1, units, "blocks", has_types=False)
+    assert summarize_direction(among_all, seed=0)["verdict"].endswith(
+        "Successors shuffled among all cells give 1.1000 (difference -0.1000, 95 % interval -0.1000 to -0.1000): true ones teach "
+        "more than what next cells are like."
+    )
+    few = TimeControls("squared_error", true, true + 0.2, true + 0.1, units % 2, "groups")
+    assert summarize_direction(few, seed=0)["verdict"].endswith(
+        "(difference -0.2000). Successors shuffled within cell types give 1.1000 (difference -0.1000)."
+    )
+
+
+def test_a_model_that_sees_the_next_cell_learns_no_direction():
+    true, units = np.ones(30), np.arange(30)
+    seeing = TimeControls("squared_error", true, true + 0.2, true + 0.1, units, "blocks", true + 0.1, sees_next=True)
+    found = summarize_direction(seeing, seed=0)
+    assert found["learned"] is None
+    assert found["verdict"] == (
+        "Whether the direction of time was learned cannot be said of models that see the next cell: trained on true successors the "
+        "mean squared error is 1.0000, on reversed ones 1.2000 (difference -0.2000, 95 % interval -0.2000 to -0.2000). Successors "
+        "shuffled within cell types give 1.1000 (difference -0.1000, 95 % interval -0.1000 to -0.1000)."
+    )
+
+
 def test_without_reversed_successors_the_direction_is_not_checked_and_shuffled_ones_are_shown():
     true, units = np.ones(30), np.arange(30)
     linear = LinearControls(np.full(20, 0.4), np.full(20, 0.5), np.arange(20))

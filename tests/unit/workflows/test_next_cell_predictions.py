@@ -22,7 +22,7 @@ from genoken.workflows.next_cell_predictions import (
     expects,
     learn_bin_scale,
     read_scale,
-    scale_file,
+    scale_files,
     why_no_profiles,
     write_bin_scale,
 )
@@ -65,7 +65,8 @@ def test_what_can_be_predicted_whole(kind, expected):
     model = made(kind)[0]
     assert expects(model) == expected
     assert why_no_profiles(model) == ""
-    assert scale_file(model) == {"values": "", "ranks": "rank_scale.parquet", "bins": "bin_scale.parquet"}[kind]
+    needed = {"values": (), "ranks": ("rank_scale.parquet", "rank_lines.parquet"), "bins": ("bin_scale.parquet",)}
+    assert scale_files(model) == needed[kind]
 
 
 @pytest.mark.parametrize(

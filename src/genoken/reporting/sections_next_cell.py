@@ -235,9 +235,7 @@ def pairs_of_cells(run: RunFolder) -> Section | Missing:
         blocks.append(Finding("warning", "Some successors are earlier than their cells", detail))
     cycling = found.get("cells_on_cycles")
     if is_number(cycling) and cycling > 0:
-        detail = (
-            f"{count(cycling, 'cell')} come after themselves by way of others: time goes backward somewhere on the way."
-        )
+        detail = f"{count(cycling, 'cell')} come after themselves by way of others: time goes backward somewhere on the way."
         blocks.append(Finding("warning", "Successors run in circles", detail))
     rows = tuple((Cell(name), Cell(number(pairs.get(key))), Cell(number(without.get(key)))) for key, name in _PARTS)
     columns = (Column("Part"), Column("Pairs", numeric=True), Column("Cells without a successor in the part", numeric=True))

@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def options(description: str) -> argparse.Namespace:
-    """Parse the options that every benchmark takes."""
+def options(description: str, choices: Mapping[str, Sequence[str]] | None = None) -> argparse.Namespace:
+    """Parse the options that every benchmark takes, and those of one, by name to what may be chosen, the default first."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "--quick", action="store_true", help="a small version that shows that the script works; its figures mean nothing"
@@ -31,6 +31,8 @@ def options(description: str) -> argparse.Namespace:
     parser.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", help="a setting to try; nothing is written then"
     )
+    for name, allowed in (choices or {}).items():
+        parser.add_argument(f"--{name}", choices=allowed, default=allowed[0], help=f"by default {allowed[0]}")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     return chosen

@@ -15,16 +15,17 @@ from pathlib import Path
 
 import anndata
 import numpy as np
-import scanpy
 import scipy.sparse as sp
-from sklearn.neighbors import NearestNeighbors
 
 from _results import data_folder, options, table, write
 from genoken.core.random import generator
+from genoken.data.successors import Successors
 from genoken.evaluation.next_cell_floors import DENOISED, CellPart, ProfileFloors, fit_profile_floors
 from genoken.evaluation.next_cell_scores import cell_blocks, score_part
 from genoken.evaluation.next_cell_verdict import TimeControls, Unit, summarize_direction, summarize_profiles
 from genoken.synthetic import planted_trajectory
+from genoken.workflows.successor_files import DEFAULT_KEY
+from genoken.workflows.successors import successors as make_successors
 
 NEIGHBORS, FEATURES, SEED = 15, 2000, 0
 ORDERS = ("true", "reversed", "shuffled")
@@ -37,29 +38,27 @@ class Cells:
 
     name: str
     values: sp.csr_matrix
-    successors: sp.csr_matrix
+    successors: Successors
     types: np.ndarray
     units: np.ndarray
     unit: Unit
     folds: list[np.ndarray]
 
-    def part(self, fold: np.ndarray, name: str, successors: sp.csr_matrix) -> tuple[np.ndarray, CellPart]:
+    def part(self, fold: np.ndarray, name: str, successors: Successors) -> tuple[np.ndarray, CellPart]:
         """Return the rows and the cells of a part, with these successors as far as both cells are in it."""
         rows = np.flatnonzero(fold == name)
-        return rows, CellPart(self.values[rows], successors[rows][:, rows].tocsr(), self.types[rows])
+        return rows, CellPart(self.values[rows], successors.take(rows).graph, self.types[rows])
 
-    def in_order(self, order: str) -> sp.csr_matrix:
-        """Return true, reversed or shuffled successors."""
+    def in_order(self, order: str, fold: np.ndarray) -> Successors:
+        """Return true, reversed or shuffled successors within parts, as the controls of a run have them."""
+        within = self.successors.within(fold)
         if order == "reversed":
-            return self.successors.T.tocsr()
-        if order == "true":
-            return self.successors
-        edges = self.successors.tocoo()
-        ends = edges.col.copy()
-        for name in np.unique(self.types):
-            own = np.flatnonzero(self.types[edges.row] == name)
-            ends[own] = generator(SEED, "shuffled", str(name)).permutation(ends[own])
-        return sp.csr_matrix((edges.data, (edges.row, ends)), shape=edges.shape)
+            return within.reversed()
+        return within.shuffled(np.char.add(fold + " ", self.types), SEED) if order == "shuffled" else within
+
+
+def successors_of(cells: anndata.AnnData) -> Successors:
+    return Successors.of_matrix(cells.obsp[DEFAULT_KEY], cells.n_obs, "")
 
 
 def log_values(counts: sp.csr_matrix) -> sp.csr_matrix:
@@ -69,16 +68,10 @@ def log_values(counts: sp.csr_matrix) -> sp.csr_matrix:
     return values
 
 
-def places(values: sp.csr_matrix) -> np.ndarray:
-    return scanpy.pp.pca(values, n_comps=50, random_state=SEED)
-
-
 def planted(*, quick: bool) -> Cells:
     cells = planted_trajectory(600 if quick else 1600, 200)
     donors = cells.obs["donor_id"].to_numpy().astype(str)
-    return by_unit(
-        "planted trajectory", log_values(cells.X), cells.obsp["next_cell_ids"], cells.obs["cell_type"], donors, quick=quick
-    )
+    return by_unit("planted trajectory", log_values(cells.X), successors_of(cells), cells.obs["cell_type"], donors, quick=quick)
 
 
 def worm(path: Path, *, quick: bool) -> Cells:
@@ -87,25 +80,11 @@ def worm(path: Path, *, quick: bool) -> Cells:
     values = log_values(sp.csr_matrix(cells.X))
     chosen = np.sort(np.argsort(-values.power(2).mean(axis=0).A1 + np.square(values.mean(axis=0).A1), kind="stable")[:FEATURES])
     values, batch = values[:, chosen], cells.obs["batch"].astype(str).to_numpy()
-    time = np.array([float(str(name).removeprefix("> ").split("-")[0]) for name in cells.obs["embryo_time_bin"]])
-    bins, coordinates = np.unique(time, return_inverse=True)[1], places(values)
-    rows, columns = [], []
-    for name in np.unique(batch):
-        for code in range(bins.max()):
-            one, other = (np.flatnonzero((batch == name) & (bins == code + later)) for later in (0, 1))
-            if len(one) and len(other):
-                count = min(NEIGHBORS, len(other))
-                near = (
-                    NearestNeighbors(n_neighbors=count).fit(coordinates[other]).kneighbors(coordinates[one], return_distance=False)
-                )
-                rows.append(np.repeat(one, count))
-                columns.append(other[near].ravel())
-    edges = np.concatenate(rows), np.concatenate(columns)
-    successors = sp.csr_matrix((np.ones(len(edges[0]), np.float32), edges), shape=(len(batch),) * 2)
-    return by_unit("worm embryo, batches held out", values, successors, cells.obs["cell_type"], batch, quick=quick)
+    make_successors(cells, by="time", column="embryo_time_bin", within="batch", neighbors=NEIGHBORS)
+    return by_unit("worm embryo, batches held out", values, successors_of(cells), cells.obs["cell_type"], batch, quick=quick)
 
 
-def by_unit(name: str, values: sp.csr_matrix, successors: sp.csr_matrix, types: object, units: np.ndarray, *, quick: bool) -> Cells:
+def by_unit(name: str, values: sp.csr_matrix, successors: Successors, types: object, units: np.ndarray, *, quick: bool) -> Cells:
     """Hold out each group once, with the one before it for tuning."""
     names = np.unique(units)
     folds = [
@@ -115,19 +94,16 @@ def by_unit(name: str, values: sp.csr_matrix, successors: sp.csr_matrix, types: 
 
 
 def pancreas(path: Path, *, quick: bool) -> Cells:
-    """The nearest cells of later pseudotime. There is one animal alone: cells are held out at random, units are blocks."""
+    """Later ones of the nearest cells. There is one animal alone: cells are held out at random, units are blocks."""
     cells = anndata.read_h5ad(path)
     values, time = log_values(sp.csr_matrix(cells.X)), cells.obs["dpt_pseudotime_derived"].to_numpy(dtype=np.float64)
-    coordinates = places(values)
-    near = NearestNeighbors(n_neighbors=2 * NEIGHBORS + 1).fit(coordinates).kneighbors(coordinates, return_distance=False)[:, 1:]
-    is_later = time[near] > time[:, None]
-    kept = is_later & (np.cumsum(is_later, axis=1) <= NEIGHBORS)
-    edges = np.repeat(np.arange(len(time)), kept.sum(axis=1)), near[kept]
-    successors = sp.csr_matrix((np.ones(len(edges[0]), np.float32), edges), shape=(len(time),) * 2)
+    make_successors(cells, by="pseudotime", column="dpt_pseudotime_derived", neighbors=NEIGHBORS)
     types = cells.obs["cell_type"].astype(str).to_numpy()
     order = generator(SEED, "next_cell_floors", "split").random(len(time))
     fold = np.where(order < 0.6, "train", np.where(order < 0.7, "val", "test"))
-    return Cells("pancreas, cells held out at random", values, successors, types, cell_blocks(types, time), "blocks", [fold])
+    return Cells(
+        "pancreas, cells held out at random", values, successors_of(cells), types, cell_blocks(types, time), "blocks", [fold]
+    )
 
 
 def data_sets(*, quick: bool) -> Iterator[Cells]:
@@ -157,7 +133,7 @@ def measured(cells: Cells) -> tuple[dict[str, Errors], Errors, np.ndarray]:
     for fold in cells.folds:
         fitted: dict[str, ProfileFloors] = {}
         for order in ORDERS:
-            graph = cells.in_order(order)
+            graph = cells.in_order(order, fold)
             fitted[order] = fit_profile_floors(cells.part(fold, "train", graph)[1], cells.part(fold, "val", graph)[1], SEED)
         rows, test = cells.part(fold, "test", cells.successors)
         if not len(test.starts):

@@ -120,8 +120,8 @@ def test_a_manifest_without_hashes_is_refused(text, copy):
 
 
 def test_foreign_folders_are_refused(tmp_path, cells):
-    assert_refused(tmp_path / "absent", "there is no such folder — name a folder that genoken train wrote")
+    assert_refused(tmp_path / "absent", "there is no such folder — name a folder that genoken wrote")
     (tmp_path / "photos").mkdir()
-    assert_refused(tmp_path / "photos", "not a finished run: it has no manifest.json — is this a folder that genoken train wrote?")
+    assert_refused(tmp_path / "photos", "not a finished run: it has no manifest.json — is this a folder that genoken wrote?")
     with pytest.raises(RunError, match="not a finished run"):
         predict(tmp_path / "photos", cells)

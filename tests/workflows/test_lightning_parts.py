@@ -16,6 +16,7 @@ from genoken.training.optim import learning_rate_factor
 from genoken.workflows.preparation import divided, prepare, requested
 from genoken.workflows.pretraining_data import files_of, read_pretraining
 from genoken.workflows.pretraining_fit import task_of, validation_part
+from genoken.workflows.pretraining_request import Hiding
 from genoken.workflows.show import Show
 
 TINY = {
@@ -66,7 +67,7 @@ def test_a_plain_trainer_learns_next_cells(cells, tmp_path):
 def test_the_weights_are_those_that_genokens_own_trainer_finds(preset, cells, tmp_path):
     settings = (NEXT if preset == "next_cell_small" else TINY) | {"training.epochs": 3, "data.group": "donor_id"}
     settings |= {"tokenizer.hvgs": 0} if preset == "next_value_small" else {}
-    asked = {"group": "", "phenotypes": (), "mask_probability": None, "start": None, "config": None}
+    asked = {"group": "", "phenotypes": (), "hiding": Hiding(), "start": None, "config": None}
     config = requested(cells, preset=preset, settings=settings, **asked)
     reading, quiet = read_pretraining(cells, files_of(cells, None), config.data), Show(quiet=True)
     prepared = prepare(divided(reading, config, cells, None, cache=tmp_path, show=quiet), config, None, quiet)

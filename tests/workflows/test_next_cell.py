@@ -30,7 +30,7 @@ TRAINING = {
 ALONE = TRAINING | {"successors.controls": []}
 RANKS = {"tokenizer": {"kind": "rank", "max_tokens": 40}, "model.embedding.position": "learned"}
 VALUES = {"tokenizer": {"kind": "continuous", "hvgs": 0, "tokens": "expressed"}, "model.linear_path": True}
-BINS = {"tokenizer": {"kind": "binned", "edges": [0.1, 2.0]}, "objectives": ["next_value"]}
+BINS = {"tokenizer": {"kind": "binned", "edges": [4.0, 4.75, 5.5]}, "objectives": ["next_value"]}
 FLOORS = {"copy_current", "denoised_current", "mean_successor", "type_mean_successor", "knn_mean_successor", "ridge_successor"}
 FILES = {
     "config.yaml", "model.safetensors", "tokenizer.json", "vocabulary.parquet", "phenotypes.json", "split.parquet", "metrics.json",
@@ -121,8 +121,9 @@ def test_every_preset_runs(preset, file, tmp_path, capsys):
 def test_metrics_are_as_documented(values, trajectory):
     found = values.metrics["next_cell"]
     assert list(found) == [
-        "key", "draw", "attention", "types", "time", "pairs", "cells_without", "edges", "edges_across_parts", "edges_backward",
-        "leak", "profiles", "direction", "controls", "embeddings", "skill_by_type", "skill_by_time", "verdict",
+        "key", "draw", "attention", "types", "time", "pairs", "cells_without", "edges", "edges_across_parts",
+        "cells_on_cycles", "edges_backward", "leak", "profiles", "direction", "controls", "embeddings", "skill_by_type",
+        "skill_by_time", "verdict",
     ]  # fmt: skip
     assert [found[name] for name in ("key", "draw", "attention", "types", "time", "leak")] == [
         "next_cell_ids", "random", "strict", "cell_type", "time", "",
@@ -134,12 +135,17 @@ def test_metrics_are_as_documented(values, trajectory):
     assert found["pairs"] == {part: int((~within.without[own]).sum()) for part, own in rows.items()}
     assert found["cells_without"] == {part: int(within.without[own].sum()) for part, own in rows.items()}
     assert (found["edges"], found["edges_across_parts"]) == (successors.num_edges, 0), "donors are held out whole"
-    assert found["edges_backward"] == 0
+    assert (found["edges_backward"], found["cells_on_cycles"]) == (0, 0)
     assert set(found["profiles"]["floors"]) == FLOORS
     assert found["profiles"]["unit"] == "blocks", "fewer than five donors are held out"
     assert found["profiles"]["cells"] == found["pairs"]["test"]
     assert found["controls"] == ["reversed", "shuffled"]
     assert found["direction"]["metric"] == "squared_error"
+    linear = found["direction"]["linear"]
+    assert linear["true"] == pytest.approx(found["profiles"]["floors"]["ridge_successor"]["squared_error"], rel=1e-4)
+    assert linear["difference"] == pytest.approx(linear["true"] - linear["reversed"])
+    assert "idge regression alone" in found["verdict"]
+    assert "other groups" not in found["verdict"], "three blocks give no interval"
     assert set(found["embeddings"]["compared"]) == {"model", "before training", "principal components"}
     tested = table.iloc[rows["test"]][~within.without[rows["test"]]]
     assert {name: entry["cells"] for name, entry in found["skill_by_type"].items()} == tested["cell_type"].astype(
@@ -285,14 +291,50 @@ def test_a_cell_without_a_successor_may_be_its_own(kind, file, trajectory, fitte
     assert len(pd.read_parquet(run.folder / "next_cells.parquet")) == int((~without)[words == "test"].sum())
 
 
-def test_binned_values_have_no_profiles(file, fitted):
-    run = fitted(file, "run", TRAINING | BINS)
+def test_binned_values_have_profiles(trajectory, file, fitted):
+    """All genes are asked for, those in bin 0 too, and each bin is worth what it holds in the train cells."""
+    run = fitted(file, "run", TRAINING | BINS | {"successors.time": "time"})
     found = run.metrics["next_cell"]
-    assert found["profiles"] is None
+    assert set(found["profiles"]["floors"]) == FLOORS
+    assert found["profiles"]["verdict"].startswith("Skill over the denoised current cell is ")
+    assert run.metrics["verdict"].startswith(found["profiles"]["verdict"])
+    assert found["profiles"]["model"]["correlation"] > 0.5
     assert found["direction"]["metric"] == "cross_entropy"
-    assert found["skill_by_type"] == {}
-    assert set(run.metrics["objectives"]["next_value"]["floors"]) == {"uniform", "most_frequent", "most_frequent_per_feature"}
-    assert not (run.folder / "next_cells.parquet").exists()
+    assert set(found["skill_by_type"]) <= set(trajectory.obs["cell_type"])
+    assert found["skill_by_time"] != {}
+    assert {path.name for path in run.folder.iterdir()} >= FILES | {"bin_scale.parquet"}
+    objective = run.metrics["objectives"]["next_value"]
+    assert set(objective["floors"]) == {"uniform", "most_frequent", "most_frequent_per_feature"}
+    assert objective["notes"] == []
+    targets = pd.read_parquet(run.folder / "targets.parquet")
+    assert set(targets["value"]) == {0, 1, 2, 3}
+    scale = pd.read_parquet(run.folder / "bin_scale.parquet").set_index("feature_id")
+    assert list(scale.index) == list(run.model.state.feature_ids)
+    worth = scale.to_numpy()
+    assert (worth[:, 1:] >= [4.0, 4.75, 5.5]).all()
+    assert (worth < [4.0, 4.75, 5.5, np.inf]).all()
+    cells = pd.read_parquet(run.folder / "next_cells.parquet")
+    predicted = run.predict_next_cell(trajectory[cells["sample_id"]].copy())
+    assert predicted.ranked is None
+    graph = pd.DataFrame(trajectory.obsp["next_cell_ids"].toarray() > 0, trajectory.obs_names, trajectory.obs_names)
+    words = words_of(run)[trajectory.obs_names].to_numpy()
+    followed = (graph.loc[cells["sample_id"]] & (words == "test")).to_numpy(np.float64)
+    counts = trajectory[:, list(scale.index)].X.toarray()
+    logs = np.log1p(10_000 * counts / counts.sum(axis=1, keepdims=True))
+    errors = ((predicted.predicted - followed @ logs / followed.sum(axis=1, keepdims=True)) ** 2).mean(axis=1)
+    np.testing.assert_allclose(errors, cells["squared_error_model"], rtol=1e-3)
+
+
+def test_genes_of_next_cells_from_bins(file, fitted):
+    """Without positions it is asked which genes a cell expresses; how strongly, and so whole profiles, is not."""
+    run = fitted(file, "run", ALONE | BINS | {"objectives": ["next_cell"]})
+    objective = run.metrics["objectives"]["next_cell"]
+    assert set(objective["floors"]) == {"uniform", "most_frequent"}
+    assert objective["floors"]["uniform"]["cross_entropy"] == pytest.approx(np.log(60))
+    assert objective["notes"] == [
+        "Whole profiles of next cells are not predicted: how strongly genes are expressed in them was not asked for."
+    ]
+    assert run.metrics["next_cell"]["profiles"] is None
 
 
 def test_counts_have_no_profiles(file, fitted):
@@ -300,6 +342,10 @@ def test_counts_have_no_profiles(file, fitted):
     objective = {"kind": "next_value", "likelihood": "negative_binomial"}
     run = fitted(file, "run", ALONE | {"tokenizer": tokenizer, "objectives": [objective], "model.linear_path": False})
     assert run.metrics["next_cell"]["profiles"] is None
+    (note,) = run.metrics["objectives"]["next_value"]["notes"]
+    assert note.startswith("Whole profiles of next cells are not predicted: expected counts depend on a cell's depth")
+    assert note in run.metrics["verdict"]
+    assert not (run.folder / "next_cells.parquet").exists()
 
 
 def test_values_as_they_are(file, fitted):
@@ -316,7 +362,21 @@ def test_without_controls_the_direction_is_not_checked(ranks):
 
 def test_only_shuffled_successors_as_control(file, fitted):
     found = fitted(file, "run", TRAINING | RANKS | {"successors.controls": ["shuffled"]}).metrics["next_cell"]
-    assert (found["direction"], found["controls"]) == (None, ["shuffled"])
+    direction = found["direction"]
+    assert (direction["learned"], direction["reversed"], found["controls"]) == (None, None, ["shuffled"])
+    assert direction["shuffled"]["difference"] == pytest.approx(direction["true"] - direction["shuffled"]["value"], rel=1e-4)
+    assert "Whether the direction of time was learned was not checked: nothing was trained on reversed" in found["verdict"]
+    assert "Successors shuffled within cell types give" in found["verdict"]
+
+
+def test_blocks_of_few_groups_are_said_to_be_that(fitted):
+    cells = planted_trajectory(samples=160, features=60, steps=7, donors=8)
+    run = fitted(cells, "run", ALONE | VALUES | {"successors.time": "time", "data.group": "donor_id"})
+    found, groups = run.metrics["next_cell"], run.metrics["split"]["groups"]["test"]
+    assert (found["profiles"]["unit"], found["profiles"]["units"], groups) == ("blocks", 6, 2)
+    assert found["verdict"].endswith(
+        "Intervals resample blocks of type and time within 2 groups; other groups would differ by more."
+    )
 
 
 def test_cells_of_which_nothing_is_known(trajectory, fitted, tmp_path):
@@ -349,15 +409,31 @@ def test_times_in_words_are_times(trajectory, fitted, tmp_path):
     assert found["edges_backward"] == found["edges"] > 0
 
 
-def test_more_cells_than_are_scored(file, fitted, monkeypatch):
-    """Floors are fitted on a draw of cells; where targets are of others, they are left out and it is said."""
+@pytest.mark.parametrize("kind", ["ranks", "values"])
+def test_more_cells_than_are_scored(kind, file, trajectory, fitted, monkeypatch):
+    """Whole profiles are those of a draw of cells, each with all of its successors; floors are asked at every target."""
     with monkeypatch.context() as patch:
         patch.setattr("genoken.workflows.successor_start.MOST_CELLS", 12)
-        run = fitted(file, "run", TRAINING | VALUES | {"data.report_tokens": 900})
-    found = run.metrics["objectives"]["next_value"]
-    assert found["floors"] == {}
-    assert "Floors were left out for these tokens." in found["notes"]
-    assert run.metrics["next_cell"]["profiles"]["cells"] <= 12
+        run = fitted(file, "run", TRAINING | {"ranks": RANKS, "values": VALUES}[kind])
+    found = run.metrics["objectives"]["next_cell" if kind == "ranks" else "next_value"]
+    assert set(found["floors"]) == FLOORS | ({"position_frequency"} if kind == "ranks" else set())
+    assert found["notes"] == []
+    targets = pd.read_parquet(run.folder / "targets.parquet")
+    assert targets["sample_id"].nunique() == run.metrics["next_cell"]["pairs"]["test"] > 12
+    assert targets.filter(like="floor_").notna().all(axis=None)
+    profiles = run.metrics["next_cell"]["profiles"]
+    num_train, num_test = (run.metrics["split"]["samples"][part] for part in ("train", "test"))
+    assert profiles["notes"] == [
+        f"Rules without a network are fitted on 12 of {num_train} train cells, drawn with all of their successors.",
+        f"Profiles are those of 12 of {num_test} test cells, drawn with all of their successors.",
+    ]
+    cells = pd.read_parquet(run.folder / "next_cells.parquet")
+    assert len(cells) == profiles["cells"] <= 12
+    words = words_of(run)[trajectory.obs_names].to_numpy()
+    within = Successors.of_matrix(trajectory.obsp["next_cell_ids"], 160, "").within(words)
+    has_some = pd.Series(~within.without, index=trajectory.obs_names)
+    assert has_some[cells["sample_id"]].all()
+    assert run.metrics["next_cell"]["direction"] is not None
 
 
 @pytest.mark.parametrize("linear_path", [True, False])

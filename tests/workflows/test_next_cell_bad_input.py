@@ -147,6 +147,12 @@ def test_objectives_that_do_not_fit(preset, kind, refused):
     assert kind in line
 
 
+def test_genes_that_their_positions_tell(refused):
+    line = refused(*RANKS, "--set", "tokenizer={kind: binned}")
+    assert "these tokens stand in the order of genes, which positions tell (model.embedding.position: learned)" in line
+    assert line.endswith("or ask for values (--objective next_value), or use model.embedding.position: none")
+
+
 @pytest.mark.parametrize(("tokenizer", "kind"), [("rank", "next_cell"), ("binned", "next_value")])
 def test_next_cells_without_successors(tokenizer, kind, refused):
     line = refused("--set", f"tokenizer.kind={tokenizer}", "--set", f"objectives=[{kind}]")

@@ -20,6 +20,7 @@ from genoken.workflows.preparation import divided, prepare, requested
 from genoken.workflows.pretrained import write_pretrained
 from genoken.workflows.pretrained_run import PretrainedRun
 from genoken.workflows.pretraining_data import files_of, read_pretraining
+from genoken.workflows.pretraining_request import Hiding
 from genoken.workflows.show import Show
 
 TINY = {
@@ -39,7 +40,7 @@ def cells():
 
 def run_in(folder, cells, preset, **settings):
     """Write an untrained run: what is asked of it is the same, and it takes no time."""
-    asked = {"group": "", "phenotypes": (), "mask_probability": None, "start": None, "config": None}
+    asked = {"group": "", "phenotypes": (), "hiding": Hiding(), "start": None, "config": None}
     config = requested(cells, preset=preset, settings=TINY | settings, **asked)
     reading, quiet = read_pretraining(cells, files_of(cells, None), config.data), Show(quiet=True)
     division = divided(reading, config, cells, None, cache=folder, show=quiet)
@@ -79,7 +80,8 @@ def test_likely_genes_and_changes_are_those_of_the_whole_profiles(ranked, cells)
     scale = RankScale(np.linspace(3, 0.5, 20), np.full(20, 0.9), ranked.model.state.per_feature["median"])
     asked = NextCells(ranked.model, dataset, scale)
     rows = np.arange(60)
-    presence, ranks, profiles = asked.presence(rows), asked.expected_ranks(rows), asked.profiles(rows)
+    expected_of = asked.ranked(rows)
+    presence, ranks, profiles = expected_of.presence, expected_of.ranks, expected_of.profiles
     current = log_values(ranked.model, dataset).toarray()
     change = profiles - current
     np.testing.assert_allclose(found.predicted, profiles, atol=1e-6)
@@ -160,6 +162,22 @@ def test_fed_back_values_have_the_cells_genes_and_total(valued):
     np.testing.assert_allclose(as_current(valued.model, profile, dataset).toarray(), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("is_logged", [True, False])
+def test_fed_back_bins_are_of_values_as_the_tokenizer_takes_them(is_logged, cells, tmp_path):
+    settings = {"tokenizer.kind": "binned", "tokenizer.log": is_logged, "model.linear_path": False}
+    run = run_in(tmp_path / "bins", cells, "next_value_small", **settings)
+    state, num_genes = run.model.state, len(run.model.state.feature_ids)
+    plain = np.zeros((1, num_genes), np.float32)
+    plain[0, [3, 5]] = [6.0, 2.0]  # two genes, of total 8
+    dataset = TokenDataset(run.model.tokenizer, state, sp.csr_matrix(np.log1p(plain) if is_logged else plain))
+    profile = np.zeros((1, num_genes), np.float32)
+    profile[0, [0, 1, 2]] = np.log1p([3.0, 1.0, 0.5])
+    expected = np.zeros((1, num_genes))
+    expected[0, [0, 1]] = [6.0, 2.0]  # the two highest, 3 and 1, scaled to the total of 8
+    found = as_current(run.model, profile, dataset).toarray()
+    np.testing.assert_allclose(np.expm1(found) if is_logged else found, expected, rtol=1e-5)
+
+
 def test_fed_back_ranks_are_those_of_values_over_medians(ranked):
     state, num_genes = ranked.model.state, len(ranked.model.state.feature_ids)
     cell = np.zeros((1, num_genes), np.float32)
@@ -204,8 +222,14 @@ def test_runs_that_predict_no_next_cells(ranked, cells, tmp_path):
     single = run_in(tmp_path / "single", cells, "geneformer_small")
     with pytest.raises(ConfigError, match="the run predicts no next cells — make one that does: genoken pretrain"):
         single.predict_next_cell(cells)
+    objective = {"kind": "next_value", "likelihood": "negative_binomial"}
+    counts = run_in(tmp_path / "counts", cells, "next_value_small", **{"tokenizer.hvgs": 0, "objectives": [objective]})
+    with pytest.raises(
+        ConfigError, match=r"the run predicts no next cells\. Whole profiles of next cells are not predicted: expected"
+    ):
+        counts.predict_next_cell(cells)
     bins = run_in(tmp_path / "bins", cells, "next_value_small", **{"tokenizer.kind": "binned", "model.linear_path": False})
-    with pytest.raises(ConfigError, match="the run predicts no whole next cells, because its values are bins or counts"):
+    with pytest.raises(RunError, match=r"the run has no bin_scale\.parquet"):
         bins.predict_next_cell(cells)
     unfinished = run_in(tmp_path / "unfinished", cells, "next_cell_small")
     with pytest.raises(RunError, match=r"the run has no rank_scale\.parquet"):

@@ -264,6 +264,8 @@ PRETRAIN_FLAGS: tuple[Flag, ...] = (
     ),
     Flag("objective", "", str, MODEL, "What is hidden and asked for, with commas.", TOKEN_OBJECTIVES, several=True),
     Flag("mask-probability", "", float, MODEL, "Share of the features' tokens that is hidden.", metavar="SHARE"),
+    Flag("mask-share", "", float, MODEL, "Share of the hidden tokens that is masked; what is left is kept.", metavar="SHARE"),
+    Flag("random-share", "", float, MODEL, "Share of the hidden tokens that is replaced by others.", metavar="SHARE"),
     Flag("from", "", Path, MODEL, "Earlier pretraining run to go on from.", metavar="FOLDER"),
     Flag("width", "model.width", int, MODEL, "Numbers per token.", metavar="N"),
     Flag("layers", "model.encoder.layers", int, MODEL, "Blocks of the transformer.", metavar="N"),

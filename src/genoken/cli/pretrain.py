@@ -14,6 +14,8 @@ from genoken.core.errors import ConfigError
 
 FAST_DEV_RUN: dict[str, Any] = {"training.epochs": 1, "training.limit_batches": 4, "data.limit_samples": 200}
 """What ``--fast-dev-run`` stands for."""
+_HANDED_ON = ("preset", "config", "overwrite", "mask_probability", "mask_share", "random_share")
+"""Flags that have the names of the workflow's arguments."""
 
 
 @takes_flags(PRETRAIN_FLAGS)
@@ -66,7 +68,7 @@ def _arguments(files: list[str] | None, given: Given) -> dict[str, Any]:
         "data": files,
         "evaluate_on": others.get("eval"),
         "phenotypes": phenotypes,
-        **{name: others[name] for name in ("preset", "config", "overwrite", "mask_probability") if name in others},
+        **{name: others[name] for name in _HANDED_ON if name in others},
         "start_from": others.get("from_"),
         "settings": settings_of(given),
         "output": others.get("output") or Path("runs") / f"pretrained-{stem}",

@@ -66,4 +66,4 @@ class SuccessorSettings:
     """Column of ``obs`` with cell types, for trivial rules, controls and tables; empty: ``cell_type``, where there is one."""
     controls: tuple[Literal["reversed", "shuffled"], ...] = ("reversed", "shuffled")
     """Successors on which the same network is trained again, to see whether it learns time: turned around, and shuffled within
-    types. Each takes as long as the training itself."""
+    types (without these, within each part). Each takes as long as the training itself."""

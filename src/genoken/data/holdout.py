@@ -71,11 +71,12 @@ def hold_out_new(
     seed: int,
     where: str = "",
     copies: np.ndarray | None = None,
+    given: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the word ``train``, ``val`` or ``test`` for each sample, some of which have one already.
 
-    New samples of a group that is known go where the group is, see :func:`give_to_known_groups`; the others are drawn as
-    :func:`hold_out` does, but at least one sample or group of them is learned from.
+    New samples of a group that is known go where the group is, see :func:`give_to_known_groups`; the others have the part that is
+    given, or are drawn as :func:`hold_out` does, but at least one sample or group of them is learned from.
 
     Parameters
     ----------
@@ -91,6 +92,8 @@ def hold_out_new(
         Where the samples came from, for messages.
     copies
         As for :func:`hold_out`.
+    given
+        The part that each sample has unless it has one already, of shape (samples,); ``None`` where new samples are drawn.
 
     Raises
     ------
@@ -101,7 +104,9 @@ def hold_out_new(
     if groups is not None:
         give_to_known_groups(groups, words)
     new = words == ""
-    if new.any():
+    if given is not None:
+        words[new] = given[new]
+    elif new.any():
         own = None if groups is None else groups[new]
         own_copies = None
         if copies is not None:

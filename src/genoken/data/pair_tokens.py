@@ -6,11 +6,20 @@ import dataclasses
 
 import numba
 import numpy as np
-import scipy.sparse as sp
 
 from genoken.core.batch import Tokens
 from genoken.core.errors import ConfigError
-from genoken.core.layout import CLS_ID, FIRST_CATEGORY, MASK_ID, NO_CATEGORY, NUM_SPECIALS, SEPARATOR_ID, Channel, Layout
+from genoken.core.layout import (
+    CLS_ID,
+    FIRST_CATEGORY,
+    MASK_CATEGORY,
+    MASK_ID,
+    NO_CATEGORY,
+    NUM_SPECIALS,
+    SEPARATOR_ID,
+    Channel,
+    Layout,
+)
 
 SEGMENT_CHANNEL = "segment"
 """Name of the channel that tells the next cell, its separator included, from the current one."""
@@ -118,7 +127,7 @@ def _ordering(tokens: Tokens, layout: Layout) -> np.ndarray:
 def asking_tokens(layout: Layout, num_cells: int, num_asked: int) -> Tokens:
     """Return cells of which everything is hidden, as what is asked for behind current cells.
 
-    Where values are numbers, they have every feature with its value hidden; else each has ``num_asked`` tokens of hidden identity.
+    Where tokens have values, they have every feature with its value hidden; else each has ``num_asked`` tokens of hidden identity.
 
     Parameters
     ----------
@@ -127,34 +136,40 @@ def asking_tokens(layout: Layout, num_cells: int, num_asked: int) -> Tokens:
     num_cells
         How many.
     num_asked
-        Tokens of each; the number of features where values are numbers.
+        Tokens of each; the number of features where tokens have values.
     """
-    asked = NUM_SPECIALS + np.arange(num_asked) if layout.has_numbers else np.full(num_asked, MASK_ID)
+    asked = np.full(num_asked, MASK_ID) if layout.channel("value") is None else NUM_SPECIALS + np.arange(num_asked)
+    hidden = np.float32(np.nan) if layout.has_numbers else MASK_CATEGORY
     by_role = {
         "identity": np.tile(np.concatenate([[CLS_ID], asked]), num_cells),
-        "value": np.full(num_cells * (1 + num_asked), np.nan, dtype=np.float32),
+        "value": np.full(num_cells * (1 + num_asked), hidden),
     }
     channels = {channel.name: by_role[channel.role] for channel in layout.channels if channel.role in by_role}
     return Tokens(channels, (1 + num_asked) * np.arange(num_cells + 1, dtype=np.int64))
 
 
-def every_feature_tokens(prepared: sp.csr_matrix, layout: Layout) -> Tokens:
-    """Return the tokens of samples with every feature in vocabulary order, whose value is 0 where it is not expressed.
+def every_feature_tokens(tokens: Tokens, layout: Layout) -> Tokens:
+    """Return samples with every feature in vocabulary order; one without a token has the value 0, or bin 0.
 
     Parameters
     ----------
-    prepared
-        CSR matrix (samples, vocabulary) of values as the tokens hold them.
+    tokens
+        Samples of which no token was cut off.
     layout
-        One whose values are numbers.
+        One whose tokens have values.
     """
-    num_tokens = 1 + layout.num_features
-    values = np.zeros((prepared.shape[0], num_tokens), dtype=np.float32)
-    values[:, 1:] = prepared.toarray()
+    identity, value = layout.channel("identity"), layout.channel("value")
+    assert identity is not None  # noqa: S101
+    assert value is not None  # noqa: S101
+    features, given = tokens.channels[identity.name] - NUM_SPECIALS, tokens.channels[value.name]
+    is_feature = features >= 0
+    samples = np.repeat(np.arange(tokens.num_samples), np.diff(tokens.offsets))
+    values = np.full((tokens.num_samples, 1 + layout.num_features), 0 if layout.has_numbers else FIRST_CATEGORY, given.dtype)
+    values[:, 0] = NO_CATEGORY  # which is also the number 0
+    values[samples[is_feature], 1 + features[is_feature]] = given[is_feature]
     identities = np.concatenate([[CLS_ID], NUM_SPECIALS + np.arange(layout.num_features)])
-    by_role = {"identity": np.tile(identities, len(values)), "value": values.ravel()}
-    channels = {channel.name: by_role[channel.role] for channel in layout.channels if channel.role in by_role}
-    return Tokens(channels, num_tokens * np.arange(len(values) + 1, dtype=np.int64))
+    channels = {identity.name: np.tile(identities, len(values)), value.name: values.ravel()}
+    return Tokens(channels, values.shape[1] * np.arange(len(values) + 1, dtype=np.int64))
 
 
 @numba.njit(nogil=True, cache=True)

@@ -47,7 +47,8 @@ class CellPairs(Dataset[Batch]):
     max_tokens
         Most tokens of a pair, CLS and separator included; 0 for no limit.
     every_feature
-        Encode next cells with every feature, unexpressed ones with the value 0, so that which of them are expressed is not told.
+        Encode next cells with every feature, unexpressed ones with the value or the bin 0, so that which of them are expressed is
+        not told.
     epoch
         Epoch of the draw; ``None`` before :meth:`drawn` is called, which stands for evaluation.
     """
@@ -82,9 +83,9 @@ class CellPairs(Dataset[Batch]):
             When cells of this layout cannot stand in pairs, or cannot hold every feature.
         """
         layout = extend_layout(self.cells.layout, self.max_tokens)
-        if self.every_feature and not layout.has_numbers:
+        if self.every_feature and layout.channel("value") is None:
             raise ConfigError(
-                "next cells with every feature need tokens whose values are numbers", remedy="use the tokenizer 'continuous'"
+                "next cells with every feature need tokens with values", remedy="use the tokenizer 'continuous' or 'binned'"
             )
         longest = 2 * (layout.num_features + 1)
         if self.every_feature and layout.max_tokens < longest:
@@ -144,9 +145,8 @@ class CellPairs(Dataset[Batch]):
         return pair_tokens(self.cells.tokens(self.current[rows]), self._next_tokens(self.next_cells(rows)), self.layout)
 
     def _next_tokens(self, rows: np.ndarray) -> Tokens:
-        if self.every_feature:
-            return every_feature_tokens(self.cells.take(rows).values, self.layout)
-        return self.cells.tokens(rows)
+        tokens = self.cells.tokens(rows)
+        return every_feature_tokens(tokens, self.layout) if self.every_feature else tokens
 
 
 def _longest(lengths: np.ndarray, successors: Successors) -> np.ndarray:

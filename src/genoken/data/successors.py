@@ -35,7 +35,7 @@ class Successors:
     def of_matrix(cls, matrix: Any, num_samples: int, where: str) -> Successors:
         """Take a graph from a matrix of weights, sparse or dense, after a look at everything that can be wrong with it.
 
-        Stored zeros are no edges. The weights of an edge that is stored several times are added up.
+        Stored zeros are no edges. An edge that is stored several times stands where it is first, with the sum of its weights.
 
         Parameters
         ----------
@@ -63,8 +63,7 @@ class Successors:
         csr = _as_csr(matrix, where)
         _refuse_weights(csr.data, where)
         csr.eliminate_zeros()
-        if _has_repeats(csr):
-            csr.sum_duplicates()
+        csr = _without_repeats(csr)
         weights = np.clip(csr.data, _SMALLEST, _LARGEST).astype(np.float32)
         return cls(sp.csr_matrix((weights, csr.indices, csr.indptr), shape=shape))
 
@@ -240,8 +239,10 @@ def _refuse_indices(matrix: Any, where: str) -> None:
     indptr, indices, size = matrix.indptr, matrix.indices, matrix.shape[0]
     outside = (indices < 0) | (indices >= size)
     if outside.any():
+        count = int(outside.sum())
+        words = "index of the graph is" if count == 1 else "indices of the graph are"
         raise DataError(
-            f"{int(outside.sum()):,} indices of the graph are out of range: {int(indices[outside][0])} is none of {size:,} cells",
+            f"{count:,} {words} out of range: {int(indices[outside][0])} is none of {size:,} cells",
             where=where,
             remedy="it belongs to other cells than these, or cells were removed after it was made; make it again",
         )
@@ -261,14 +262,16 @@ def _refuse_weights(weights: np.ndarray, where: str) -> None:
             )
 
 
-def _has_repeats(csr: sp.csr_matrix) -> bool:
-    """Return whether an entry is stored twice; the order of the entries is left as it is."""
-    ordered = sp.csr_matrix((csr.data, csr.indices.copy(), csr.indptr), shape=csr.shape)
-    ordered.data = ordered.data.copy()
-    ordered.sort_indices()
+def _without_repeats(csr: sp.csr_matrix) -> sp.csr_matrix:
+    """Return the matrix with each entry once, where it is stored first, and with the sum of all that is stored for it."""
     starts = np.repeat(np.arange(csr.shape[0]), np.diff(csr.indptr))
-    same_start = starts[1:] == starts[:-1]
-    return bool((same_start & (ordered.indices[1:] == ordered.indices[:-1])).any())
+    _, firsts, entries = np.unique(starts * csr.shape[1] + csr.indices, return_index=True, return_inverse=True)
+    if len(firsts) == len(starts):
+        return csr
+    sums, order = np.bincount(entries, weights=csr.data), np.argsort(firsts)
+    kept = firsts[order]
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(starts[kept], minlength=csr.shape[0]))])
+    return sp.csr_matrix((sums[order], csr.indices[kept], indptr), shape=csr.shape)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -10,6 +10,8 @@ from genoken.core.random import generator, seed_for
 
 _MOST_CELLS = 5000
 _STARTS = 10
+ALIKE = 0.01
+"""Difference of a silhouette or of an adjusted Rand index up to which two embeddings are called alike."""
 
 
 def compare_embeddings(embeddings: Mapping[str, np.ndarray], types: np.ndarray, seed: int) -> dict[str, dict[str, float | None]]:
@@ -57,6 +59,8 @@ def compare_embeddings(embeddings: Mapping[str, np.ndarray], types: np.ndarray, 
 def embedding_sentence(compared: Mapping[str, Mapping[str, float | None]], own: str, base: str) -> str:
     """Return one sentence on whether an embedding keeps types as well as another; nothing where one of them was not scored.
 
+    Differences below ``ALIKE`` count as none.
+
     Parameters
     ----------
     compared
@@ -70,8 +74,13 @@ def embedding_sentence(compared: Mapping[str, Mapping[str, float | None]], own: 
     if len(found) < len(numbers):
         return ""
     silhouette, base_silhouette, ari, base_ari = found
-    better = [silhouette >= base_silhouette, ari >= base_ari]
-    verdict = "at least as well as" if all(better) else "not as well as" if not any(better) else "by one of two measures as well as"
+    gains = [silhouette - base_silhouette, ari - base_ari]
+    if all(abs(gain) < ALIKE for gain in gains):
+        verdict = "about as well as"
+    elif min(gains) > -ALIKE:
+        verdict = "better than"
+    else:
+        verdict = "not as well as" if max(gains) < ALIKE else "better by one of two measures and worse by the other than"
     return (
         f"The embedding '{own}' keeps cell types {verdict} '{base}': silhouette {silhouette:.3f} against {base_silhouette:.3f}, "
         f"adjusted Rand index {ari:.3f} against {base_ari:.3f}."

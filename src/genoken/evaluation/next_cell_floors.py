@@ -59,12 +59,16 @@ class CellPart:
         Type of each cell, or ``None``.
     weighted
         Whether means over successors are weighted; they are to be when training draws successors by weight.
+    drawn
+        Rows of the cells that stand for the part, int64, ascending; the others are here as successors of these alone, and what
+        comes after them is not asked. ``None``: all of them stand for it.
     """
 
     values: sp.csr_matrix
     successors: sp.csr_matrix
     types: np.ndarray | None = None
     weighted: bool = False
+    drawn: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         num_cells = self.values.shape[0]
@@ -74,9 +78,14 @@ class CellPart:
             raise ValueError(f"{len(self.types)} types for {num_cells} cells")
 
     @cached_property
+    def cells(self) -> np.ndarray:
+        """Rows of the cells that stand for the part, int64."""
+        return np.arange(self.values.shape[0]) if self.drawn is None else self.drawn
+
+    @cached_property
     def starts(self) -> np.ndarray:
-        """Rows of the cells that have a successor in the part, int64."""
-        return np.flatnonzero(np.diff(self._weights.indptr)).astype(np.int64)
+        """Rows of those cells that have a successor in the part, int64."""
+        return self.cells[np.diff(self._weights.indptr)[self.cells] > 0].astype(np.int64)
 
     @cached_property
     def _weights(self) -> sp.csr_matrix:
@@ -85,6 +94,10 @@ class CellPart:
             weights.data = (weights.data > 0).astype(np.float64)
         weights.eliminate_zeros()
         return weights
+
+    def turned(self) -> CellPart:
+        """Return the same cells with every edge turned around: predecessors in the place of successors."""
+        return replace(self, successors=sp.csr_matrix(self.successors.T))
 
     def means(self, rows: np.ndarray) -> sp.csr_matrix:
         """Return the matrix (rows, cells) that takes the mean over the successors of these cells, each of which has one."""
@@ -188,7 +201,7 @@ class ProfileFloors:
 
     @cached_property
     def _similar(self) -> CellNeighbors:
-        return CellNeighbors.of(self.scores, np.arange(len(self.scores)))
+        return CellNeighbors.of(self.scores, self.train.cells)
 
     @cached_property
     def _similar_starts(self) -> CellNeighbors:
@@ -227,21 +240,49 @@ def fit_profile_floors(train: CellPart, val: CellPart, seed: int) -> ProfileFloo
         raise DataError(
             "no train cell has a successor in the train part", remedy="hold out whole groups, or look at the graph of successors"
         )
-    components = principal_components(train.values, _NUM_COMPONENTS, sklearn_seed(seed, "next_cell"))
+    own = train.values if train.drawn is None else train.values[train.drawn]
+    components = principal_components(own, _NUM_COMPONENTS, sklearn_seed(seed, "next_cell"))
     scores = components.scores(train.values)
-    ridge = fit_successor_ridge(scores[train.starts], train.means(train.starts), train.values)
-    defaults = {DENOISED: _DEFAULT_NEIGHBORS, KNN: _DEFAULT_NEIGHBORS, RIDGE: _DEFAULT_STRENGTH}
+    ridge, strength = fit_tuned_ridge(train, val, components, scores, seed)
+    defaults = {DENOISED: _DEFAULT_NEIGHBORS, KNN: _DEFAULT_NEIGHBORS, RIDGE: strength}
     floors = ProfileFloors(train, components, scores, ridge, defaults)
-    every, starts = (_draw(rows, seed) for rows in (np.arange(val.values.shape[0]), val.starts))
+    every, starts = (_draw(rows, seed) for rows in (val.cells, val.starts))
     if not len(starts):
         note = "No validation cell has a successor in the validation part: the floors of next cells were not tuned."
         return replace(floors, notes=(note,))
     tuned = {
         DENOISED: _best_neighbors(floors, val, every, of_successors=False),
         KNN: _best_neighbors(floors, val, starts, of_successors=True),
-        RIDGE: _best_strength(floors, val, starts),
+        RIDGE: strength,
     }
     return replace(floors, choices=tuned)
+
+
+def fit_tuned_ridge(
+    train: CellPart, val: CellPart, components: Components, scores: np.ndarray, seed: int
+) -> tuple[SuccessorRidge, float]:
+    """Return ridge regression on the successors of train cells, and the strength of its penalty that suits validation best.
+
+    Parameters
+    ----------
+    train, val
+        Both parts. Of validation at most 2,000 cells are used; where none has a successor, the strength is 1.
+    components
+        Principal components of the train cells.
+    scores
+        Their scores, (train cells, components).
+    seed
+        Seed of the run.
+    """
+    ridge = fit_successor_ridge(scores[train.starts], train.means(train.starts), train.values)
+    rows = _draw(val.starts, seed)
+    if not len(rows):
+        return ridge, _DEFAULT_STRENGTH
+    errors = np.zeros(len(STRENGTHS))
+    for block in val.blocks(rows):
+        placed, truth = components.scores(val.values[block]), val.targets(block)
+        errors += [_squared(ridge.predict(placed, strength), truth) for strength in STRENGTHS]
+    return ridge, STRENGTHS[int(np.argmin(errors))]
 
 
 def _draw(rows: np.ndarray, seed: int) -> np.ndarray:
@@ -250,7 +291,7 @@ def _draw(rows: np.ndarray, seed: int) -> np.ndarray:
 
 def _best_neighbors(floors: ProfileFloors, val: CellPart, rows: np.ndarray, *, of_successors: bool) -> int:
     """Return the number of neighbors with the least squared error against current profiles, or against mean successors."""
-    num_known = len(floors.train.starts) if of_successors else floors.train.values.shape[0]
+    num_known = len(floors.train.starts if of_successors else floors.train.cells)
     candidates = sorted({min(count, num_known) for count in NEIGHBORS})
     errors = np.zeros(len(candidates))
     for block in val.blocks(rows):
@@ -259,14 +300,6 @@ def _best_neighbors(floors: ProfileFloors, val: CellPart, rows: np.ndarray, *, o
         scores = floors.components.scores(values)
         errors += [_squared(found, truth) for found in floors.neighbor_means(scores, candidates, of_successors=of_successors)]
     return candidates[int(np.argmin(errors))]
-
-
-def _best_strength(floors: ProfileFloors, val: CellPart, rows: np.ndarray) -> float:
-    errors = np.zeros(len(STRENGTHS))
-    for block in val.blocks(rows):
-        scores, truth = floors.components.scores(val.values[block]), val.targets(block)
-        errors += [_squared(floors.ridge.predict(scores, strength), truth) for strength in STRENGTHS]
-    return STRENGTHS[int(np.argmin(errors))]
 
 
 def _squared(predicted: np.ndarray, truth: np.ndarray) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from genoken.evaluation._unit_draws import UnitDraws, drawn_interval
 from genoken.evaluation.bootstrap import LEAST_GROUPS
+from genoken.evaluation.linear_direction import LinearControls, interval_words, linear_sentence, summarize_linear
 from genoken.evaluation.masked_verdict import MODEL, floor_words
 from genoken.evaluation.next_cell_floors import DENOISED
 from genoken.evaluation.next_cell_scores import CellScores
@@ -30,22 +31,32 @@ class TimeControls:
         Which loss it is.
     true, reversed_, shuffled
         (targets,): loss of the model trained on true successors, on predecessors in their place, and on successors that were
-        shuffled among the cells of a type; the last is ``None`` where it was not trained.
+        shuffled among the cells of a type, or of a part where types are not known; the last two are ``None`` where they were not
+        trained.
     units
         (targets,): group or block of each target's cell.
     unit
         What these are.
     denoised
         (targets,): loss of the denoised current cell at the same targets, where it is known.
+    linear
+        Errors of ridge regression alone, trained on true and on reversed successors.
+    has_types
+        Whether successors were shuffled within types.
+    sees_next
+        Whether the models see tokens of the next cell itself: their losses then say nothing about time.
     """
 
     metric: Literal["squared_error", "cross_entropy"]
     true: np.ndarray
-    reversed_: np.ndarray
+    reversed_: np.ndarray | None
     shuffled: np.ndarray | None
     units: np.ndarray
     unit: Unit
     denoised: np.ndarray | None = None
+    linear: LinearControls | None = None
+    has_types: bool = True
+    sees_next: bool = False
 
 
 def summarize_profiles(
@@ -115,7 +126,7 @@ def summarize_direction(controls: TimeControls, *, seed: int, draws: int = 1000)
     It counts as learned only if the model trained on true successors has a lower loss than the one trained on reversed ones, by
     an interval that is wholly below zero. That alone is little: predecessors differ from successors on the whole, for example
     because none of them are of the last type. So where the model is no better than the denoised current cell, a sentence says that
-    what it learned does not show where cells go.
+    what it learned does not show where cells go. Another sentence says whether ridge regression alone shows the same.
 
     Parameters
     ----------
@@ -129,9 +140,11 @@ def summarize_direction(controls: TimeControls, *, seed: int, draws: int = 1000)
     Returns
     -------
     dict
-        ``metric``, ``unit``, ``units``, ``learned`` (bool, ``None`` without an interval), ``true`` (mean loss); ``reversed``,
-        ``shuffled`` and ``denoised``: ``value`` (mean loss), ``difference`` of true minus this and its ``interval``; the last two
-        may be ``None``; ``verdict``, some sentences.
+        ``metric``, ``unit``, ``units``, ``learned`` (bool, ``None`` without reversed successors or an interval, or where the model
+        sees the next cell), ``true`` (mean loss); ``reversed``, ``shuffled`` and ``denoised``: ``value`` (mean loss), its
+        ``difference`` (true minus this) and the ``interval`` of that; ``linear``: what
+        :func:`genoken.evaluation.linear_direction.summarize_linear` returns; each of these four may be ``None``; ``verdict``, some
+        sentences.
     """
     resampled = UnitDraws(np.asarray(controls.units).astype(str), controls.unit, seed, draws)
 
@@ -141,18 +154,38 @@ def summarize_direction(controls: TimeControls, *, seed: int, draws: int = 1000)
         compared = _difference(controls.true, losses, resampled)
         return {"value": float(losses.mean()), "difference": compared["value"], "interval": compared["interval"]}
 
-    interval = _difference(controls.true, controls.reversed_, resampled)["interval"]
+    in_reverse, linear = against(controls.reversed_), controls.linear
+    interval = None if in_reverse is None else in_reverse["interval"]
     found = {
         "metric": controls.metric,
         "unit": controls.unit,
         "units": resampled.num_units,
-        "learned": None if interval is None else bool(interval[1] < 0),
+        "learned": None if interval is None or controls.sees_next else bool(interval[1] < 0),
         "true": float(controls.true.mean()),
-        "reversed": against(controls.reversed_),
+        "reversed": in_reverse,
         "shuffled": against(controls.shuffled),
         "denoised": against(controls.denoised),
+        "linear": None if linear is None else summarize_linear(linear, unit=controls.unit, seed=seed, draws=draws),
     }
-    return found | {"verdict": _direction_sentences(found)}
+    return found | {"verdict": _direction_sentences(found, controls)}
+
+
+def blocks_sentence(num_groups: int, num_blocks: int, made_of: Sequence[str]) -> str:
+    """Return what intervals leave out that resample blocks of cells within too few groups; nothing where there are no intervals.
+
+    Parameters
+    ----------
+    num_groups
+        Groups that were held out, fewer than an interval needs; 0 where no groups are named.
+    num_blocks
+        Blocks that are resampled in their place.
+    made_of
+        What the cells of a block have in common: ``type``, ``time`` or both.
+    """
+    if not num_groups or num_blocks < LEAST_GROUPS:
+        return ""
+    within = f"{num_groups} {'group' if num_groups == 1 else 'groups'}"
+    return f"Intervals resample blocks of {' and '.join(made_of)} within {within}; other groups would differ by more."
 
 
 def leak_sentence(attention: str) -> str:
@@ -167,7 +200,8 @@ def leak_sentence(attention: str) -> str:
         return ""
     return (
         "With full attention the model sees the tokens of the next cell that are not hidden: it fills in gaps of a cell that it is "
-        "shown, so its scores say nothing about how well next cells are predicted."
+        "shown, so its losses at the targets say nothing about how well next cells are predicted. Whole profiles are predicted "
+        "with all of the next cell hidden, which it was not trained for."
     )
 
 
@@ -218,35 +252,50 @@ def _floor_sentence(summary: Mapping[str, Mapping[str, Any]], difference: Mappin
     return (
         f"The model {verb} the strongest floor, {floor_words(best)}{chance}: mean squared error "
         f"{summary[MODEL]['squared_error']:.4f} against {summary[best]['squared_error']:.4f} "
-        f"(difference {difference['value']:+.4f}{_within(interval)})."
+        f"(difference {difference['value']:+.4f}{interval_words(interval)})."
     )
 
 
-def _direction_sentences(found: Mapping[str, Any]) -> str:
-    word, in_reverse, shuffled = _METRIC_WORDS[found["metric"]], found["reversed"], found["shuffled"]
-    numbers = (
-        f"trained on true successors the {word} is {found['true']:.4f}, on reversed ones {in_reverse['value']:.4f} "
-        f"(difference {in_reverse['difference']:+.4f}{_within(in_reverse['interval'])})"
-    )
-    if found["learned"] is None:
+def _direction_sentences(found: Mapping[str, Any], controls: TimeControls) -> str:
+    in_reverse = found["reversed"]
+    numbers = f"trained on true successors the {_METRIC_WORDS[found['metric']]} is {found['true']:.4f}"
+    if in_reverse is not None:
+        numbers += (
+            f", on reversed ones {in_reverse['value']:.4f} "
+            f"(difference {in_reverse['difference']:+.4f}{interval_words(in_reverse['interval'])})"
+        )
+    if in_reverse is None:
+        text = (
+            "Whether the direction of time was learned was not checked: nothing was trained on reversed successors. "
+            f"{numbers[0].upper()}{numbers[1:]}."
+        )
+    elif controls.sees_next:
+        text = f"Whether the direction of time was learned cannot be said of models that see the next cell: {numbers}."
+    elif found["learned"] is None:
         text = (
             f"Whether the direction of time was learned cannot be said from fewer than {LEAST_GROUPS} {found['unit']} "
             f"(here {found['units']}): {numbers}."
         )
     else:
         text = f"The direction of time was {'' if found['learned'] else 'not '}learned: {numbers}."
-    return " ".join(part for part in (text, _shuffled_sentence(shuffled), _denoised_sentence(found)) if part)
+    shuffled = _shuffled_sentence(found["shuffled"], has_types=controls.has_types, sees_next=controls.sees_next)
+    parts = text, linear_sentence(found["linear"], found["learned"]), shuffled, _denoised_sentence(found)
+    return " ".join(part for part in parts if part)
 
 
-def _shuffled_sentence(shuffled: Mapping[str, Any] | None) -> str:
+def _shuffled_sentence(shuffled: Mapping[str, Any] | None, *, has_types: bool, sees_next: bool) -> str:
+    """Return what the loss with shuffled successors is, and, as far as that can be said, what true ones teach beyond them."""
     if shuffled is None:
         return ""
     interval = shuffled["interval"]
-    gains = "more" if interval is not None and interval[1] < 0 else "no more"
-    return (
-        f"Successors shuffled within cell types give {shuffled['value']:.4f} (difference {shuffled['difference']:+.4f}"
-        f"{_within(interval)}): true ones teach {gains} than which type follows which."
-    )
+    among, known = "among all cells", "what next cells are like"
+    if has_types:
+        among, known = "within cell types", "which type follows which"
+    difference = f"difference {shuffled['difference']:+.4f}{interval_words(interval)}"
+    numbers = f"Successors shuffled {among} give {shuffled['value']:.4f} ({difference})"
+    if interval is None or sees_next:
+        return f"{numbers}."
+    return f"{numbers}: true ones teach {'more' if interval[1] < 0 else 'no more'} than {known}."
 
 
 def _denoised_sentence(found: Mapping[str, Any]) -> str:
@@ -256,9 +305,6 @@ def _denoised_sentence(found: Mapping[str, Any]) -> str:
         return ""
     return (
         f"But the denoised current cell alone gives {denoised['value']:.4f} (difference {denoised['difference']:+.4f}"
-        f"{_within(denoised['interval'])}): what was learned of time does not show where cells go better than where they are."
+        f"{interval_words(denoised['interval'])}): what was learned of time does not show where cells go better than where they "
+        "are."
     )
-
-
-def _within(interval: Sequence[float] | None) -> str:
-    return "" if interval is None else f", 95 % interval {interval[0]:+.4f} to {interval[1]:+.4f}"

@@ -59,6 +59,8 @@ class EmbeddingStart:
         For the linear path of cells that are followed by others.
     edges
         Pairs of features that an encoder of a graph connects, int64 of shape (2, edges), each pair once.
+    feature_counts
+        How many of the train split's tokens are of each feature, shape (features,): heads that choose a feature start from that.
     """
 
     features: np.ndarray | None = None
@@ -69,6 +71,7 @@ class EmbeddingStart:
     gaussian: GaussianStart | None = None
     successor: SuccessorStart | None = None
     edges: np.ndarray | None = None
+    feature_counts: np.ndarray | None = None
 
     @classmethod
     def from_state(cls, per_feature: Mapping[str, np.ndarray], features: np.ndarray | None = None) -> EmbeddingStart:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -89,7 +91,7 @@ class TokenNetwork(EncoderNetwork):
         self.embedding: TokenEmbedding = TokenEmbedding(layout, settings.embedding, settings.width, start, hides_values=True)
         self.encoder = settings.encoder.build(settings.width)
         self.specs = dict(heads)
-        self.heads = nn.ModuleDict({name: TokenHead(settings.width, spec) for name, spec in heads.items()})
+        self.heads = nn.ModuleDict({name: TokenHead(settings.width, _started(spec, start)) for name, spec in heads.items()})
         self.value_name = self.embedding.value_name
         phenotype = layout.channel("phenotype")
         self.phenotype_name = phenotype.name if phenotype is not None else ""
@@ -189,6 +191,18 @@ class TokenNetwork(EncoderNetwork):
         if not isinstance(self.encoder, TransformerStack):
             return 0
         return self.encoder.training_flops(self.packing(batch))
+
+
+def _started(spec: HeadSpec, start: EmbeddingStart) -> HeadSpec:
+    """Return what an objective asks for; where it chooses a feature, outputs start from how often each one occurs.
+
+    The bias is the logarithm of the train share of a feature's tokens, each counted once more than it occurs, less the mean over
+    features. What is left to be learned then is by what samples and places differ.
+    """
+    if spec.tied_to != "identity" or spec.initial_bias or start.feature_counts is None:
+        return spec
+    logarithms = np.log1p(start.feature_counts.astype(np.float64))
+    return replace(spec, initial_bias=tuple((logarithms - logarithms.mean()).tolist()))
 
 
 def seeded_token_network(

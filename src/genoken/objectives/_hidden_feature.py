@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -26,8 +27,10 @@ class HiddenFeatureObjective(_masking.MaskedObjective):
     """Share of the target that is spread evenly over the features that are possible."""
     tied: bool = True
     """Use the embedding table of the features again as output weights."""
-    hide_value: bool = False
-    """Hide the value of masked tokens as well, where there is one."""
+
+    @abc.abstractmethod
+    def without_value(self, hidden: _masking.Hidden) -> np.ndarray:
+        """Return the places of the hidden tokens whose value is hidden as well, where there is one."""
 
     def head(self, layout: Layout) -> HeadSpec:
         """Return one output per feature."""
@@ -44,9 +47,9 @@ class HiddenFeatureObjective(_masking.MaskedObjective):
         identities[random.places] = NUM_SPECIALS + random.below(layout.num_features)
         channels = {identity: identities}
         value = layout.channel("value")
-        if self.hide_value and value is not None:
+        if value is not None:
             channels[value.name] = batch.channels[value.name].numpy().copy()
-            channels[value.name][masked] = MASK_CATEGORY if value.kind == "category" else np.nan
+            channels[value.name][self.without_value(hidden)] = MASK_CATEGORY if value.kind == "category" else np.nan
         own = truth[hidden.places]
         return _masking.rewritten(
             batch, kind_of(self), channels, {"places": hidden.places, "labels": own - NUM_SPECIALS, "identities": own}

@@ -10,6 +10,7 @@ from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS, HeadSpec, Layout
 from genoken.objectives import _hidden_feature, _masking
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from genoken.core.batch import Batch
@@ -33,8 +34,14 @@ class MaskedFeatureObjective(_hidden_feature.HiddenFeatureObjective):
 
     segment: ClassVar[Literal["features", "phenotypes", "next"]] = "features"
 
+    hide_value: bool = False
+    """Hide the value of masked tokens as well, where there is one."""
     restrict_to_missing: bool = False
     """Rule out the features that the encoder sees elsewhere in the sample."""
+
+    def without_value(self, hidden: _masking.Hidden) -> np.ndarray:
+        """Return the places of the masked tokens, if their values shall be hidden too."""
+        return hidden.places[hidden.actions == _masking.MASK] if self.hide_value else hidden.places[:0]
 
     def head(self, layout: Layout) -> HeadSpec:
         """Return one output per feature."""

@@ -22,9 +22,10 @@ class NextValueObjective(_hidden_value.HiddenValueObjective):
     """Hides the value of some tokens of the next cell and asks for it: expression of the successor from that of the current cell.
 
     Values that are numbers are asked for by regression or as counts, categories by cross-entropy, as in
-    :class:`genoken.objectives.masked_value.MaskedValueObjective`. Which features a next cell's tokens stand for is seen; where it
-    holds the expressed ones alone, that tells which are expressed. The library size of counts is the sum of the next cell's counts
-    that are not asked for, scaled up, so that its depth is told; with ``probability: 1`` it is 1.
+    :class:`genoken.objectives.masked_value.MaskedValueObjective`. Which features a next cell's tokens stand for is seen, so next
+    cells have to hold every feature, also those of the value or the bin 0: else that would tell which are expressed. The library
+    size of counts is the sum of the next cell's counts that are not asked for, scaled up, so that its depth is told; with
+    ``probability: 1`` it is 1.
     """
 
     segment: ClassVar[Literal["features", "phenotypes", "next"]] = "next"

@@ -6,6 +6,7 @@ import contextlib
 import warnings
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +85,6 @@ def reading(path: Path, remedy: str) -> Iterator[None]:
     DataError
         In place of anything that anndata, h5py or zarr raise while they read.
     """
-    import anndata
-
     try:
         with warnings.catch_warnings():
             # Names that occur twice are refused by the reader, with a line of its own.
@@ -104,7 +103,7 @@ def reading(path: Path, remedy: str) -> Iterator[None]:
     ) as error:
         raise DataError(
             "this AnnData file cannot be read, it is damaged or written by a newer anndata than "
-            f"{anndata.__version__} ({reason(error)})",
+            f"{version('anndata')} ({reason(error)})",
             where=str(path),
             remedy=remedy,
         ) from error

@@ -62,7 +62,7 @@ _ATTENTION = {
     "self": "self: a token of the next cell sees the current cell and itself",
     "full": "full: every token sees all others, those of the next cell too",
 }
-_CONTROLS = {"reversed": "reversed successors", "shuffled": "shuffled within types"}
+_CONTROLS = {"reversed": "reversed successors", "shuffled": "shuffled successors"}
 
 
 def headline(run: RunFolder, usual: Headline) -> Headline:
@@ -233,6 +233,10 @@ def pairs_of_cells(run: RunFolder) -> Section | Missing:
         share = f" ({percent(backward / found['edges'])})" if is_number(found.get("edges")) and found["edges"] else ""
         detail = f"{count(backward, 'edge')}{share} lead to a cell that is earlier in '{shorten(found.get('time'), 40)}'."
         blocks.append(Finding("warning", "Some successors are earlier than their cells", detail))
+    cycling = found.get("cells_on_cycles")
+    if is_number(cycling) and cycling > 0:
+        detail = f"{count(cycling, 'cell')} come after themselves by way of others: time goes backward somewhere on the way."
+        blocks.append(Finding("warning", "Successors run in circles", detail))
     rows = tuple((Cell(name), Cell(number(pairs.get(key))), Cell(number(without.get(key)))) for key, name in _PARTS)
     columns = (Column("Part"), Column("Pairs", numeric=True), Column("Cells without a successor in the part", numeric=True))
     blocks += [Table(columns, rows), tables.pairs(_facts(found), ("Property", "In this run"))]
@@ -248,6 +252,7 @@ def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
         "Edges": found.get("edges"),
         "Edges between parts, left out": found.get("edges_across_parts"),
         "Edges backward in time": found.get("edges_backward"),
+        "Cells that come after themselves": found.get("cells_on_cycles"),
         "Successors drawn": _DRAWS.get(draw, draw),
         "Attention": _ATTENTION.get(attention, attention),
         "Cell types from": found.get("types"),
@@ -316,10 +321,10 @@ def _reading(bounds: Any, unit: str, rival: str, *, lower_is_better: bool) -> tu
 
 def _direction_number(found: Mapping[str, Any]) -> KeyNumber:
     title = "Direction of time"
-    if not found:
+    in_reverse = section(found, "reversed")
+    if not in_reverse:
         return KeyNumber(title, "not checked", "", "The same model was not trained on reversed successors.")
     value, level, _ = _learned(found)
-    in_reverse = section(found, "reversed")
     bounds = interval(in_reverse.get("interval"), _DIGITS)
     within = f"true − reversed {signed(in_reverse.get('difference'), _DIGITS)}" + (f", 95 % interval {bounds}" if bounds else "")
     name = metric(str(found.get("metric") or "loss")).title.lower()
@@ -329,6 +334,8 @@ def _direction_number(found: Mapping[str, Any]) -> KeyNumber:
 
 def _learned(found: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return in short words, as the level of a finding and in a sentence whether the direction of time was learned."""
+    if not section(found, "reversed"):
+        return "not checked", "info", "Whether the direction of time was learned was not checked"
     if found.get("learned") is None:
         return "not known", "info", "Whether the direction of time was learned is not known"
     if found["learned"]:

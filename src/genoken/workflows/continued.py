@@ -54,8 +54,10 @@ def with_earlier_phenotypes(config: PretrainConfig, start: PretrainedStart) -> P
     return replace(config, data=replace(data, phenotypes=columns))
 
 
-def with_known_parts(division: Division, config: PretrainConfig, start: PretrainedStart, show: Show) -> Division:
-    """Return the division with the parts that the earlier run knows as they were; only new samples are drawn.
+def with_known_parts(
+    division: Division, config: PretrainConfig, start: PretrainedStart, show: Show, *, has_own_parts: bool = False
+) -> Division:
+    """Return the division with the parts that the earlier run knows as they were; only new samples are drawn, if any.
 
     Parameters
     ----------
@@ -67,6 +69,8 @@ def with_known_parts(division: Division, config: PretrainConfig, start: Pretrain
         The earlier run.
     show
         Where the counts go.
+    has_own_parts
+        Whether train and validation are files of their own: new samples then stay in the part of theirs.
 
     Raises
     ------
@@ -100,11 +104,12 @@ def with_known_parts(division: Division, config: PretrainConfig, start: Pretrain
         val=config.data.val,
         seed=config.training.seed,
         where=samples.origin,
+        given=words[own] if has_own_parts else None,
     )
     shares = " / ".join(f"{int((known == part).sum()):,} {part}" for part in ("train", "val", "test"))
     show.line(
         f"The earlier run knows {count:,} of {len(known):,} samples, which keep their part ({shares}); "
-        f"{len(known) - count:,} new ones are divided."
+        f"{len(known) - count:,} new ones {'stay in the part of their file' if has_own_parts else 'are divided'}."
     )
     return replace(division, words=words)
 

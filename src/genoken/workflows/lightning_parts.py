@@ -14,7 +14,7 @@ from genoken.training.own_trainer import OwnTrainerModule
 from genoken.workflows.preparation import divided, prepare, requested
 from genoken.workflows.pretraining_data import Files, files_of, read_pretraining
 from genoken.workflows.pretraining_fit import task_of, validation_part
-from genoken.workflows.pretraining_request import check_phenotypes
+from genoken.workflows.pretraining_request import Hiding, check_phenotypes
 from genoken.workflows.show import Show
 from genoken.workflows.start import read_start
 
@@ -32,6 +32,8 @@ def training_parts(  # noqa: PLR0913 - as genoken.pretrain
     config: str | Path | Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     mask_probability: float | None = None,
+    mask_share: float | None = None,
+    random_share: float | None = None,
     start_from: str | Path | None = None,
     show: Show | None = None,
 ) -> tuple[OwnTrainerModule, TokenDataModule[Part]]:
@@ -42,7 +44,7 @@ def training_parts(  # noqa: PLR0913 - as genoken.pretrain
 
     Parameters
     ----------
-    data, evaluate_on, group, phenotypes, preset, config, settings, mask_probability, start_from, show
+    data, evaluate_on, group, phenotypes, preset, config, settings, mask_probability, mask_share, random_share, start_from, show
         See :func:`genoken.pretrain`. Of the settings of training, epochs, batches per step, precision, devices and strategy are
         those of the trainer instead, see :class:`genoken.training.own_trainer.OwnTrainerModule`.
 
@@ -70,7 +72,7 @@ def training_parts(  # noqa: PLR0913 - as genoken.pretrain
         preset=preset,
         config=config,
         settings=dict(settings or {}),
-        mask_probability=mask_probability,
+        hiding=Hiding(mask_probability, mask_share, random_share),
         start=start,
     )
     reading = read_pretraining(data, files_of(data, evaluate_on), resolved.data)

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.config import PretrainConfig
+from genoken.core.errors import ConfigError
+from genoken.core.layout import Layout
 from genoken.data.check import require_column
 from genoken.data.dataset import TokenDataset
 from genoken.data.pairs import CellPairs, pair_cells
@@ -34,7 +36,7 @@ USUAL_TYPES = "cell_type"
 """Column of cell types that is taken where none is named."""
 SAMPLES_PER_PASS = 64
 _FOLDER = "controls"
-_TITLES = {"reversed": "Control: time turned around", "shuffled": "Control: successors shuffled within types"}
+_TITLES = {"reversed": "Control: time turned around", "shuffled": "Control: successors shuffled"}
 
 Measured = dict[str, dict[str, np.ndarray]]
 """Objective to measure to array (targets,)."""
@@ -109,7 +111,7 @@ def type_column(config: PretrainConfig, table: pd.DataFrame) -> str:
 
 
 def pairs_for(model: PretrainedModel, cells: TokenDataset, successors: Successors, *, where: str) -> CellPairs:
-    """Return the pairs that a network learns from; next cells have every feature where their values are asked for as numbers.
+    """Return the pairs that a network learns from; next cells have every feature where their values are asked for.
 
     Parameters
     ----------
@@ -121,17 +123,45 @@ def pairs_for(model: PretrainedModel, cells: TokenDataset, successors: Successor
         Who comes next, without edges between parts.
     where
         Where they came from, for messages.
+
+    Raises
+    ------
+    ConfigError
+        When what is asked for is told by other means.
     """
     config = model.config
+    _refuse_told_answers(config, cells.layout)
     return pair_cells(
         cells,
         successors,
         config.successors,
         seed=config.training.seed,
         max_tokens=getattr(config.tokenizer, "max_tokens", 0),
-        every_feature="next_value" in objectives_of(config) and cells.layout.has_numbers,
+        every_feature="next_value" in objectives_of(config) and cells.layout.channel("value") is not None,
         where=where,
     )
+
+
+def _refuse_told_answers(config: PretrainConfig, cells: Layout) -> None:
+    """Refuse questions about next cells whose answers follow from where tokens stand, or whose genes are all there anyway."""
+    objectives = objectives_of(config)
+    if getattr(objectives.get("next_value"), "absent_swap", 0):
+        raise ConfigError(
+            "'objective.absent_swap' asks for genes that a cell lacks, and next cells hold every gene whose value is asked for",
+            remedy="leave it out: genes that are not expressed are asked for anyway",
+        )
+    if "next_cell" not in objectives or cells.channel("value") is None:
+        return
+    remedy = "use tokens in the order of ranks (tokenizer.kind: rank), or ask for values (--objective next_value)"
+    if cells.emits_every_feature or "next_value" in objectives:
+        raise ConfigError("'next_cell' asks which genes a next cell has, and here it has all of them, in one order", remedy=remedy)
+    position = config.model.embedding.position
+    if position != "none":
+        raise ConfigError(
+            "'next_cell' asks which gene stands at a place, and these tokens stand in the order of genes, which positions tell "
+            f"(model.embedding.position: {position})",
+            remedy=f"{remedy}, or use model.embedding.position: none",
+        )
 
 
 def trained_on_controls(

@@ -13,23 +13,25 @@ import pandas as pd
 import scipy.sparse as sp
 
 from genoken.core.files import atomic_path
-from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS
 from genoken.core.random import generator
 from genoken.core.tables import write_parquet
+from genoken.data.dataset import TokenDataset
 from genoken.data.holdout import draw_within
-from genoken.data.pairs import EVALUATION, CellPairs
+from genoken.data.pairs import CellPairs
 from genoken.data.successors import Successors
 from genoken.data.time_points import time_points
-from genoken.evaluation import floors as masked_floors
 from genoken.evaluation.bootstrap import LEAST_GROUPS
 from genoken.evaluation.embedding_comparison import compare_embeddings, embedding_sentence
 from genoken.evaluation.floors import Floors
+from genoken.evaluation.linear_direction import linear_controls
 from genoken.evaluation.masked_verdict import MODEL
+from genoken.evaluation.next_cell_bins import BinScale
 from genoken.evaluation.next_cell_floors import DENOISED, CellPart, ProfileFloors, Profiles, fit_profile_floors
-from genoken.evaluation.next_cell_ranks import RankScale, RankTargets, fit_rank_floors
+from genoken.evaluation.next_cell_ranks import RankScale
 from genoken.evaluation.next_cell_scores import cell_blocks, merged, score_part, skill_by
 from genoken.evaluation.next_cell_verdict import (
     TimeControls,
+    blocks_sentence,
     leak_sentence,
     summarize_direction,
     summarize_profiles,
@@ -39,14 +41,20 @@ from genoken.models.token_network import TokenNetwork
 from genoken.reporting.projection import umap
 from genoken.training.masked import MaskedTask
 from genoken.workflows.next_cell import Controls, Measured, type_column, types_of
-from genoken.workflows.next_cell_predictions import NextCells, expects, learn_rank_scale, log_values, write_rank_scale
+from genoken.workflows.next_cell_predictions import (
+    NextCells,
+    expects,
+    learn_bin_scale,
+    learn_rank_scale,
+    log_values,
+    write_bin_scale,
+    write_rank_scale,
+)
+from genoken.workflows.next_cell_targets import TargetFloors
 from genoken.workflows.prepared import Prepared
 from genoken.workflows.pretrained_run import Pass, sample_states
-from genoken.workflows.pretraining_floors import asked_in_training
-from genoken.workflows.successor_start import drawn_cells
+from genoken.workflows.successor_start import DrawnCells, drawn_cells
 
-_MOST_PAIRS = 5_000
-"""Pairs of a part whose ranks floors learn from."""
 _MOST_CALIBRATED_ON = 1_000
 """Cells of a part on which predicted profiles are calibrated."""
 _MOST_ON_MAP = 4_000
@@ -80,9 +88,14 @@ class NextCellScoring:
         return self.prepared.pairs
 
     @cached_property
+    def drawn(self) -> dict[str, DrawnCells]:
+        """The cells of each part, at most so many, with all of their successors."""
+        return drawn_cells(self.prepared.rows, self.successors, self.prepared.model.config.training.seed)
+
+    @cached_property
     def rows(self) -> dict[str, np.ndarray]:
-        """Rows of the cells of each part, ascending; at most so many, drawn."""
-        return drawn_cells(self.prepared.rows, self.prepared.model.config.training.seed)
+        """Rows of these cells and of their successors, ascending."""
+        return {part: found.rows for part, found in self.drawn.items()}
 
     @cached_property
     def types(self) -> np.ndarray | None:
@@ -110,6 +123,7 @@ class NextCellScoring:
                 successors=self.successors.take(rows).graph,
                 types=None if self.types is None else self.types[rows],
                 weighted=weighted,
+                drawn=self.drawn[part].drawn,
             )
             for part, rows in self.rows.items()
         }
@@ -120,10 +134,15 @@ class NextCellScoring:
         return fit_profile_floors(self.parts["train"], self.parts["val"], self.prepared.model.config.training.seed)
 
     @cached_property
+    def groups(self) -> np.ndarray:
+        """The group of each test cell; empty where no column of groups is named."""
+        group = self.prepared.model.config.data.group
+        return self.table[group].astype(str).to_numpy()[self.rows["test"]] if group else np.zeros(0, dtype=object)
+
+    @cached_property
     def units(self) -> tuple[str, np.ndarray]:
         """Say what is resampled, groups, or blocks where these are too few, and the name of the one that each test cell is in."""
-        rows, group = self.rows["test"], self.prepared.model.config.data.group
-        groups = self.table[group].astype(str).to_numpy()[rows] if group else rows[:0]
+        rows, groups = self.rows["test"], self.groups
         if len(np.unique(groups)) >= LEAST_GROUPS or (len(groups) and self.types is None and self.times is None):
             return "groups", groups
         if self.types is None and self.times is None:
@@ -147,77 +166,7 @@ class NextCellScoring:
         items
             Its items, in order.
         """
-        result: dict[str, Floors] = {}
-        for name, measures in found.items():
-            cells = self.places("test", items[measures["row"]])
-            if (cells < 0).any():
-                result[name] = {}
-            elif name == "next_cell" and self.prepared.whole.layout.channel("value") is None:
-                result[name] = self._of_ranks(measures, cells)
-            elif name == "next_value" and "squared_error" in measures:
-                result[name] = self._of_values(measures, cells)
-            elif name == "next_value":
-                result[name] = self._of_bins(measures)
-            else:
-                result[name] = {}
-        notes = {name: [] if scores else ["Floors were left out for these tokens."] for name, scores in result.items()}
-        return result, {name: [*own, *self.floors.notes] for name, own in notes.items()}
-
-    def _of_ranks(self, measures: Mapping[str, np.ndarray], cells: np.ndarray) -> Floors:
-        model = self.prepared.model
-        num_ranks = self.prepared.dataset.layout.max_tokens
-        fitted = fit_rank_floors(
-            self._rank_targets("train"),
-            self._rank_targets("val"),
-            self.floors.of(self.parts["val"]),
-            usual=self.floors.usual,
-            medians=model.state.per_feature.get("median"),
-            num_ranks=num_ranks,
-        )
-        # the separator has place 0, the first gene place 1
-        asked = RankTargets(cells, measures["place"] - 1, measures["label"])
-        return fitted.score(asked, self.floors.of(self.parts["test"]))
-
-    def _rank_targets(self, part: str) -> RankTargets:
-        """Return what stands at each rank of next cells: in train those of the next cells, each once, else of current ones."""
-        items, seed = self.prepared.items[part], self.prepared.model.config.training.seed
-        items = draw_within(items, _MOST_PAIRS, seed=seed, purpose=f"ranks {part}")
-        cells = self.places(part, items)
-        items, cells = items[cells >= 0], cells[cells >= 0]
-        following = self.pairs.drawn(EVALUATION).next_cells(items)
-        if part == "train":
-            following = np.unique(following)
-            cells = np.arange(len(following))
-        tokens = self.pairs.cells.tokens(following)
-        lengths = np.diff(tokens.offsets)
-        places = np.arange(tokens.num_tokens) - np.repeat(tokens.offsets[:-1], lengths)
-        identity = self.prepared.whole.layout.channel("identity")
-        assert identity is not None  # noqa: S101
-        is_gene = places > 0  # the first token is CLS
-        genes = tokens.channels[identity.name][is_gene] - NUM_SPECIALS
-        return RankTargets(np.repeat(cells, lengths)[is_gene], places[is_gene] - 1, genes)
-
-    def _of_values(self, measures: Mapping[str, np.ndarray], cells: np.ndarray) -> Floors:
-        profiles, order = self.floors.of(self.parts["test"]), np.argsort(cells, kind="stable")
-        pieces: dict[str, list[np.ndarray]] = {}
-        for block in self.parts["test"].blocks(np.unique(cells)):
-            first, last = np.searchsorted(cells[order], [block[0], block[-1] + 1])
-            own = order[first:last]
-            for name, predicted in profiles(block).items():
-                values = predicted[np.searchsorted(block, cells[own]), measures["feature"][own]]
-                pieces.setdefault(name, []).append(values)
-        back = np.argsort(order, kind="stable")
-        found = {name: np.concatenate(parts)[back] for name, parts in pieces.items()}
-        truth = measures["value"]
-        return {name: {"prediction": values, "squared_error": np.square(values - truth)} for name, values in found.items()}
-
-    def _of_bins(self, measures: Mapping[str, np.ndarray]) -> Floors:
-        channel = self.prepared.whole.layout.channel("value")
-        assert channel is not None  # noqa: S101
-        known = asked_in_training(self.task, self.prepared.part("train"), "next_value")
-        asked = masked_floors.Questions(measures["feature"], measures["value"], measures["row"])
-        num_features = len(self.prepared.model.state.feature_ids)
-        return masked_floors.swapped_category_floors(known, asked, num_features, channel.size - FIRST_CATEGORY)
+        return TargetFloors(self.prepared, self.task, self.floors, self.types).scores(found, items)
 
     def summary(self, folder: Path, found: Measured, of_floors: Mapping[str, Floors], controls: Controls) -> dict[str, Any]:
         """Score whole profiles, compare with the controls, write the tables of next cells, and return what ``metrics.json`` holds.
@@ -240,6 +189,7 @@ class NextCellScoring:
             profiles["verdict"] if profiles else "",
             leak,
             direction["verdict"] if direction else controls.unchecked,
+            self._blocks_sentence(),
         ]
         return {
             "key": settings.key,
@@ -251,6 +201,7 @@ class NextCellScoring:
             "cells_without": {part: self._num_without(part) for part in self.prepared.rows},
             "edges": self.successors.num_edges,
             "edges_across_parts": self.prepared.edges_across_parts,
+            "cells_on_cycles": self.successors.num_on_cycles(),
             "edges_backward": None if self.times is None else int((self.successors.steps(self.times) < 0).sum()),
             "leak": leak,
             "profiles": profiles,
@@ -262,6 +213,14 @@ class NextCellScoring:
             "verdict": " ".join(sentence for sentence in verdicts if sentence),
         }
 
+    def _blocks_sentence(self) -> str:
+        """Return what intervals over blocks leave out where groups are named; nothing where groups themselves are resampled."""
+        starts, (unit, units) = self.parts["test"].starts, self.units
+        if unit == "groups" or not len(self.groups):
+            return ""
+        made_of = [name for name, found in (("type", self.types), ("time", self.times)) if found is not None]
+        return blocks_sentence(len(np.unique(self.groups)), len(np.unique(units[starts])), made_of)
+
     def _num_without(self, part: str) -> int:
         return int(self.successors.without[self.prepared.rows[part]].sum())
 
@@ -269,48 +228,50 @@ class NextCellScoring:
         self, found: Measured, of_floors: Mapping[str, Floors], controls: Mapping[str, Measured]
     ) -> dict[str, Any] | None:
         name = next((kind for kind in ("next_value", "next_cell") if kind in found), "")
-        if not name or "reversed" not in controls:
+        if not name or not controls:
             return None
         metric = "squared_error" if "squared_error" in found[name] else "cross_entropy"
         unit, units = self.units
+        seed = self.prepared.model.config.training.seed
         cells = self.places("test", self.prepared.scored["test"][found[name]["row"]])
         known = cells >= 0
+        losses = {control: measures[name][metric][known] for control, measures in controls.items()}
         compared = TimeControls(
             metric=metric,  # type: ignore[arg-type]
             true=found[name][metric][known],
-            reversed_=controls["reversed"][name][metric][known],
-            shuffled=controls["shuffled"][name][metric][known] if "shuffled" in controls else None,
+            reversed_=losses.get("reversed"),
+            shuffled=losses.get("shuffled"),
             units=units[cells[known]],
             unit=unit,  # type: ignore[arg-type]
             denoised=of_floors[name][DENOISED][metric][known] if DENOISED in of_floors[name] else None,
+            linear=linear_controls(self.floors, self.parts["val"], self.parts["test"], units, seed),
+            has_types=self.types is not None,
+            sees_next=self.prepared.model.config.successors.attention == "full",
         )
-        return summarize_direction(compared, seed=self.prepared.model.config.training.seed)
+        return summarize_direction(compared, seed=seed)
 
     def _embeddings(self, start: TokenNetwork) -> dict[str, Any] | None:
         """Return how well the network's states keep cell types, beside those before training and principal components."""
         if self.types is None:
             return None
-        model, rows = self.prepared.model, self.rows["test"]
+        model, part = self.prepared.model, self.parts["test"]
+        rows = self.rows["test"][part.cells]
         cells, how = self.prepared.dataset.take(rows), Pass(precision=model.config.training.precision)
         places = {
             _OWN: sample_states(model, cells, how),
             _BASE: sample_states(model.with_network(start), cells, how),
-            _COMPONENTS: self.floors.components.scores(self.parts["test"].values),
+            _COMPONENTS: self.floors.components.scores(part.values[part.cells]),
         }
         compared = compare_embeddings(places, self.types[rows], model.config.training.seed)
-        return {"compared": compared, "sentence": embedding_sentence(compared, _OWN, _BASE)}
+        sentences = [embedding_sentence(compared, _OWN, other) for other in (_BASE, _COMPONENTS)]
+        return {"compared": compared, "sentence": " ".join(sentence for sentence in sentences if sentence)}
 
     def _profiles(self, folder: Path) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, Any]]:
         """Score predicted profiles; return their summary, and the skill by type and by time."""
         model, part = self.prepared.model, self.parts["test"]
-        kind = expects(model)
-        if not kind or not len(part.starts):
+        if not expects(model) or not len(part.starts):
             return None, {}, {}
-        scale = None
-        if kind == "ranks":
-            scale = self._rank_scale()
-            write_rank_scale(folder, scale, model.state.feature_ids)
-        asked = NextCells(model, self.prepared.dataset.take(self.rows["test"]), scale)
+        asked = NextCells(model, self.prepared.dataset.take(self.rows["test"]), self._written_scale(folder))
         predicted = asked.profiles(part.starts)
         profiles = merged(self.floors.of(part), _looked_up(part.starts, predicted))
         scores = score_part(part, part.starts, profiles, self.floors.usual)
@@ -320,7 +281,7 @@ class NextCellScoring:
             units[part.starts],
             unit=unit,  # type: ignore[arg-type]
             seed=model.config.training.seed,
-            notes=self.floors.notes,
+            notes=[*self.floors.notes, *self._drawn_notes()],
         )
         self._write_tables(folder, scores, profiles, predicted)
         errors = scores[MODEL]["squared_error"], scores[DENOISED]["squared_error"]
@@ -331,10 +292,36 @@ class NextCellScoring:
             by_time = skill_by(*errors, cell_blocks(None, self.times[self.rows["test"]])[part.starts])
         return summary, by_type, by_time
 
+    def _drawn_notes(self) -> list[str]:
+        """Return of how many cells of a part a draw alone is used; nothing where all are."""
+        notes = []
+        for part, words in (("train", "Rules without a network are fitted on"), ("test", "Profiles are those of")):
+            if self.drawn[part].drawn is not None:
+                numbers = f"{len(self.parts[part].cells):,} of {len(self.prepared.rows[part]):,}"
+                notes.append(f"{words} {numbers} {part} cells, drawn with all of their successors.")
+        return notes
+
+    def _written_scale(self, folder: Path) -> RankScale | BinScale | None:
+        """Learn what brings the network's answers to log values and write it into the run folder; ``None`` where nothing does."""
+        model = self.prepared.model
+        if expects(model) == "ranks":
+            of_ranks = self._rank_scale()
+            write_rank_scale(folder, of_ranks, model.state.feature_ids)
+            return of_ranks
+        if model.encoder.layout.has_numbers:
+            return None
+        of_bins = learn_bin_scale(model, self._train_cells)
+        write_bin_scale(folder, of_bins, model.state.feature_ids)
+        return of_bins
+
+    @property
+    def _train_cells(self) -> TokenDataset:
+        return self.prepared.dataset.take(self.rows["train"][self.parts["train"].cells])
+
     def _rank_scale(self) -> RankScale:
         """Learn what stands at each rank of train cells, and the line of each gene from what is predicted for some cells."""
         model, seed = self.prepared.model, self.prepared.model.config.training.seed
-        plain = learn_rank_scale(model, self.prepared.dataset.take(self.rows["train"]))
+        plain = learn_rank_scale(model, self._train_cells)
         found = {}
         for name in ("train", "val"):
             part = self.parts[name]
@@ -374,7 +361,8 @@ class NextCellScoring:
 
         part, floors = self.parts["test"], self.floors
         seed = self.prepared.model.config.training.seed
-        train = np.sort(generator(seed, "map").permutation(len(self.rows["train"]))[: max(_MOST_ON_MAP - len(part.starts), 0)])
+        known = generator(seed, "map").permutation(self.parts["train"].cells)
+        train = np.sort(known[: max(_MOST_ON_MAP - len(part.starts), 0)])
         rows = np.concatenate([self.rows["train"][train], self.rows["test"]])
         values = sp.vstack([self.parts["train"].values[train], part.values], format="csr")
         placed = umap(floors.components.scores(values))

@@ -17,7 +17,15 @@ from genoken.core.files import atomic_path
 from genoken.core.matrix import to_csr
 from genoken.data.dataset import TokenDataset
 from genoken.workflows.inputs import read_source
-from genoken.workflows.next_cell_predictions import RANK_SCALE, NextCells, RankedNext, expects, log_values, read_rank_scale
+from genoken.workflows.next_cell_predictions import (
+    NextCells,
+    RankedNext,
+    expects,
+    log_values,
+    read_scale,
+    scale_files,
+    why_no_profiles,
+)
 from genoken.workflows.predict import OUTPUT_SUFFIXES, align_samples, checked_output, write_table
 from genoken.workflows.pretrained import PretrainedModel
 from genoken.workflows.pretrained_run import PretrainedRun
@@ -164,15 +172,15 @@ def _predicting(run: Run | PretrainedRun) -> PretrainedRun:
             where=str(run.folder),
             remedy="make one that does: genoken pretrain cells.h5ad --preset next_cell_small --successors KEY",
         )
-    kind = expects(run.model)
-    if not kind:
+    if not expects(run.model):
         raise ConfigError(
-            "the run predicts no whole next cells, because its values are bins or counts",
+            f"the run predicts no next cells. {why_no_profiles(run.model).rstrip('.')}",
             where=str(run.folder),
             remedy="pretrain with --preset next_cell_small or next_value_small",
         )
-    if kind == "ranks" and not (run.folder / RANK_SCALE).is_file():
-        raise RunError(f"the run has no {RANK_SCALE}", where=str(run.folder), remedy="let genoken pretrain finish it")
+    absent = [name for name in scale_files(run.model) if not (run.folder / name).is_file()]
+    if absent:
+        raise RunError(f"the run has no {absent[0]}", where=str(run.folder), remedy="let genoken pretrain finish it")
     return run
 
 
@@ -183,7 +191,7 @@ def _blocks(num_cells: int) -> Iterator[np.ndarray]:
 
 def _rolled_out(run: PretrainedRun, cells: TokenDataset, steps: int) -> RankedNext | np.ndarray:
     """Return what is expected of these cells after so many steps: ranks with profiles, or profiles alone."""
-    scale, current = read_rank_scale(run.folder, run.model), cells
+    scale, current = read_scale(run.folder, run.model), cells
     rows = np.arange(len(cells))
     for step in range(steps):
         asked = NextCells(run.model, current, scale)
@@ -221,9 +229,10 @@ def as_current(model: PretrainedModel, profiles: np.ndarray, cells: TokenDataset
         values[order >= np.diff(cells.values.indptr)[:, None]] = 0.0
     if is_rank:  # ranks are the same whatever the total
         return to_csr(values, "predicted values")
-    totals = np.asarray(cells.values.expm1().sum(axis=1)).reshape(-1, 1)
+    totals = np.asarray(log_values(model, cells).expm1().sum(axis=1)).reshape(-1, 1)
     sums = values.sum(axis=1, keepdims=True)
-    return to_csr(np.log1p(values * totals / np.where(sums > 0, sums, 1.0)), "predicted values")
+    values *= totals / np.where(sums > 0, sums, 1.0)
+    return to_csr(np.log1p(values) if getattr(tokenizer, "log", True) else values, "predicted values")
 
 
 def _together(

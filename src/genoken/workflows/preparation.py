@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genoken.core.config import PretrainConfig
+from genoken.core.layout import NUM_SPECIALS
 from genoken.data.dataset import TokenDataset
+from genoken.data.holdout import draw_within
 from genoken.models.embeddings import EmbeddingStart, svd_start
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows.continued import continued_model, with_earlier_phenotypes, with_known_parts
@@ -22,13 +24,17 @@ from genoken.workflows.prepared import Prepared
 from genoken.workflows.pretrained import PretrainedModel, new_network
 from genoken.workflows.pretraining_data import Files, Reading
 from genoken.workflows.pretraining_parts import Division, divide, drawn_to_learn_from
-from genoken.workflows.pretraining_request import resolve_pretraining, with_mapped_phenotypes, with_objectives
+from genoken.workflows.pretraining_request import Hiding, resolve_pretraining, with_mapped_phenotypes, with_objectives
 from genoken.workflows.show import Show
 from genoken.workflows.start import PretrainedStart
 from genoken.workflows.successor_start import successor_start
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+_MOST_COUNTED = 20_000
+"""Samples whose tokens are counted."""
+_COUNTED_AT_ONCE = 512
 
 
 def requested(
@@ -39,7 +45,7 @@ def requested(
     preset: str,
     config: str | Path | Mapping[str, Any] | None,
     settings: Mapping[str, Any],
-    mask_probability: float | None,
+    hiding: Hiding,
     start: PretrainedStart | None,
 ) -> PretrainConfig:
     """Return the whole configuration that was asked for; see :func:`genoken.workflows.pretrain.pretrain` for its parts.
@@ -56,7 +62,7 @@ def requested(
     resolved = replace(resolved, data=replace(resolved.data, group=group or resolved.data.group, phenotypes=columns))
     if start is not None:
         resolved = with_earlier_phenotypes(resolved, start)
-    return with_objectives(with_mapped_phenotypes(resolved), mask_probability)
+    return with_objectives(with_mapped_phenotypes(resolved), hiding)
 
 
 def divided(
@@ -81,7 +87,7 @@ def divided(
     """
     division = divide(reading.complete(cache), reading.paths, config)
     if start is not None:
-        division = with_known_parts(division, config, start, show)
+        division = with_known_parts(division, config, start, show, has_own_parts=bool(reading.paths["val"]))
     if config.successors.key:
         division = with_successors(division, config, [*reading.paths["data"], *reading.paths["eval"]] or data, show)
     return division
@@ -150,4 +156,23 @@ def _start(
         width = config.model.width // 2 if config.model.embedding.combine == "concatenate" else config.model.width
         features = svd_start(dataset.take(learned_from).values, width, config.training.seed)
     start = EmbeddingStart.from_state(dataset.state.per_feature, features)
-    return replace(start, gaussian=gaussian_start(config, dataset, train, units) if config.model.linear_path else None)
+    gaussian = gaussian_start(config, dataset, train, units) if config.model.linear_path else None
+    return replace(start, gaussian=gaussian, feature_counts=_feature_counts(dataset, learned_from, config.training.seed))
+
+
+def _feature_counts(dataset: TokenDataset, rows: np.ndarray, seed: int) -> np.ndarray | None:
+    """Return how many tokens of these samples, or of a draw of them, are of each feature, int64 (features,).
+
+    ``None`` where every sample has all of them, so that all are equally many.
+    """
+    identity = dataset.layout.channel("identity")
+    assert identity is not None  # noqa: S101
+    if dataset.layout.is_panel or dataset.layout.emits_every_feature:
+        return None
+    counts = np.zeros(dataset.layout.num_features, dtype=np.int64)
+    drawn = draw_within(rows, _MOST_COUNTED, seed=seed, purpose="feature counts")
+    for start in range(0, len(drawn), _COUNTED_AT_ONCE):
+        features = dataset.tokens(drawn[start : start + _COUNTED_AT_ONCE]).channels[identity.name] - NUM_SPECIALS
+        is_feature = (features >= 0) & (features < len(counts))  # the others are specials and phenotypes
+        counts += np.bincount(features[is_feature], minlength=len(counts))
+    return counts

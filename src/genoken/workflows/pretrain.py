@@ -16,6 +16,7 @@ from genoken.core.samples import Samples
 from genoken.data.pairs import CellPairs
 from genoken.evaluation.next_cell_verdict import leak_sentence
 from genoken.workflows import pretraining_results
+from genoken.workflows.held_out_words import parts_in_words
 from genoken.workflows.next_cell import Controls, trained_on_controls
 from genoken.workflows.next_cell_folder import folder_named
 from genoken.workflows.preparation import divided, prepare, requested
@@ -25,7 +26,7 @@ from genoken.workflows.pretrained_run import PretrainedRun, load_pretrained
 from genoken.workflows.pretraining_data import Files, Reading, cache_of, files_of, read_pretraining
 from genoken.workflows.pretraining_fit import task_of, train_prepared
 from genoken.workflows.pretraining_parts import Division
-from genoken.workflows.pretraining_request import check_phenotypes
+from genoken.workflows.pretraining_request import Hiding, check_phenotypes
 from genoken.workflows.seen import write_known_samples
 from genoken.workflows.show import Show
 from genoken.workflows.start import PretrainedStart, read_start, read_start_again
@@ -77,6 +78,8 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
     config: str | Path | Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     mask_probability: float | None = None,
+    mask_share: float | None = None,
+    random_share: float | None = None,
     start_from: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -104,6 +107,8 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
         Dotted paths to values, laid over both. Objectives that are named keep the options that they have there.
     mask_probability
         Share of the features' tokens to hide, for every objective that hides features; ``None``: as they are.
+    mask_share, random_share
+        Shares of the hidden tokens that are masked, and replaced by others, for the same objectives; the rest is kept as it is.
     start_from
         An earlier pretraining run, whose vocabulary and weights this one goes on with.
     output
@@ -132,7 +137,7 @@ def pretrain(  # noqa: PLR0913 - the one call that a user makes
         preset=preset,
         config=config,
         settings=dict(settings or {}),
-        mask_probability=mask_probability,
+        hiding=Hiding(mask_probability, mask_share, random_share),
         start=start,
     )
     if data is None:
@@ -235,8 +240,8 @@ def _announce(job: _Job, prepared: Prepared) -> None:
     for note in samples.notes:
         show.line(f"  {note}.")
     parts = " / ".join(f"{len(rows):,} {part}" for part, rows in prepared.rows.items())
-    unit = f"whole values of '{job.config.data.group}'" if job.config.data.group else "single samples"
-    show.line(f"Held out by {unit}: {parts}.")
+    files = pretraining_results.part_files(job.folder)
+    show.line(f"{parts_in_words(job.config.data.group, files['eval'], files['val'])}: {parts}.")
     lengths = prepared.dataset.lengths()
     show.line(
         f"{len(prepared.model.state.feature_ids):,} features in the vocabulary, "

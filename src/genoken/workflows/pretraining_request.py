@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from genoken.core.components import component_to_dict, kind_of
 from genoken.core.config import PretrainConfig, build, component_from_dict, merge, override, read_yaml
+from genoken.core.contracts import TokenObjective
 from genoken.core.errors import ConfigError, DataError, suggestion
 from genoken.core.samples import Samples
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
@@ -103,46 +104,78 @@ def with_mapped_phenotypes(config: PretrainConfig) -> PretrainConfig:
     return replace(config, data=replace(data, phenotypes=columns))
 
 
-def with_objectives(config: PretrainConfig, mask_probability: float | None = None) -> PretrainConfig:
+@dataclass(frozen=True)
+class Hiding:
+    """Shares that every objective that hides features is to have; ``None``: as they are.
+
+    Parameters
+    ----------
+    mask_probability
+        Share of the features' tokens to hide.
+    mask_share, random_share
+        Shares of the hidden tokens that are masked, and replaced by others; the rest is kept as it is.
+    """
+
+    mask_probability: float | None = None
+    mask_share: float | None = None
+    random_share: float | None = None
+
+    def changes(self) -> dict[str, float]:
+        """Return option of an objective to what it is to be."""
+        options = {"probability": self.mask_probability, "mask_share": self.mask_share, "random_share": self.random_share}
+        return {name: share for name, share in options.items() if share is not None}
+
+    @property
+    def flags(self) -> str:
+        """The flags that say so, for messages."""
+        shares = {"mask-probability": self.mask_probability, "mask-share": self.mask_share, "random-share": self.random_share}
+        return ", ".join(f"--{name}" for name, share in shares.items() if share is not None)
+
+
+def with_objectives(config: PretrainConfig, hiding: Hiding | None = None) -> PretrainConfig:
     """Return the configuration with what is hidden: its objectives, or those that its tokens call for if it names none.
 
     Parameters
     ----------
     config
         The configuration.
-    mask_probability
-        Share of the features' tokens to hide, for every objective that hides features; ``None``: as they are.
+    hiding
+        How every objective that hides features is to hide them.
 
     Raises
     ------
     ConfigError
-        When the share is none, or no objective hides features.
+        When a share is none, or no objective hides features.
     """
     objectives = config.objectives
     if not objectives:
         tokenizer: Any = config.tokenizer
         has_no_value = kind_of(tokenizer) == "rank" and tokenizer.order == "rank_order"
         if config.successors.key:
-            kind = "next_value" if kind_of(tokenizer) == "continuous" else "next_cell"
+            kind = "next_cell" if has_no_value else "next_value"
         else:
             kind = "masked_feature" if has_no_value else "masked_value"
         chosen = [kind, *(["phenotype"] if config.data.phenotypes else [])]
         objectives = tuple(component_from_dict("objectives", name) for name in chosen)
-    if mask_probability is not None:
-        if not any(objective.segment != "phenotypes" for objective in objectives):
-            raise ConfigError(
-                "a share of the features to hide needs an objective that hides features",
-                where="--mask-probability",
-                remedy="add --objective masked_feature or masked_value",
-            )
-        change = {"probability": mask_probability}
-        objectives = tuple(
-            component_from_dict("objectives", component_to_dict(objective) | change, where="--mask-probability", path="objectives")
-            if objective.segment != "phenotypes"
-            else objective
-            for objective in objectives
-        )
+    if hiding is not None and hiding.changes():
+        objectives = _hidden_so(objectives, hiding)
     return replace(config, objectives=objectives)
+
+
+def _hidden_so(objectives: tuple[TokenObjective, ...], hiding: Hiding) -> tuple[TokenObjective, ...]:
+    """Return the objectives, of which those that hide features do it so."""
+    if not any(objective.segment != "phenotypes" for objective in objectives):
+        raise ConfigError(
+            "a share of the features to hide needs an objective that hides features",
+            where=hiding.flags,
+            remedy="add --objective masked_feature or masked_value",
+        )
+    return tuple(
+        component_from_dict("objectives", component_to_dict(objective) | hiding.changes(), where=hiding.flags, path="objectives")
+        if objective.segment != "phenotypes"
+        else objective
+        for objective in objectives
+    )
 
 
 def check_phenotypes(config: PretrainConfig, samples: Samples) -> None:

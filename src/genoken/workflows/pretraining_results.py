@@ -28,6 +28,7 @@ from genoken.training.masked import MaskedTask, measured
 from genoken.training.precision import choose_device, matmul_flops_per_second
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows.encoder import UNKNOWN
+from genoken.workflows.held_out_words import split_note
 from genoken.workflows.inputs import Source
 from genoken.workflows.next_cell import Controls, type_column
 from genoken.workflows.next_cell_results import NextCellScoring
@@ -42,11 +43,16 @@ from genoken.workflows.state import read_state
 from genoken.workflows.store import hardware, library_versions
 
 _SAMPLES_PER_PASS = 64
-_MOST_NAMED = 3
 _MOST_COUNTED = 1024
 """Samples whose tokens are counted."""
 _MOST_STATES = 20_000
 """Samples whose states are exported, the first ones of those that are scored."""
+
+
+def part_files(folder: Path) -> dict[str, list[str]]:
+    """Return the names of the files that the run in a folder reports on, under ``eval``, and that choose its weights, ``val``."""
+    inputs = read_state(folder, pretraining=True)["inputs"]
+    return {part: [Path(name).name for name in inputs.get(part, "").split("\n") if name] for part in ("eval", "val")}
 
 
 def write_split(folder: Path, samples: Samples, words: np.ndarray, group: str) -> None:
@@ -145,8 +151,7 @@ def write_results(
         best_epoch=fitted.best_epoch,
         same_masks=all(getattr(objective, "static", False) for objective in model.config.objectives),
     )
-    files = [Path(name).name for name in read_state(folder, pretraining=True)["inputs"]["eval"].split("\n") if name]
-    split = _split_facts(table, group, rows, files, _drawn_notes(prepared))
+    split = _split_facts(table, group, rows, part_files(folder), _drawn_notes(prepared))
     if split["shared_groups"]:
         show.warning(_shared_words(split["shared_groups"], group))
     metrics = {
@@ -197,7 +202,7 @@ def _measured(
 
 
 def _split_facts(
-    table: pd.DataFrame, group: str, rows: Mapping[str, np.ndarray], files: Sequence[str], drawn: Sequence[str]
+    table: pd.DataFrame, group: str, rows: Mapping[str, np.ndarray], files: Mapping[str, Sequence[str]], drawn: Sequence[str]
 ) -> dict[str, Any]:
     """Return how the samples were divided, in words and numbers.
 
@@ -210,22 +215,18 @@ def _split_facts(
     rows
         Rows of ``train``, ``val`` and ``test``.
     files
-        Those to report on, if some were named.
+        See :func:`part_files`.
     drawn
         Of which parts not all samples are used in the report.
     """
     values = table[group].astype(str).to_numpy() if group else None
-    unit = f"whole values of '{group}' are" if group else "single samples are"
-    note = f"{unit} held out: the test part is reported on, the validation part chooses the weights"
-    if files:
-        more = f" and {len(files) - _MOST_NAMED:,} more" if len(files) > _MOST_NAMED else ""
-        note = f"reported on the files {', '.join(files[:_MOST_NAMED])}{more}; of the others, {unit} held out to choose the weights"
+    note = split_note(group, files["eval"], files["val"])
     shared = None
     if values is not None:
         learned = np.concatenate([values[rows[part]] for part in ("train", "val")])
         shared = len(np.intersect1d(learned, values[rows["test"]]))
     return {
-        "kind": "files" if files else "holdout",
+        "kind": "files" if files["eval"] else "holdout",
         "group": group or None,
         "note": "; ".join([note, *([_shared_words(shared, group)] if shared else []), *drawn]),
         "shared_groups": shared,

@@ -289,9 +289,9 @@ def check_hash(path: Path, expected: Any) -> None:
 
 def _not_finished(folder: Path, missing: str) -> RunError:
     if not folder.is_dir():
-        return RunError("there is no such folder", where=str(folder), remedy="name a folder that genoken train wrote")
+        return RunError("there is no such folder", where=str(folder), remedy="name a folder that genoken wrote")
     unfinished = (folder / STATE).is_file()
-    remedy = f"the run is unfinished: {resume_command(folder)}" if unfinished else "is this a folder that genoken train wrote?"
+    remedy = f"the run is unfinished: {resume_command(folder)}" if unfinished else "is this a folder that genoken wrote?"
     return RunError(f"not a finished run: it has no {missing}", where=str(folder), remedy=remedy)
 
 

@@ -7,7 +7,7 @@ import pytest
 from genoken.core.components import component_to_dict
 from genoken.core.errors import ConfigError
 from genoken.workflows.pretrain import pretrain
-from genoken.workflows.pretraining_request import resolve_pretraining, with_objectives
+from genoken.workflows.pretraining_request import Hiding, resolve_pretraining, with_objectives
 
 
 def test_a_share_to_hide_goes_with_a_preset(call, recorded):
@@ -40,7 +40,7 @@ def test_options_of_next_cells_are_settings(call, recorded):
         "--types stage --controls reversed --max-tokens 1024 --layers 8 --heads 8 --width 512 --feed-forward 2048 --dropout 0.1 "
         "--batch-size 8 --accumulate 4 --limit-batches 10 --devices 2 --strategy ddp --precision fp16 --epochs 3 "
         "--learning-rate 1e-4 --weight-decay 0.01 --mask-probability 0.3 "
-        "--set objectives.0.mask_share=0.8 --set objectives.0.random_share=0.1"
+        "--mask-share 0.8 --random-share 0.1"
     )
     assert call("pretrain", "a.h5ad", "--preset", "next_cell_small", *words.split()).code == 0
     found = resolve_pretraining("next_cell_small", None, calls[0]["settings"])
@@ -53,7 +53,8 @@ def test_options_of_next_cells_are_settings(call, recorded):
     assert (training.batch_size, training.accumulate, training.limit_batches, training.epochs) == (8, 4, 10, 3)
     assert (training.devices, training.strategy, training.precision) == (2, "ddp", "fp16")
     assert (training.learning_rate, training.weight_decay) == (1e-4, 0.01)
-    objective = component_to_dict(with_objectives(found, calls[0]["mask_probability"]).objectives[0])
+    hiding = Hiding(*(calls[0][name] for name in ("mask_probability", "mask_share", "random_share")))
+    objective = component_to_dict(with_objectives(found, hiding).objectives[0])
     shares = [objective[name] for name in ("kind", "probability", "mask_share", "random_share")]
     assert shares == ["next_cell", 0.3, 0.8, 0.1]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genoken.core.errors import DataError
-from genoken.data.holdout import draw_within, hold_out
+from genoken.data.holdout import draw_within, hold_out, hold_out_new
 
 
 def test_single_samples_are_held_out_by_their_shares():
@@ -88,3 +88,16 @@ def test_groups_that_share_copies_are_held_out_as_one_and_stay_whole(seed):
     assert all(len(found) == 1 for found in of.values())
     assert of["g00"] == of["g03"] == of["g13"]
     assert of["g01"] == of["g19"]
+
+
+def test_new_samples_may_have_parts_of_their_own():
+    """Those that are known keep theirs, groups that are known stay together, and nothing is drawn."""
+    known = np.array(["train", "", "", "val", "", ""])
+    given_parts = np.array(["val", "val", "train", "train", "val", "train"])
+    shares = {"test": 0.0, "val": 0.5, "seed": 0}
+    found = hold_out_new(known, None, given=given_parts, **shares)
+    assert found.tolist() == ["train", "val", "train", "val", "val", "train"]
+    groups = np.array(["a", "a", "b", "b", "c", "c"])
+    assert hold_out_new(known, groups, given=given_parts, **shares).tolist() == ["train", "train", "val", "val", "val", "train"]
+    with pytest.raises(DataError, match="the val part would be empty: the earlier run knows 2 of 2 samples"):
+        hold_out_new(np.array(["train", "train"]), None, given=np.array(["val", "train"]), **shares)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from genoken.core.batch import Tokens
 from genoken.core.errors import ConfigError
 from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS, Channel, Layout
-from genoken.data.pair_tokens import every_feature_tokens, extend_layout, pair_tokens, share_budget
+from genoken.data.pair_tokens import asking_tokens, every_feature_tokens, extend_layout, pair_tokens, share_budget
 
 
 def layout_of(value="", num_features=9, **named):
@@ -119,10 +118,36 @@ def test_the_highest_values_stay_in_their_order(value, name):
     assert found.channels[name].tolist() == [0, 5, 4, 0, 5, 5]
 
 
-def test_every_feature_has_a_token():
-    prepared = sp.csr_matrix(np.array([[0, 2.5, 0], [1, 0, 0], [0, 0, 3]], dtype=np.float32))
-    found = every_feature_tokens(prepared[[2, 0]], extend_layout(layout_of("scalar", 3), 0))
-    assert found.channels["feature"].tolist() == [0, 3, 4, 5, 0, 3, 4, 5]
-    assert found.channels["value"].tolist() == [0, 0, 0, 3, 0, 0, 2.5, 0]
-    assert found.offsets.tolist() == [0, 4, 8]
-    assert set(found.channels) == {"feature", "value"}
+@pytest.mark.parametrize(
+    ("value", "name", "given", "expected"),
+    [
+        ("scalar", "value", [[3.5], [], [1.5, 2.5]], [0, 0, 0, 3.5, 0, 0, 0, 0, 0, 2.5, 0, 1.5]),
+        ("category", "bin", [[5], [], [3, 4]], [0, 2, 2, 5, 0, 2, 2, 2, 0, 4, 2, 3]),
+    ],
+)
+def test_every_feature_has_a_token(value, name, given, expected):
+    """Features without a token have the value 0, or the entry 2 of bin 0."""
+    tokens = tokens_of([[2], [], [2, 0]], given, name)
+    found = every_feature_tokens(tokens, extend_layout(layout_of(value, 3), 0))
+    assert found.channels["feature"].tolist() == [0, 3, 4, 5] * 3
+    assert found.channels[name].tolist() == expected
+    assert found.channels[name].dtype == tokens.channels[name].dtype
+    assert found.offsets.tolist() == [0, 4, 8, 12]
+    assert set(found.channels) == {"feature", name}
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "identities", "values"),
+    [
+        ("", "", [0, 1, 1, 0, 1, 1], []),
+        ("scalar", "value", [0, 3, 4, 0, 3, 4], [np.nan] * 6),
+        ("category", "bin", [0, 3, 4, 0, 3, 4], [1] * 6),
+    ],
+)
+def test_what_is_asked_tells_nothing(value, name, identities, values):
+    """Ranks are asked for their genes, genes for their values."""
+    found = asking_tokens(extend_layout(layout_of(value, 2), 0), 2, 2)
+    assert found.channels["feature"].tolist() == identities
+    assert found.offsets.tolist() == [0, 3, 6]
+    if name:
+        np.testing.assert_array_equal(found.channels[name], values)

@@ -124,7 +124,12 @@ def test_next_cells_can_have_every_feature():
     assert batch.channels["value"].tolist() == [0, 2.5, 1.5, 0, 0, 0, 3, 0]
     assert pairs.lengths().tolist() == [8, 10, 7]
     assert pairs.drawn(0).lengths().tolist() == [8, 10, 7]
-    with pytest.raises(ConfigError, match="next cells with every feature need tokens whose values are numbers"):
+    bins = pairs_of(BinnedTokenizer(edges=(1.0, 2.0)), draw="first", every_feature=True)
+    batch = bins.batch(np.array([0]))
+    assert batch.channels["feature"].tolist() == [0, 4, 6, 2, 3, 4, 5, 6]
+    assert batch.channels["bin"].tolist() == [0, 4, 3, 0, 2, 2, 4, 2], "bin 0 is the entry 2"
+    assert bins.lengths().tolist() == [8, 10, 7]
+    with pytest.raises(ConfigError, match="next cells with every feature need tokens with values"):
         _ = pairs_of(every_feature=True).layout
     with pytest.raises(ConfigError, match=r"'tokenizer\.max_tokens' is 9, which leaves no room for all features"):
         _ = pairs_of(ContinuousTokenizer(hvgs=0), every_feature=True, max_tokens=9).layout

@@ -100,8 +100,17 @@ def test_the_order_of_storage_stays_zeros_go_and_repeats_are_added():
     assert edges_of(Successors.of_matrix(ordered, 3, "x")) == [(0, 2, 5.0), (0, 0, 7.0), (2, 2, 1.0)]
     assert ordered.nnz == 4, "the matrix that was given is left as it was"
     repeated = sp.csr_matrix(([5.0, 2.0, 7.0], [2, 1, 2], [0, 3, 3, 3]), shape=(3, 3))
-    assert edges_of(Successors.of_matrix(repeated, 3, "x")) == [(0, 1, 2.0), (0, 2, 12.0)]
+    assert edges_of(Successors.of_matrix(repeated, 3, "x")) == [(0, 2, 12.0), (0, 1, 2.0)]
     assert (Successors.of_matrix(sp.csr_matrix([[0, 1e-60], [1e60, 0]]), 2, "x").graph.data > 0).all()
+
+
+def test_a_repeated_edge_stands_where_it_is_stored_first():
+    """0 → 2 (1), 0 (zero), 1 (2), 2 (3), 0 (4); 1 → nothing; 2 → 1 (5), 2 (6), 1 (7), 1 (8)."""
+    weights, ends = [1.0, 0.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], [2, 0, 1, 2, 0, 1, 2, 1, 1]
+    found = Successors.of_matrix(sp.csr_matrix((weights, ends, [0, 5, 5, 9]), shape=(3, 3)), 3, "x")
+    assert edges_of(found) == [(0, 2, 4.0), (0, 1, 2.0), (0, 0, 4.0), (2, 1, 20.0), (2, 2, 6.0)]
+    assert found.draw(np.array([0, 2]), "first", 0, 0).tolist() == [2, 1]
+    assert found.graph.dtype == np.float32
 
 
 def damaged(indices, indptr, data=None):
@@ -120,8 +129,8 @@ def damaged(indices, indptr, data=None):
         (np.ones(3), "this is no matrix"),
         ({"a": 1}, "this is no matrix"),
         (np.array([["a"] * 3] * 3), "holds no numbers but"),
-        (damaged([0, 3, 1], [0, 2, 3, 3]), "1 indices of the graph are out of range: 3 is none of 3 cells"),
-        (damaged([0, -1, 1], [0, 2, 3, 3]), "1 indices of the graph are out of range: -1 is none of 3 cells"),
+        (damaged([0, 3, 1], [0, 2, 3, 3]), "1 index of the graph is out of range: 3 is none of 3 cells"),
+        (damaged([0, -1, 1], [0, 2, 3, 3]), "1 index of the graph is out of range: -1 is none of 3 cells"),
         (damaged([0, 1, 1], [0, 2, 1, 3]), "its row pointers do not fit"),
         (damaged([0, 1, 1], [0, 2, 3, 7]), "its row pointers do not fit"),
         (sp.csr_matrix([[0, -1, -2], [0, 0, 0], [1, 0, 0]]), "2 weights of the graph are negative, for example -1"),

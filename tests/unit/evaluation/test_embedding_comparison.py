@@ -48,9 +48,13 @@ def test_too_few_types_are_not_scored(types):
 def test_what_the_sentence_says():
     one, other = {"silhouette": 0.5, "ari": 0.8}, {"silhouette": 0.4, "ari": 0.9}
     assert embedding_sentence({"model": one, "base": one}, "model", "base") == (
-        "The embedding 'model' keeps cell types at least as well as 'base': silhouette 0.500 against 0.500, adjusted Rand index "
+        "The embedding 'model' keeps cell types about as well as 'base': silhouette 0.500 against 0.500, adjusted Rand index "
         "0.800 against 0.800."
     )
-    assert "types by one of two measures as well as 'base'" in embedding_sentence({"model": one, "base": other}, "model", "base")
+    assert "types better by one of two measures and worse by the other than 'base'" in embedding_sentence(
+        {"model": one, "base": other}, "model", "base"
+    )
+    nearly = {"silhouette": 0.491, "ari": 0.6}
+    assert "types better than 'base'" in embedding_sentence({"model": one, "base": nearly}, "model", "base")
     worse = {"silhouette": 0.3, "ari": 0.7}
     assert "types not as well as 'base'" in embedding_sentence({"model": worse, "base": one}, "model", "base")

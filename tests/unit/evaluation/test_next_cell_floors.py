@@ -41,6 +41,22 @@ def test_means_over_successors_by_hand():
     assert few_cells(weighted=True).targets(np.array([1])).tolist() == [[1, 2.5]]
 
 
+def test_cells_that_are_here_as_successors_alone_stand_for_nothing():
+    """Cells 0 and 1 were drawn; 2, which has a successor too, and 3 are here because they come after 1."""
+    part = replace(few_cells(), drawn=np.array([0, 1]))
+    assert part.cells.tolist() == [0, 1]
+    assert part.starts.tolist() == [0, 1]
+    assert part.targets(part.starts).tolist() == [[1, 0], [2, 3]]
+    floors = fit_profile_floors(part, part, seed=0)
+    assert floors.usual.tolist() == [1.5, 1.5]
+    asked = sp.csr_matrix(np.array([[4, 4]], dtype=np.float32))
+    found = chosen(floors, 1, 1, 1e-12).predict(asked, np.array(["a"]))
+    assert found["denoised_current"].tolist() == [[1, 0]], "the cell that is equal was not drawn"
+    assert found["knn_mean_successor"].tolist() == [[2, 3]]
+    assert found["type_mean_successor"].tolist() == [[1.5, 1.5]]
+    assert chosen(floors, 160, 160, 1e-12).predict(asked)["denoised_current"].tolist() == [[0.5, 0]]
+
+
 def test_an_edge_of_weight_zero_is_no_successor():
     part = CellPart(sp.csr_matrix(np.eye(2)), graph(2, [(0, 1, 0.0), (1, 0, 2.0)]))
     assert part.starts.tolist() == [1]

@@ -7,7 +7,14 @@ import pytest
 
 from genoken.core.random import generator
 from genoken.evaluation.bootstrap import draw_weights
-from genoken.evaluation.next_cell_verdict import TimeControls, leak_sentence, summarize_direction, summarize_profiles
+from genoken.evaluation.linear_direction import LinearControls
+from genoken.evaluation.next_cell_verdict import (
+    TimeControls,
+    blocks_sentence,
+    leak_sentence,
+    summarize_direction,
+    summarize_profiles,
+)
 
 
 def scores(**errors):
@@ -127,6 +134,28 @@ def test_a_direction_that_shows_no_more_than_the_present_is_taken_back():
     assert "But" not in not_learned["verdict"]
 
 
+def test_the_verdict_says_whether_regression_alone_shows_the_same():
+    true, units = np.ones(30), np.arange(30)
+    linear = LinearControls(np.full(20, 0.4), np.full(20, 0.5), np.arange(20))
+    found = summarize_direction(TimeControls("squared_error", true, true + 0.2, true, units, "blocks", linear=linear), seed=0)
+    assert found["linear"] == {
+        "true": pytest.approx(0.4),
+        "reversed": pytest.approx(0.5),
+        "difference": pytest.approx(-0.1),
+        "interval": [pytest.approx(-0.1)] * 2,
+    }
+    assert found["verdict"] == (
+        "The direction of time was learned: trained on true successors the mean squared error is 1.0000, on reversed ones 1.2000 "
+        "(difference -0.2000, 95 % interval -0.2000 to -0.2000). Ridge regression alone shows the same: over whole profiles its "
+        "mean squared error is 0.4000 on true successors, 0.5000 on reversed ones (difference -0.1000, 95 % interval -0.1000 to "
+        "-0.1000), so a network is not needed to see it. Successors shuffled within cell types give 1.0000 (difference +0.0000, "
+        "95 % interval +0.0000 to +0.0000): true ones teach no more than which type follows which."
+    )
+    missed = summarize_direction(TimeControls("squared_error", true, true, None, units, "blocks", linear=linear), seed=0)
+    assert "Ridge regression alone does tell true successors from reversed ones: over whole" in missed["verdict"]
+    assert summarize_direction(controls(true, true), seed=0)["linear"] is None
+
+
 def test_few_units_cannot_say_whether_time_was_learned():
     found = summarize_direction(controls([1.0, 1.0], [2.0, 2.0]), seed=0)
     assert found["learned"] is None
@@ -135,6 +164,60 @@ def test_few_units_cannot_say_whether_time_was_learned():
         "Whether the direction of time was learned cannot be said from fewer than 5 blocks (here 2): trained on true successors "
         "the mean squared error is 1.0000, on reversed ones 2.0000 (difference -1.0000)."
     )
+
+
+def test_shuffled_successors_without_types_or_from_few_units():
+    true, units = np.ones(30), np.arange(30)
+    among_all = TimeControls("squared_error", true, true + 0.2, true + 0.1, units, "blocks", has_types=False)
+    assert summarize_direction(among_all, seed=0)["verdict"].endswith(
+        "Successors shuffled among all cells give 1.1000 (difference -0.1000, 95 % interval -0.1000 to -0.1000): true ones teach "
+        "more than what next cells are like."
+    )
+    few = TimeControls("squared_error", true, true + 0.2, true + 0.1, units % 2, "groups")
+    assert summarize_direction(few, seed=0)["verdict"].endswith(
+        "(difference -0.2000). Successors shuffled within cell types give 1.1000 (difference -0.1000)."
+    )
+
+
+def test_a_model_that_sees_the_next_cell_learns_no_direction():
+    true, units = np.ones(30), np.arange(30)
+    seeing = TimeControls("squared_error", true, true + 0.2, true + 0.1, units, "blocks", true + 0.1, sees_next=True)
+    found = summarize_direction(seeing, seed=0)
+    assert found["learned"] is None
+    assert found["verdict"] == (
+        "Whether the direction of time was learned cannot be said of models that see the next cell: trained on true successors the "
+        "mean squared error is 1.0000, on reversed ones 1.2000 (difference -0.2000, 95 % interval -0.2000 to -0.2000). Successors "
+        "shuffled within cell types give 1.1000 (difference -0.1000, 95 % interval -0.1000 to -0.1000)."
+    )
+
+
+def test_without_reversed_successors_the_direction_is_not_checked_and_shuffled_ones_are_shown():
+    true, units = np.ones(30), np.arange(30)
+    linear = LinearControls(np.full(20, 0.4), np.full(20, 0.5), np.arange(20))
+    shuffled = TimeControls("cross_entropy", true, None, true + 0.25, units, "blocks", true - 0.5, linear)
+    found = summarize_direction(shuffled, seed=0)
+    assert (found["learned"], found["reversed"]) == (None, None)
+    assert found["shuffled"] == {"value": 1.25, "difference": -0.25, "interval": [-0.25, -0.25]}
+    assert found["verdict"] == (
+        "Whether the direction of time was learned was not checked: nothing was trained on reversed successors. Trained on true "
+        "successors the cross-entropy is 1.0000. Ridge regression alone does tell true successors from reversed ones: over whole "
+        "profiles its mean squared error is 0.4000 on true successors, 0.5000 on reversed ones (difference -0.1000, 95 % interval "
+        "-0.1000 to -0.1000). Successors shuffled within cell types give 1.2500 (difference -0.2500, 95 % interval -0.2500 to "
+        "-0.2500): true ones teach more than which type follows which."
+    )
+
+
+@pytest.mark.parametrize(
+    ("num_groups", "num_blocks", "made_of", "sentence"),
+    [
+        (2, 5, ["type", "time"], "Intervals resample blocks of type and time within 2 groups; other groups would differ by more."),
+        (1, 30, ["time"], "Intervals resample blocks of time within 1 group; other groups would differ by more."),
+        (2, 4, ["type"], ""),
+        (0, 30, ["type"], ""),
+    ],
+)
+def test_blocks_within_few_groups_are_named(num_groups, num_blocks, made_of, sentence):
+    assert blocks_sentence(num_groups, num_blocks, made_of) == sentence
 
 
 def test_only_full_attention_leaks():

@@ -133,7 +133,7 @@ def test_it_predicts_what_the_ridge_floor_predicts():
     places = torch.nonzero(batch.channels["value"].isnan()).squeeze(1)
     found = path.outputs("successor", path(batch), batch, places).reshape(30, 7)
     np.testing.assert_allclose(found, floors.predict(values)["ridge_successor"], rtol=1e-4, atol=1e-5)
-    every = every_feature_tokens(values, layout)
+    every = every_feature_tokens(current, layout)
     tokens, context = pair_tokens(every, asking_tokens(layout, 30, 7), layout)
     dense = replace(Batch.from_tokens(tokens, np.arange(30)), context_lengths=tuple(context.tolist()))
     np.testing.assert_allclose(path(dense), path(batch), rtol=1e-5, atol=1e-6)

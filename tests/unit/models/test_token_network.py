@@ -104,6 +104,15 @@ def test_tied_outputs_start_at_scale_one():
     assert uniform.item() < np.log(500) + 1
 
 
+def test_a_head_that_chooses_a_feature_starts_from_how_often_each_occurs():
+    network = TokenNetwork(SETTINGS, LAYOUT, HEADS, EmbeddingStart(feature_counts=np.array([0, 1, 3, 7, 1])))
+    # log2 of one more than the counts is 0, 1, 2, 3, 1, whose mean is 1.4
+    expected = np.log(2) * np.array([-1.4, -0.4, 0.6, 1.6, -0.4])
+    np.testing.assert_allclose(network.heads["masked_feature"].bias.detach(), expected, atol=1e-6)
+    assert network.heads["masked_value"].bias.tolist() == [0.0, 0.0]
+    assert network.heads["own"].bias.tolist() == [1.0, 2.0, 3.0]
+
+
 def test_an_encoder_without_tokens_is_refused():
     with pytest.raises(ConfigError, match="masked objectives need an encoder of tokens"):
         TokenNetwork(replace(SETTINGS, encoder=MlpEncoder()), LAYOUT, HEADS, EmbeddingStart())

@@ -97,9 +97,24 @@ def test_loss_and_measures(pair_layout, make_pairs):
     assert measured["place"].tolist() == [1, 1, 2], "counted from the separator: the rank in the next cell, from 1"
 
 
-def test_the_bin_of_a_hidden_token_can_be_hidden_too(pair_layout, make_pairs):
+SHARES = [(1.0, 0.0), (0.0, 1.0), (0.0, 0.0)]
+
+
+@pytest.mark.parametrize("shares", SHARES, ids=["masked", "replaced", "kept"])
+def test_the_bin_of_a_hidden_token_is_hidden_too(shares, pair_layout, make_pairs):
     layout = pair_layout(5, "category", bins=3)
     batch = make_pairs(layout, [([4], [1, 2])], [([1], [2, 1])])
     assert batch.channels["bin"].tolist() == [0, 3, 0, 4, 3]
-    assert NextCellObjective().hide(batch, layout, ALL).channels["bin"].tolist() == [0, 3, 0, 4, 3]
-    assert NextCellObjective(hide_value=True).hide(batch, layout, ALL).channels["bin"].tolist() == [0, 3, 0, 1, 1]
+    objective = NextCellObjective(mask_share=shares[0], random_share=shares[1])
+    assert objective.hide(batch, layout, ALL).channels["bin"].tolist() == [0, 3, 0, 1, 1]
+    half = objective.hide(batch, layout, MaskDraw(0, 0, 0.5))
+    (place,) = half.targets["next_cell.places"].tolist()
+    assert half.channels["bin"].tolist() == [0, 3, 0, *(1 if own == place else given for own, given in ((3, 4), (4, 3)))]
+
+
+def test_the_number_of_a_hidden_token_is_hidden_too(pair_layout, make_pairs):
+    layout = pair_layout(5, "scalar")
+    batch = make_pairs(layout, [([4], [1, 2])], [([0.5], [2.5, 1.5])])
+    hidden = NextCellObjective().hide(batch, layout, ALL).channels["value"]
+    assert hidden.isnan().tolist() == [False, False, False, True, True]
+    assert hidden[:3].tolist() == [0, 0.5, 0]

@@ -40,3 +40,18 @@ def test_folders_that_are_refused(tmp_path):
     (tmp_path / "neighbor_values.npy").unlink()
     with pytest.raises(DataError, match=r"there is no neighbor_values\.npy, so this SCDL folder has no neighbors"):
         read_scdl_graph(tmp_path)
+
+
+def test_a_folder_that_bionemo_scdl_wrote(tmp_path):
+    """The bytes of neighbors that bionemo-scdl 0.1.3 wrote of a graph of six cells (load_neighbors=True)."""
+    written = {
+        "neighbor_indptr.npy": "0000000000000000" "0200000000000000" "0300000000000000" "0300000000000000" "0300000000000000"
+        "0400000000000000" "0400000000000000",
+        "neighbor_indices.npy": "01000000" "02000000" "03000000" "05000000",
+        "neighbor_values.npy": "0000003f" "0000803e" "0000803f" "0000003e",
+    }  # fmt: skip
+    for name, content in written.items():
+        (tmp_path / name).write_bytes(bytes.fromhex(content))
+    expected = np.zeros((6, 6))
+    expected[0, 1], expected[0, 2], expected[1, 3], expected[4, 5] = 0.5, 0.25, 1, 0.125
+    np.testing.assert_array_equal(read_scdl_graph(tmp_path).toarray(), expected)

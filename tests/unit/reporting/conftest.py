@@ -503,7 +503,8 @@ def next_cell_metrics() -> dict:
     return {
         "key": "next_cell_ids", "draw": "random", "attention": "strict", "types": "cell_type", "time": "pseudo<i>time</i>",
         "pairs": {"train": 60, "val": 20, "test": 12}, "cells_without": {"train": 3, "val": 2, "test": 1}, "edges": 500,
-        "edges_across_parts": 40, "edges_backward": 25, "leak": "",
+        "edges_across_parts": 40, "cells_on_cycles": 6, "edges_backward": 25,
+        "leak": "",
         "profiles": {
             "cells": 12, "unit": "groups", "units": 6, "metric": "squared_error", "model": _profile_scores(0.36, 0.1, 0.3),
             "floors": floors, "notes": [], "verdict": "Skill over the denoised current cell is +10.0%.",

@@ -139,7 +139,7 @@ def test_direction_beside_its_controls(sections: dict[str, Section]) -> None:
     assert [[(cell.text, cell.note) for cell in row] for row in table.rows] == [
         [("true successors", ""), ("0.3600", ""), ("", "")],
         [("reversed successors", ""), ("0.3610", ""), ("−0.0010", "−0.0040 to 0.0020")],
-        [("shuffled within types", ""), ("0.4000", ""), ("−0.0400", "−0.0500 to −0.0300")],
+        [("shuffled successors", ""), ("0.4000", ""), ("−0.0400", "−0.0500 to −0.0300")],
     ]
     assert isinstance(panel, Panel)
     assert list(panel.plots[0].figure.data[0].x) == [-0.001, -0.04]
@@ -150,6 +150,22 @@ def test_shuffled_successors_may_not_have_been_trained_on(changed: Change, next_
     section = sections_next_cell.direction(changed(direction=found | {"shuffled": None}))
     assert isinstance(section, Section)
     assert [row[0] for row in texts(tables_of(section)[0])] == ["true successors", "reversed successors"]
+
+
+def test_only_shuffled_successors_may_have_been_trained_on(changed: Change, next_cell_run: Path) -> None:
+    found = load_run_folder(next_cell_run).metrics["next_cell"]["direction"]
+    said = "Whether the direction of time was learned was not checked: nothing was trained on reversed successors."
+    run = changed(direction=found | {"reversed": None, "learned": None, "verdict": said})
+    section = sections_next_cell.direction(run)
+    assert isinstance(section, Section)
+    assert [row[0] for row in texts(tables_of(section)[0])] == ["true successors", "shuffled successors"]
+    finding = section.blocks[0]
+    assert isinstance(finding, Finding)
+    assert (finding.level, finding.title, finding.detail) == (
+        "info", "Whether the direction of time was learned was not checked", "Nothing was trained on reversed successors."
+    )  # fmt: skip
+    number = sections_pretraining.headline(run).numbers[2]
+    assert (number.value, number.note) == ("not checked", "The same model was not trained on reversed successors.")
 
 
 def test_profiles_beside_all_floors(sections: dict[str, Section]) -> None:
@@ -202,8 +218,10 @@ def test_embeddings_side_by_side(sections: dict[str, Section]) -> None:
 
 
 def test_facts_of_pairs(sections: dict[str, Section]) -> None:
-    finding, parts, facts = sections["pairs"].blocks
+    finding, circles, parts, facts = sections["pairs"].blocks
     assert isinstance(finding, Finding)
+    assert isinstance(circles, Finding)
+    assert circles.detail == "6 cells come after themselves by way of others: time goes backward somewhere on the way."
     assert (finding.level, finding.detail) == ("warning", "25 edges (5.0 %) lead to a cell that is earlier in 'pseudo<i>time</i>'.")
     assert isinstance(parts, Table)
     assert texts(parts) == [["Training", "60", "3"], ["Validation", "20", "2"], ["Test", "12", "1"]]
@@ -213,6 +231,7 @@ def test_facts_of_pairs(sections: dict[str, Section]) -> None:
         ["Edges", "500"],
         ["Edges between parts, left out", "40"],
         ["Edges backward in time", "25"],
+        ["Cells that come after themselves", "6"],
         ["Successors drawn", "one of a cell's successors at random in each epoch"],
         ["Attention", "strict: a token of the next cell sees the current cell, not the next one"],
         ["Cell types from", "cell_type"],
@@ -221,7 +240,9 @@ def test_facts_of_pairs(sections: dict[str, Section]) -> None:
 
 
 def test_a_graph_without_time_has_no_backward_edges_to_count(changed: Change) -> None:
-    section = sections_next_cell.pairs_of_cells(changed(edges_backward=None, time="", types="", edges_across_parts=0))
+    section = sections_next_cell.pairs_of_cells(
+        changed(edges_backward=None, time="", types="", edges_across_parts=0, cells_on_cycles=0)
+    )
     assert isinstance(section, Section)
     facts = dict(texts(tables_of(section)[1]))
     assert facts["Edges backward in time"] == "not known without a time"

@@ -11,6 +11,7 @@ import torch
 
 from genoken.core.config import EmbeddingSettings, ModelSettings, TrainingSettings
 from genoken.core.errors import DataError
+from genoken.core.layout import MASK_CATEGORY
 from genoken.core.pretraining_settings import SuccessorSettings
 from genoken.data.dataset import TokenDataset
 from genoken.data.pairs import CellPairs, pair_cells
@@ -192,14 +193,16 @@ def test_next_cells_are_drawn_for_each_epoch_and_fixed_in_evaluation(pairs):
     for epoch in (0, 1):
         batch, expected = task.training_batch(pairs, rows, epoch), pairs.drawn(epoch).batch(rows)
         assert batch.lengths == expected.lengths
-        assert torch.equal(batch.channels["bin"], expected.channels["bin"])
         labels, places = batch.targets["next_cell.labels"], batch.targets["next_cell.places"]
+        bins = expected.channels["bin"].index_fill(0, places, MASK_CATEGORY)  # the value of a hidden gene is hidden too
+        assert torch.equal(batch.channels["bin"], bins)
         assert torch.equal(expected.channels["feature"][places] - 3, labels)
     first, second = (task.training_batch(pairs, rows, epoch).channels["bin"].tolist() for epoch in (0, 1))
     assert first != second
     for epoch in (0, 1):
-        evaluated = task.validation_batch(pairs.drawn(epoch), rows).channels["bin"]
-        assert torch.equal(evaluated, pairs.drawn(EVALUATION).batch(rows).channels["bin"])
+        batch = task.validation_batch(pairs.drawn(epoch), rows)
+        evaluated, expected = batch.channels["bin"], pairs.drawn(EVALUATION).batch(rows).channels["bin"]
+        assert torch.equal(evaluated, expected.index_fill(0, batch.targets["next_cell.places"], MASK_CATEGORY))
     assert evaluated.tolist() not in (first, second)
     assert task.expected["next_cell"] == len(task.training_batch(pairs, np.arange(60), 0).targets["next_cell.places"]) / 60
     assert task.without_targets(pairs) == set()

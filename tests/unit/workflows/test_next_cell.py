@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from genoken.core.config import PretrainConfig, build
+from genoken.core.contracts import MaskDraw
+from genoken.core.errors import ConfigError
 from genoken.core.samples import Samples
 from genoken.data.successors import Successors
 from genoken.evaluation.next_cell_floors import CellPart, fit_profile_floors
@@ -20,7 +24,7 @@ from genoken.workflows.encoder import Encoder
 from genoken.workflows.inputs import Source
 from genoken.workflows.next_cell import pairs_for, trained_on_controls, type_column, types_of
 from genoken.workflows.prepared import Prepared
-from genoken.workflows.pretrained import PretrainedModel, new_network
+from genoken.workflows.pretrained import PretrainedModel, new_network, objectives_of
 from genoken.workflows.pretraining_fit import task_of
 from genoken.workflows.pretraining_parts import Division
 from genoken.workflows.show import Show
@@ -129,6 +133,90 @@ def test_items_of_parts_are_those_of_their_current_cells(prepared, division):
     assert sum(len(items) for items in prepared.items.values()) == len(pairs)
     np.testing.assert_array_equal(prepared.samples_of(prepared.items["val"]), pairs.current[prepared.items["val"]])
     np.testing.assert_array_equal(prepared.part("test").current, pairs.current[prepared.items["test"]])
+
+
+BINS, EXPRESSED = {"kind": "binned", "edges": [0.1, 5.0]}, {"kind": "continuous", "hvgs": 0}
+
+
+def asking_for_genes(tokenizer, objectives=("next_cell",), position="none", attention="strict"):
+    """An untrained network over the cells of the division, its pairs and its objective."""
+    content = {
+        "successors": {"key": "next_cell_ids", "attention": attention}, "objectives": list(objectives), "tokenizer": tokenizer,
+        "model": {"width": 8, "embedding": {"position": position}, "linear_path": False,
+                  "encoder": {"kind": "transformer", "layers": 2, "heads": 2, "feed_forward": 8, "dropout": 0.0}},
+    }  # fmt: skip
+    config = build(PretrainConfig, content)
+    adata = planted_trajectory(samples=30, features=20, steps=3, donors=1)
+    encoder, found = Encoder.of_samples(config.tokenizer, samples_from_anndata(adata), None)
+    cells = encoder.dataset(samples_from_anndata(adata), found.columns)
+    network = new_network(config, cells, EmbeddingStart.from_state(encoder.state.per_feature)).eval()
+    model = PretrainedModel(config, encoder.state, encoder.symbols, None, network)
+    return model, pairs_for(model, cells, Successors.of_matrix(adata.obsp["next_cell_ids"], 30, ""), where="cells")
+
+
+@pytest.mark.parametrize("attention", ["strict", "self", "full"])
+@pytest.mark.parametrize("tokenizer", [BINS, EXPRESSED], ids=["bins", "numbers"])
+@pytest.mark.parametrize("mask_share", [1.0, 0.0], ids=["masked", "kept"])
+def test_the_value_of_a_hidden_gene_changes_no_logit(mask_share, tokenizer, attention):
+    objective = {"kind": "next_cell", "mask_share": mask_share}
+    model, pairs = asking_for_genes(tokenizer, [objective], attention=attention)
+    asking, draw, value = (
+        objectives_of(model.config)["next_cell"],
+        MaskDraw(seed=0, epoch=0, probability=0.3),
+        pairs.layout.channel("value"),
+    )
+    batch = pairs.batch(np.arange(len(pairs)))
+    places = asking.hide(batch, pairs.layout, draw).targets["next_cell.places"]
+    assert len(places) > 20
+
+    def logits(changed):
+        values = batch.channels[value.name].clone()
+        values[changed] = 4 if value.kind == "category" else 9.0
+        other = replace(batch, channels={**batch.channels, value.name: values})
+        assert not torch.equal(values, batch.channels[value.name])
+        with torch.no_grad():
+            return model.network(asking.hide(other, pairs.layout, draw))["next_cell"]
+
+    with torch.no_grad():
+        expected = model.network(asking.hide(batch, pairs.layout, draw))["next_cell"]
+    torch.testing.assert_close(logits(places), expected, rtol=0, atol=0)
+    current = torch.arange(1, batch.context_lengths[0])
+    assert (logits(current) - expected).abs().max() > 1e-4, "values of the current cell do"
+
+
+@pytest.mark.parametrize("position", ["learned", "sinusoidal"])
+@pytest.mark.parametrize("tokenizer", [BINS, EXPRESSED], ids=["bins", "numbers"])
+def test_positions_in_the_order_of_genes_tell_the_answer(tokenizer, position):
+    words = (
+        rf"^'next_cell' asks which gene .* \(model\.embedding\.position: {position}\) — use tokens in the order of ranks .*: none$"
+    )
+    with pytest.raises(ConfigError, match=words):
+        asking_for_genes(tokenizer, position=position)
+    _, pairs = asking_for_genes({"kind": "rank"}, position=position)
+    assert len(pairs) > 0
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "objectives"),
+    [
+        (EXPRESSED | {"tokens": "all"}, ["next_cell"]),
+        ({"kind": "rank", "values": "all", "order": "gene_order"}, ["next_cell"]),
+        (BINS, ["next_cell", "next_value"]),
+        (EXPRESSED, ["next_cell", "next_value"]),
+    ],
+)
+def test_which_genes_a_cell_of_all_genes_has_is_known(tokenizer, objectives):
+    with pytest.raises(
+        ConfigError, match="'next_cell' asks which genes a next cell has, and here it has all of them, in one order — use"
+    ):
+        asking_for_genes(tokenizer, objectives)
+
+
+def test_no_gene_is_absent_from_next_cells_whose_values_are_asked_for():
+    with pytest.raises(
+        ConfigError, match=r"'objective\.absent_swap' asks for genes that a cell lacks, and next cells hold every gene"
+    ):
+        asking_for_genes(BINS, [{"kind": "next_value", "absent_swap": 0.5}])
 
 
 def test_the_column_of_types(config, division):

@@ -14,6 +14,7 @@ from genoken.core.errors import ConfigError, DataError
 from genoken.core.samples import Samples
 from genoken.objectives.masked_value import MaskedValueObjective
 from genoken.workflows.pretraining_request import (
+    Hiding,
     check_phenotypes,
     resolve_pretraining,
     with_mapped_phenotypes,
@@ -21,8 +22,8 @@ from genoken.workflows.pretraining_request import (
 )
 
 
-def objectives(preset="", config=None, settings=None, mask_probability=None):
-    resolved = with_objectives(resolve_pretraining(preset, config, settings or {}), mask_probability)
+def objectives(preset="", config=None, settings=None, **shares):
+    resolved = with_objectives(resolve_pretraining(preset, config, settings or {}), Hiding(**shares))
     return {kind_of(objective): component_to_dict(objective) for objective in resolved.objectives}
 
 
@@ -62,7 +63,34 @@ def test_a_share_to_hide_changes_the_objective_that_the_tokens_call_for():
     assert {name: found["probability"] for name, found in with_phenotypes.items()} == {"masked_value": 0.4, "phenotype": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("tokenizer", "kind"),
+    [("rank", "next_cell"), ("binned", "next_value"), ("continuous", "next_value"),
+     ({"kind": "rank", "values": "all", "order": "gene_order"}, "next_value")],
+)  # fmt: skip
+def test_next_cells_are_asked_for_what_their_tokens_hold(tokenizer, kind):
+    assert list(objectives(settings={"tokenizer": tokenizer, "successors.key": "next_cell_ids"})) == [kind]
+
+
+def test_what_becomes_of_hidden_tokens_can_be_said_for_all_objectives_over_features():
+    source = {"mask_share": 0.8, "random_share": 0.1}
+    expected = objectives("next_cell_small")
+    assert (expected["next_cell"]["mask_share"], expected["next_cell"]["random_share"]) == (1.0, 0.0)
+    expected["next_cell"] |= source
+    assert objectives("next_cell_small", **source) == expected
+    expected["next_cell"]["probability"] = 0.3
+    assert objectives("next_cell_small", mask_probability=0.3, **source) == expected
+    both = objectives(settings={"objectives": ["next_value", "masked_feature", "phenotype"]}, mask_share=0.5)
+    assert [(found["mask_share"], found["random_share"]) for found in both.values()] == [(0.5, 0.0), (0.5, 0.1), (1.0, 0.0)]
+
+
 def test_shares_that_cannot_be_used():
+    with pytest.raises(ConfigError, match=r"'objective\.mask_share' and 'objective\.random_share' add up to 1\.1"):
+        objectives("next_cell_small", mask_share=0.9, random_share=0.2)
+    with pytest.raises(ConfigError, match=r"^--random-share: 'objectives\.random_share': input should be greater"):
+        objectives("next_cell_small", random_share=-0.2)
+    with pytest.raises(ConfigError, match=r"add up to 1\.2 — their sum is at most 1"):
+        objectives("next_cell_small", random_share=0.2)
     with pytest.raises(ConfigError, match=r"^--mask-probability: 'objectives.probability': input should be less"):
         objectives(mask_probability=1.5)
     with pytest.raises(ConfigError, match=r"^--mask-probability: .*needs an objective that hides features"):

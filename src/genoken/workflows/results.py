@@ -141,7 +141,7 @@ def model_words(config: RunConfig) -> str:
 def dataset_of(model: FittedModel, study: Study, rows: np.ndarray) -> TokenDataset:
     """Return these samples as the model's tokenizer prepares them."""
     samples = study.samples
-    columns = locate(model.state.feature_ids, samples, model.symbols).columns
+    columns = locate(model.state, samples, model.symbols).columns
     prepared = model.tokenizer.prepare(samples, columns, model.state)
     return TokenDataset(model.tokenizer, model.state, prepared[rows], study.labels[rows])
 

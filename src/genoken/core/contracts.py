@@ -459,7 +459,7 @@ class TokenAttribution:
     Parameters
     ----------
     scores
-        CSR matrix (samples, features) with one stored value per token, zeros included; specials are left out.
+        CSR matrix (samples, features), zeros of tokens stored, those of a feature's tokens added; specials are left out.
     errors
         ``|sum of scores - change of the output|`` of each sample; ``None`` where the method promises no such sum.
     changes

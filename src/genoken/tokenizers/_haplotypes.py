@@ -56,7 +56,7 @@ def bits_of(words: np.ndarray, num_variants: int) -> list[str]:
 
 def words_of(texts: Sequence[str]) -> np.ndarray:
     """Return texts of 0 and 1 as uint64 words (haplotypes, words); :func:`bits_of` undone."""
-    bits = np.array([[letter == "1" for letter in text] for text in texts], dtype=np.uint8)
+    bits = np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8).reshape(len(texts), -1) - ord("0")
     filled = np.pad(bits, ((0, 0), (0, -bits.shape[1] % WORD)))
     return np.packbits(filled, axis=1, bitorder="little").view("<u8").astype(np.uint64)
 

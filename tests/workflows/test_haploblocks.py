@@ -16,6 +16,7 @@ from genoken.core.samples import Samples
 from genoken.interpretation.draw import Part
 from genoken.interpretation.explain import explain_parts
 from genoken.interpretation.subject import Subject
+from genoken.workflows.assemble import resolve_config
 from genoken.workflows.fold import FoldResult, fit_fold
 from genoken.workflows.inputs import Study
 from genoken.workflows.predict import align_samples
@@ -152,3 +153,14 @@ def test_a_file_that_counts_other_alleles_in_another_order_is_predicted_alike(fo
     np.testing.assert_array_equal(found, expected)
     with pytest.raises(DataError, match="need phased genotypes"):
         align_samples(again, replace(samples, first_strand=None), None, Show(quiet=True))
+
+
+def test_the_preset_runs_when_it_is_shrunk(study, tmp_path):
+    smaller = {"tokenizer.block_variants": 8, "model.width": 16, "model.encoder.layers": 1, "model.encoder.feed_forward": 16}
+    settings = smaller | {"training.epochs": 1, "training.logger": "none", "evaluation.baselines": ["majority"]}
+    result = fit_fold(resolve_config("haploblock", None, settings), study, WORDS, tmp_path, on_epoch=None)
+    assert np.isfinite(result.history[["train_loss", "val_loss"]].to_numpy()).all()
+    sizes = result.model.state.per_feature["num_variants"]
+    assert sizes.sum() == VARIANTS
+    assert (sizes >= 2).all()
+    assert (sizes <= 8).all()

@@ -121,7 +121,7 @@ class HaploblockTokenizer(Tokenizer):
             "blocks": self.blocks,
             "blocks_left_out": int((~is_kept).sum()),
             _haplotypes.HAPLOTYPES: haplotypes,
-            _haplotypes.SHARES: _haplotypes.cluster_shares(pairs, table.num_clusters, self._base),
+            _haplotypes.SHARES: _haplotypes.cluster_shares(pairs, table.num_clusters.tolist(), self._base),
         }
         return TokenizerState(names, per_block | {"num_clusters": table.num_clusters.astype(np.float64)}, facts)
 

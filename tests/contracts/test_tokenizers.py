@@ -12,9 +12,10 @@ from genoken.core.config import component_from_dict
 from genoken.core.genotypes import MISSING, dense_dosages, sparse_dosages
 from genoken.core.layout import CLS_ID, NUM_SPECIALS
 from genoken.core.samples import Samples
+from genoken.workflows.encoder import fit_tokenizer
 
 KINDS = kinds("tokenizers")
-OF_GENOTYPES = ("genotype",)
+OF_GENOTYPES = ("genotype", "haploblock")
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +58,11 @@ def fitted(kind, samples, **settings):
     """Return a tokenizer with what it learned from the first 80 samples, and all samples as it prepares them."""
     if kind in OF_GENOTYPES:  # they have all variants as tokens, there is nothing to leave out
         settings.pop("max_tokens", None)
+    if kind == "haploblock":
+        settings["block_variants"] = 3
     tokenizer = component_from_dict("tokenizers", {"kind": kind} | settings)
-    state = tokenizer.fit(samples.take(np.arange(80)))
-    columns = samples.features.index.get_indexer(list(state.feature_ids))
+    state = fit_tokenizer(tokenizer, samples.take(np.arange(80)))
+    columns = samples.features.index.get_indexer(list(state.sought()[0]))
     return tokenizer, state, tokenizer.prepare(samples, columns, state)
 
 
@@ -102,7 +105,7 @@ def test_lengths_are_those_of_encode_and_a_sample_stands_for_itself(kind, max_to
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_learned_depends_on_the_train_samples_alone(kind, samples):
     tokenizer, state, prepared = fitted(kind, samples(kind))
-    columns = samples(kind).features.index.get_indexer(list(state.feature_ids))
+    columns = samples(kind).features.index.get_indexer(list(state.sought()[0]))
     again = tokenizer.prepare(samples(kind).take(np.array([100, 7])), columns, state)
     np.testing.assert_array_equal(again.toarray(), prepared[[100, 7]].toarray())
     assert {len(values) for values in state.per_feature.values()} == {len(state.feature_ids)}
@@ -113,10 +116,12 @@ def test_what_is_learned_depends_on_the_train_samples_alone(kind, samples):
 @pytest.mark.parametrize("kind", KINDS)
 def test_plain_values_are_finite_numbers_of_every_feature(kind, samples):
     tokenizer, state, prepared = fitted(kind, samples(kind))
-    plain = tokenizer.plain_values(prepared, state)
-    assert plain.shape == prepared.shape
-    assert np.isfinite(plain.data).all()
-    assert (plain.data >= 0).all()
+    plain, by_feature = tokenizer.plain_values(prepared, state), tokenizer.feature_values(prepared, state)
+    assert plain.shape[0] == len(prepared.toarray())
+    assert by_feature.shape == prepared.shape
+    for values in (plain, by_feature):
+        assert np.isfinite(values.data).all()
+        assert (values.data >= 0).all()
 
 
 def test_the_people_have_missing_calls():

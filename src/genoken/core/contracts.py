@@ -34,6 +34,10 @@ class Reader(abc.ABC):
         """Read the file; raise :class:`genoken.core.errors.DataError` with the file's name when it cannot be read."""
 
 
+MADE_OF = "made_of"
+"""Fact of a :class:`TokenizerState` with the ids of what its features are made of, in order."""
+
+
 @dataclass(frozen=True)
 class TokenizerState:
     """What a tokenizer learned from the train split; saved as ``tokenizer.json`` and ``vocabulary.parquet``.
@@ -55,6 +59,41 @@ class TokenizerState:
     facts: Mapping[str, Any] = field(default_factory=dict)
     symbols: tuple[str, ...] = ()
 
+    def sought(self, symbols: tuple[str, ...] = ()) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the ids of what is looked for in a file, and readable names of these, as far as they are known.
+
+        That is the vocabulary itself, whose names are ``symbols``, unless its features are made of others, such as blocks of
+        variants: then it is these, the fact :data:`MADE_OF`.
+        """
+        made_of = self.facts.get(MADE_OF)
+        return (self.feature_ids, symbols or self.symbols) if made_of is None else (tuple(made_of), ())
+
+
+@dataclass(frozen=True)
+class BlockRequest:
+    """Which variants of the train split a tokenizer wants to be divided into blocks, and how.
+
+    Parameters
+    ----------
+    columns
+        Columns of the variants in the order of the genome, int64; the others are in no block.
+    method
+        ``variants`` and ``bp``: windows; ``linkage``: cuts where the least of it is left; ``recombination``: between its peaks;
+        ``file``: given intervals.
+    size
+        Variants or base pairs of a window, or the most variants of a block between cuts; 0 where the method needs none.
+    path
+        The genetic map for ``recombination``, or the table of intervals.
+    min_rate
+        Smallest rate of a peak of recombination in cM/Mb.
+    """
+
+    columns: np.ndarray
+    method: Literal["variants", "bp", "linkage", "recombination", "file"]
+    size: int = 0
+    path: str = ""
+    min_rate: float = 10.0
+
 
 @dataclass(frozen=True)
 class Population:
@@ -75,6 +114,13 @@ class Population:
 class Tokenizer(abc.ABC):
     """Turns rows of a matrix into packed tokens. Fitted on the train split only."""
 
+    def block_request(self, train: Samples) -> BlockRequest | None:
+        """Return which variants must be in blocks for :meth:`fit`, which then finds these in the column ``block`` of the features.
+
+        ``None``, as for most tokenizers, where none need be.
+        """
+        return None
+
     @abc.abstractmethod
     def fit(self, train: Samples) -> TokenizerState:
         """Learn the vocabulary and whatever else is needed from the train split."""
@@ -87,7 +133,8 @@ class Tokenizer(abc.ABC):
     def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> sp.csr_matrix:
         """Return the matrix (samples, vocabulary) that tokens and baselines are made of.
 
-        ``columns[j]`` is the column of ``samples`` that holds vocabulary feature ``j``, or -1 where it is missing.
+        ``columns[j]`` is the column of ``samples`` that holds feature ``j`` of :meth:`TokenizerState.sought`, mostly the
+        vocabulary's, or -1 where it is missing.
         """
 
     def notes(self, samples: Samples, state: TokenizerState) -> tuple[str, ...]:
@@ -95,12 +142,19 @@ class Tokenizer(abc.ABC):
         return ()
 
     def plain_values(self, prepared: sp.csr_matrix, state: TokenizerState) -> sp.csr_matrix:
-        """Return prepared values as those get them that know no tokens, such as baselines: finite numbers; often as they are."""
+        """Return prepared values as those get them that know no tokens, such as baselines: finite numbers; often as they are.
+
+        Features without order, such as the haplotypes of a block, have several columns each.
+        """
         return prepared
 
     def population(self, state: TokenizerState) -> Population | None:
         """Return which values the features take where these are genotypes, so that a sample can be held against the others."""
         return None
+
+    def feature_values(self, prepared: sp.csr_matrix, state: TokenizerState) -> sp.csr_matrix:
+        """Return one finite number per feature of the vocabulary, (samples, vocabulary): the plain values where these are such."""
+        return self.plain_values(prepared, state)
 
     @abc.abstractmethod
     def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
@@ -476,7 +530,7 @@ class TokenAttribution:
     Parameters
     ----------
     scores
-        CSR matrix (samples, features) with one stored value per token, zeros included; specials are left out.
+        CSR matrix (samples, features), zeros of tokens stored, those of a feature's tokens added; specials are left out.
     errors
         ``|sum of scores - change of the output|`` of each sample; ``None`` where the method promises no such sum.
     changes

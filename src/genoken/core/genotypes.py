@@ -13,6 +13,8 @@ CHROMOSOME, POSITION, COUNTED, OTHER, BUILD = "chromosome", "position_bp", "coun
 build as text, such as ``GRCh37``, empty where it is not known. The index holds variant ids, none twice."""
 CENTIMORGAN = "position_cm"
 """Column of the feature table with genetic positions, where they are known."""
+BLOCK = "block"
+"""Column of the feature table with the number of the block that a variant belongs to, int64, -1 for none, where it is divided."""
 
 _COPIES = np.array([0, 1, 2, np.nan], dtype=np.float32)
 

@@ -46,6 +46,8 @@ class Channel:
         Number of entries that a category channel can have, specials, ``NO_CATEGORY`` and ``MASK_CATEGORY`` included; 0 for scalars.
     table
         Of a lookup channel, the fixed numbers that each index stands for, (indices, numbers).
+    is_ordered
+        Of a category channel of values, whether neighboring categories are alike, as bins are.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Channel:
     role: ChannelRole
     size: int = 0
     table: tuple[tuple[float, ...], ...] = ()
+    is_ordered: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,6 +111,11 @@ class TokenDataset(Dataset[Batch]):
         """The values (samples, vocabulary) as baselines get them: finite numbers, see :meth:`Tokenizer.plain_values`."""
         return self.tokenizer.plain_values(self.values, self.state)
 
+    @property
+    def feature_values(self) -> sp.csr_matrix:
+        """One finite number per feature, (samples, vocabulary), see :meth:`Tokenizer.feature_values`."""
+        return self.tokenizer.feature_values(self.values, self.state)
+
     @cached_property
     def layout(self) -> Layout:
         """What the samples' tokens consist of."""

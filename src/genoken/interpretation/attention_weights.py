@@ -106,8 +106,19 @@ def gene_attention(subject: Subject, rows: np.ndarray, features: np.ndarray) -> 
         if chosen.any():
             reader = _SampleReader(tokens[chosen], batch.num_tokens)
             subject.read_attention(int(row), reader.read)
-            found.add(reader.result(), place_of[held[chosen]])
+            found.add(*_by_gene(reader.result(), place_of[held[chosen]]))
     return found
+
+
+def _by_gene(found: GeneAttention, places: np.ndarray) -> tuple[GeneAttention, np.ndarray]:
+    """Return the attention between genes, the mean over the tokens of each, and their places, from that between tokens."""
+    genes, owners = np.unique(places, return_inverse=True)
+    if len(genes) == len(places):
+        return found, places
+    shares = (owners == np.arange(len(genes))[:, None]).astype(np.float64)
+    shares /= shares.sum(axis=1, keepdims=True)
+    between = np.ones((len(genes), len(genes)), dtype=np.int64)
+    return GeneAttention(shares @ found.by_head @ shares.T, shares @ found.rollout @ shares.T, between), genes
 
 
 class _SampleReader:

@@ -153,9 +153,9 @@ def _attribution(method: str | Attribution) -> Attribution:
 
 
 def _values(found: Attributed) -> PooledMatrix:
-    """Return the plain values of the drawn samples."""
+    """Return the numbers of the features in the drawn samples."""
     parts = [
-        found.genes.spread(part.subject.dataset.plain_values[found.draw.rows[found.draw.of_model(model)]], model)
+        found.genes.spread(part.subject.dataset.feature_values[found.draw.rows[found.draw.of_model(model)]], model)
         for model, part in enumerate(found.parts)
     ]
     return PooledMatrix(sp.vstack(parts, format="csr"), found.draw.models, found.genes.known)

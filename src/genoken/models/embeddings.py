@@ -156,9 +156,9 @@ class TokenEmbedding(nn.Module):
     Numbers that a lookup channel stands for are multiplied with a matrix, and the result is added.
 
     Values, phenotypes and segments that are categories have a table each, whose vectors are added. Bins and ranks are ordered, so
-    their vectors start from sinusoids, in which neighbors are alike. Batches without successors lack the segments; then nothing is
-    added, nor is it in a sample that a successor follows. Positions start again at the separator: a next token has the position
-    that it has in its own cell.
+    their vectors start from sinusoids, in which neighbors are alike; those of values without an order start from noise. Batches
+    without successors lack the segments; then nothing is added, nor is it in a sample that a successor follows. Positions start
+    again at the separator: a next token has the position that it has in its own cell.
 
     The scale of the parts is balanced at the start: feature vectors, and ``W`` over a typical value, have standard deviation
     1, and CLS 0.02, so that the pooled state consists of what the token attends to.
@@ -251,8 +251,10 @@ class TokenEmbedding(nn.Module):
                 if channel.name not in self.tables:
                     continue
                 table = cast("nn.Embedding", self.tables[channel.name]).weight
-                nn.init.normal_(table, std={"phenotype": 1.0, "segment": SEGMENT_START}.get(channel.role, 0.02))
-                if channel.role == "value":
+                is_ordered = channel.role == "value" and channel.is_ordered
+                starts = {"phenotype": 1.0, "segment": SEGMENT_START, "value": 0.02 if is_ordered else 1.0}
+                nn.init.normal_(table, std=starts.get(channel.role, 0.02))
+                if is_ordered:
                     ordered = torch.arange(channel.size - FIRST_CATEGORY)
                     table[FIRST_CATEGORY:] += sinusoidal(ordered, table.shape[1])
                 table[NO_CATEGORY] = 0.0

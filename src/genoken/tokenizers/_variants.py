@@ -139,7 +139,7 @@ def variant_state(train: Samples, columns: np.ndarray, moments: CallMoments, *, 
         Whether tokens hold the dosage minus its train mean.
     """
     features = train.features.iloc[columns]
-    codes, chromosomes = pd.factorize(features[CHROMOSOME].astype(str))
+    codes, _ = pd.factorize(features[CHROMOSOME].astype(str))
     mean = moments.mean[columns]
     deviation = np.sqrt(moments.squares[columns] / train.num_samples)  # missing calls count as the mean
     token_mean = np.zeros_like(mean) if center else mean
@@ -152,15 +152,18 @@ def variant_state(train: Samples, columns: np.ndarray, moments: CallMoments, *, 
         "position_bp": features[POSITION].to_numpy(dtype=np.float64),
         "chromosome": codes.astype(np.float64),
     }
+    return {"per_feature": per_feature, "facts": variant_facts(features) | {"train_samples": train.num_samples}}
+
+
+def variant_facts(features: pd.DataFrame) -> dict[str, Any]:
+    """Return what a state keeps of its variants, in their order: alleles, names of the chromosomes, build."""
     builds = sorted(set(features[BUILD].astype(str))) if BUILD in features else [""]
-    facts = {
+    return {
         "counted_allele": features[COUNTED].astype(str).tolist(),
         "other_allele": features[OTHER].astype(str).tolist(),
-        "chromosomes": [str(name) for name in chromosomes],
+        "chromosomes": [str(name) for name in pd.unique(features[CHROMOSOME].astype(str))],
         "build": builds[0] if len(builds) == 1 else "",
-        "train_samples": train.num_samples,
     }
-    return {"per_feature": per_feature, "facts": facts}
 
 
 def orientation_of(features: pd.DataFrame, columns: np.ndarray, facts: Mapping[str, Any]) -> np.ndarray:
@@ -189,8 +192,8 @@ def _texts(values: Sequence[str]) -> np.ndarray:
     return np.asarray(values, dtype=object)
 
 
-def oriented(samples: Samples, columns: np.ndarray, state: TokenizerState, *, phased: bool) -> sp.csr_matrix:
-    """Return genotypes (samples, vocabulary) that count the vocabulary's alleles, NaN where a call is missing.
+def oriented(samples: Samples, columns: np.ndarray, facts: Mapping[str, Any], *, phased: bool) -> sp.csr_matrix:
+    """Return genotypes (samples, variants) that count the alleles of a state's facts, NaN where a call is missing.
 
     With ``phased`` a single copy on the second strand is -1.
     """
@@ -202,7 +205,7 @@ def oriented(samples: Samples, columns: np.ndarray, state: TokenizerState, *, ph
         data = sign_by_strand(values.indptr, values.indices, data, first.indptr, first.indices, first.data, samples.num_features)
     variant_of = np.full(samples.num_features, -1, dtype=np.int32)
     variant_of[columns[columns >= 0]] = np.flatnonzero(columns >= 0)
-    orientation = orientation_of(samples.features, columns, state.facts)
+    orientation = orientation_of(samples.features, columns, facts)
     indptr, indices, found = orient(values.indptr, values.indices, data, variant_of, orientation, phased)
     result = sp.csr_matrix((found, indices, indptr), shape=(samples.num_samples, len(columns)))
     result.has_sorted_indices = result.has_canonical_format = True
@@ -211,7 +214,7 @@ def oriented(samples: Samples, columns: np.ndarray, state: TokenizerState, *, ph
 
 def orientation_notes(samples: Samples, state: TokenizerState) -> tuple[str, ...]:
     """Return sentences on how many variants of the samples count the other allele, and how many have other alleles."""
-    columns = samples.features.index.astype(str).get_indexer(list(state.feature_ids))
+    columns = samples.features.index.astype(str).get_indexer(list(state.sought()[0]))
     orientation = orientation_of(samples.features, columns, state.facts)
     flipped = int((orientation == FLIPPED).sum())
     foreign = int(((orientation == ABSENT) & (columns >= 0)).sum())

@@ -123,7 +123,7 @@ class GenotypeTokenizer(Tokenizer):
         from genoken.tokenizers import _variants
 
         self._refuse(samples)
-        return _variants.oriented(samples, columns, state, phased=self.encoding == "haplotype")
+        return _variants.oriented(samples, columns, state.facts, phased=self.encoding == "haplotype")
 
     def notes(self, samples: Samples, state: TokenizerState) -> tuple[str, ...]:
         """Say how many variants were flipped, and how many have other alleles than those of the train split."""

@@ -24,7 +24,7 @@ from genoken.models.linkage_edges import linkage_edges
 from genoken.models.pretrained_weights import take_over
 from genoken.workflows.background import BaselineValues, fit_background, without_background
 from genoken.workflows.baseline_choice import chosen_baselines
-from genoken.workflows.encoder import locate, names_of
+from genoken.workflows.encoder import fit_tokenizer, locate, names_of
 from genoken.workflows.inputs import Study, has_split_column
 from genoken.workflows.start import PretrainedStart
 from genoken.workflows.store import FittedModel, build_network
@@ -221,13 +221,13 @@ def prepare_fold(
         Take over its tokenizer alone.
     """
     samples = study.samples
-    state = config.tokenizer.fit(samples.take(train)) if start is None else start.model.state
-    columns = locate(state.feature_ids, samples, state.symbols).columns
+    state = fit_tokenizer(config.tokenizer, samples.take(train)) if start is None else start.model.state
+    columns = locate(state, samples).columns
     values = config.tokenizer.prepare(samples, columns, state)
     plain = config.tokenizer.plain_values(values, state)
     target = config.objective.fit(study.labels[train], study.label, study.classes)
     is_pretrained = start is not None and not from_scratch
-    own_start = EmbeddingStart.from_state(state.per_feature) if is_pretrained else _start(config, state.per_feature, plain[train])
+    own_start = EmbeddingStart.from_state(state.per_feature) if is_pretrained else _start(config, state, values[train])
     network = build_network(config, state, target, own_start, config.training.seed)
     if start is not None and is_pretrained:
         take_over(network, start.model.network, start.num_phenotypes)
@@ -246,8 +246,9 @@ def _places(state: TokenizerState) -> pd.DataFrame | None:
     return pd.DataFrame({CHROMOSOME: chromosomes, POSITION: state.per_feature["position_bp"].astype(np.int64)})
 
 
-def _start(config: RunConfig, per_feature: Mapping[str, np.ndarray], train_values: sp.csr_matrix) -> EmbeddingStart:
+def _start(config: RunConfig, state: TokenizerState, prepared: sp.csr_matrix) -> EmbeddingStart:
     embedding, width, encoder = config.model.embedding, config.model.width, config.model.encoder
+    per_feature, train_values = state.per_feature, config.tokenizer.feature_values(prepared, state)
     features = None
     if embedding.init == "svd" and encoder.takes == "tokens":
         own_width = width // 2 if embedding.combine == "concatenate" else width

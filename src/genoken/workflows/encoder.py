@@ -15,12 +15,13 @@ import scipy.sparse as sp
 from genoken.core.batch import Batch
 from genoken.core.components import component_to_dict, kind_of
 from genoken.core.config import ModelSettings, build, component_from_dict
-from genoken.core.contracts import Tokenizer, TokenizerState, TokenObjective
+from genoken.core.contracts import MADE_OF, Tokenizer, TokenizerState, TokenObjective
 from genoken.core.layout import CLS_ID, FIRST_CATEGORY, MASK_ID, NUM_SPECIALS, SEPARATOR_ID, Layout
 from genoken.core.samples import Samples
 from genoken.core.scale import scale_of
 from genoken.core.stored_rows import StoredRows, store_rows
 from genoken.data.dataset import TokenDataset
+from genoken.data.genotypes.division import with_blocks
 from genoken.data.phenotype_tokens import tokens_left
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.token_network import TokenNetwork, seeded_token_network
@@ -99,8 +100,8 @@ class Encoder:
     @classmethod
     def of_samples(cls, tokenizer: Tokenizer, train: Samples, phenotypes: PhenotypeVocabulary | None) -> tuple[Encoder, Alignment]:
         """Fit a tokenizer on train samples; return with it where the features of its vocabulary are in their table."""
-        state = tokenizer.fit(train)
-        found = locate(state.feature_ids, train, state.symbols)
+        state = fit_tokenizer(tokenizer, train)
+        found = locate(state, train)
         return cls(tokenizer, state, names_of(state, train.features, found.columns), phenotypes), found
 
     @cached_property
@@ -150,12 +151,13 @@ class Encoder:
             When the data cannot be used.
         """
         samples = read_source(data, source).samples
+        sought, symbols = self.state.sought(self.symbols)
         found = align(
-            self.state.feature_ids,
+            sought,
             samples.features,
             minimum_coverage=min_coverage,
             where=samples.origin,
-            symbols=self.symbols,
+            symbols=symbols,
             reference="the encoder",
         )
         return self.dataset(samples, found.columns)
@@ -182,7 +184,7 @@ class Encoder:
                 counts.append(self.tokenizer.lengths(prepared, self.state))
                 yield prepared
 
-        stored = store_rows(parts(), samples.values.folder.with_name("prepared"), len(columns))
+        stored = store_rows(parts(), samples.values.folder.with_name("prepared"), len(self.state.feature_ids))
         return stored, np.concatenate(counts)
 
     def decode(self, batch: Batch, sample_ids: Sequence[str] | None = None) -> pd.DataFrame:
@@ -267,28 +269,46 @@ def room_for_phenotypes(tokenizer: Any, phenotypes: PhenotypeVocabulary | None) 
     return replace(tokenizer, max_tokens=tokens_left(limit, len(phenotypes.columns), end=True))
 
 
-def locate(feature_ids: Sequence[str], samples: Samples, symbols: Sequence[str] = ()) -> Alignment:
-    """Return where the features of a vocabulary are in the samples that it was fitted on; one from elsewhere may hold others.
+def fit_tokenizer(tokenizer: Tokenizer, train: Samples) -> TokenizerState:
+    """Return what a tokenizer learns from the train split, whose variants are divided into blocks first where it wants that.
+
+    Raises
+    ------
+    GenokenError
+        When nothing can be learned from the samples, or a file that the tokenizer names cannot be used.
+    """
+    request = tokenizer.block_request(train)
+    return tokenizer.fit(train if request is None else replace(train, features=with_blocks(train, request)))
+
+
+def locate(state: TokenizerState, samples: Samples, symbols: tuple[str, ...] = ()) -> Alignment:
+    """Return where what a vocabulary needs is in the samples that it was fitted on; one from elsewhere may need more.
 
     Raises
     ------
     DataError
-        When the samples have none of them.
+        When the samples have none of it.
     """
+    sought, names = state.sought(symbols)
     return align(
-        feature_ids,
+        sought,
         samples.features,
         minimum_coverage=0.0,
         where=samples.origin,
-        symbols=symbols,
+        symbols=names,
         reference="the vocabulary",
     )
 
 
 def names_of(state: TokenizerState, features: pd.DataFrame, columns: np.ndarray) -> tuple[str, ...]:
-    """Return the readable name of each feature: the file's, where it has the feature, else the vocabulary's, else its id."""
+    """Return the readable name of each feature: the file's, where it has the feature, else the vocabulary's, else its id.
+
+    Features that are made of others are in no file.
+    """
     own = symbols_of(features)
     known = state.symbols or state.feature_ids
+    if MADE_OF in state.facts:
+        return known
     return tuple(own[column] if column >= 0 else name for column, name in zip(columns, known, strict=True))
 
 

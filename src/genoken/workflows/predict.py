@@ -197,12 +197,13 @@ def align_samples(model: FittedModel | PretrainedModel, samples: Samples, min_co
     DataError
         When too few of the model's genes are there.
     """
+    sought, symbols = model.state.sought(model.symbols)
     found = align(
-        model.state.feature_ids,
+        sought,
         samples.features,
         minimum_coverage=model.config.data.min_coverage if min_coverage is None else min_coverage,
         where=samples.origin,
-        symbols=model.symbols,
+        symbols=symbols,
     )
     for note in (*samples.notes, f"{samples.origin}: {found.line}"):
         show.line(f"{note}.")

@@ -149,7 +149,7 @@ def model_words(config: RunConfig) -> str:
 
 def dataset_of(model: FittedModel, study: Study, rows: np.ndarray) -> TokenDataset:
     """Return these samples as the model's tokenizer prepares them."""
-    columns = locate(model.state.feature_ids, study.samples, model.symbols).columns
+    columns = locate(model.state, study.samples, model.symbols).columns
     return replace(model.dataset(study.samples, columns), labels=study.labels).take(rows)
 
 

@@ -12,7 +12,6 @@ from genoken.core.samples import Samples
 from genoken.core.tables import write_parquet
 from genoken.data.row_hashes import row_hashes
 from genoken.tokenizers._gathering import gather_columns
-from genoken.vocabulary.align import align
 from genoken.workflows.encoder import locate
 from genoken.workflows.files import FILE_COLUMN
 from genoken.workflows.inputs import SPLIT_COLUMN
@@ -68,7 +67,7 @@ def write_trained_on(folder: Path, samples: Samples, model: FittedModel, folds: 
         train and validation samples, with several on all that are used.
     """
     learned = np.isin(folds[0], ("train", "val")) if len(folds) == 1 else (folds != "unused").any(axis=0)
-    found, can_be_known = hashes_of(samples.take(learned), locate(model.state.feature_ids, samples, model.symbols).columns)
+    found, can_be_known = hashes_of(samples.take(learned), locate(model.state, samples, model.symbols).columns)
     hashes = found[can_be_known]
     path = folder / TRAINED_ON
     write_parquet(path, pd.DataFrame({"hash": np.sort(hashes)}))
@@ -126,7 +125,7 @@ def write_known_samples(folder: Path, samples: Samples, model: PretrainedModel, 
     earlier
         Folder of the run that this one goes on from, whose samples the network knows too; ``None`` for none.
     """
-    found = align(model.state.feature_ids, samples.features, minimum_coverage=0.0, where=samples.origin, symbols=model.symbols)
+    found = locate(model.state, samples, model.symbols)
     hashes, can_be_known = hashes_of(samples, found.columns)
     table = pd.DataFrame(
         {

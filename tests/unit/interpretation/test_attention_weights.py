@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from genoken.interpretation.attention_weights import gene_attention, rollout
+from genoken.interpretation.attention_weights import GeneAttention, _by_gene, gene_attention, rollout
 from genoken.interpretation.subject import Subject
 
 
@@ -122,3 +122,17 @@ def test_pairs_that_no_sample_holds_have_no_mean(subject_of):
     assert found.counts.tolist() == [[1, 0], [0, 1]]
     assert np.isnan(found.mean(found.rollout)).tolist() == [[False, True], [True, False]]
     assert np.isnan(found.mean(found.by_head)).tolist() == [[[[False, True], [True, False]]] * 3] * 2
+
+
+def test_attention_of_several_tokens_of_a_gene_is_their_mean():
+    by_head = np.arange(18, dtype=np.float64).reshape(1, 2, 3, 3)
+    of_tokens = GeneAttention(by_head, by_head[0, 0], np.ones((3, 3), dtype=np.int64))
+    found, genes = _by_gene(of_tokens, np.array([4, 1, 4]))
+    assert genes.tolist() == [1, 4]
+    np.testing.assert_array_equal(found.by_head[0, 0], [[4, (3 + 5) / 2], [(1 + 7) / 2, (0 + 2 + 6 + 8) / 4]])
+    np.testing.assert_array_equal(found.by_head[0, 1], found.by_head[0, 0] + 9)
+    np.testing.assert_array_equal(found.rollout, found.by_head[0, 0])
+    np.testing.assert_array_equal(found.counts, np.ones((2, 2)))
+    same, places = _by_gene(of_tokens, np.array([4, 1, 0]))
+    assert same is of_tokens
+    assert places.tolist() == [4, 1, 0]

@@ -15,7 +15,7 @@ NEXT_CELL = ("next_cell_106m", "next_cell_10m", "next_cell_8x512", "next_cell_sm
 PRETRAINING = ("geneformer_10m", "geneformer_small", "l1000_expression", "l1000_rank", *NEXT_CELL, "phenotype_mlm")
 GENOTYPES = ("genotype", "snp_fast_prototype", "snp_large_multi_gpu", "snp_medium_gpu", "snp_memory_constrained", "snp_production",
              "snp_small_cpu")  # fmt: skip
-NAMES = ("gene_transformer", "gene_transformer_small", *GENOTYPES, *PRETRAINING, "linear", "mlp")
+NAMES = ("gene_transformer", "gene_transformer_small", *GENOTYPES, *PRETRAINING, "haploblock", "linear", "mlp")
 
 
 def read(name: str) -> RunConfig:
@@ -156,3 +156,10 @@ def test_next_cell_presets_mask_what_they_ask_for_and_do_not_leak(name):
     successors = config["successors"]
     assert (successors["key"], successors["attention"], successors["without"]) == ("next_cell_ids", "strict", "skip")
     assert list(successors["controls"]) == ["reversed", "shuffled"]
+
+
+def test_haploblock_has_the_size_of_the_source():
+    config = read("haploblock")
+    encoder = to_dict(config.model)["encoder"]
+    assert (config.model.width, config.model.head_dropout) == (128, 0.2)
+    assert [encoder[name] for name in ("layers", "heads", "feed_forward", "dropout", "window")] == [4, 8, 512, 0.2, 0]

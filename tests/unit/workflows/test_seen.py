@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from genoken.core.contracts import TokenizerState
 from genoken.core.errors import RunError
 from genoken.core.samples import Samples
 from genoken.workflows.join import join_samples
@@ -32,7 +33,7 @@ def write(folder, values, ids, words, earlier=None):
 
 def write_samples(folder, samples, words, earlier=None):
     folder.mkdir(exist_ok=True)
-    model = SimpleNamespace(state=SimpleNamespace(feature_ids=GENES), symbols=GENES)
+    model = SimpleNamespace(state=TokenizerState(feature_ids=GENES), symbols=GENES)
     write_known_samples(folder, samples, model, np.array(words), earlier=earlier)
 
 
@@ -99,7 +100,7 @@ def test_a_run_that_goes_on_knows_the_samples_of_the_earlier_one(run, tmp_path):
 
 def test_the_order_of_genes_in_the_pretraining_file_does_not_matter(tmp_path):
     values, order = values_of(2), np.random.default_rng(1).permutation(12)
-    model = SimpleNamespace(state=SimpleNamespace(feature_ids=GENES), symbols=GENES)
+    model = SimpleNamespace(state=TokenizerState(feature_ids=GENES), symbols=GENES)
     mixed = samples_of(values[:, order], "ab", [GENES[column] for column in order])
     write_known_samples(tmp_path, mixed, model, np.array(["train", "test"]), earlier=None)
     assert parts_in_pretraining(tmp_path, samples_of(values, "yz")).tolist() == ["train", "test"]

@@ -36,10 +36,10 @@ class ScoreMatrix:
             self._scores[position] = scores[tokens[part]]
 
     def to_csr(self) -> sp.csr_matrix:
-        """Return float64 scores (samples, features) with one stored value per token, zeros included."""
+        """Return float64 scores (samples, features), zeros of tokens stored; those of several tokens of a feature are added."""
         offsets = np.concatenate([[0], np.cumsum([len(part) for part in self._features])]).astype(np.int64)
         features = np.concatenate([*self._features, np.zeros(0, dtype=np.int64)])
         scores = np.concatenate([*self._scores, np.zeros(0)]).astype(np.float64)
         matrix = sp.csr_matrix((scores, features, offsets), shape=(len(self._features), self._layout.num_features))
-        matrix.sort_indices()
+        matrix.sum_duplicates()
         return matrix

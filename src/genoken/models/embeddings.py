@@ -59,6 +59,8 @@ class EmbeddingStart:
         For the linear path of cells that are followed by others.
     edges
         Pairs of features that an encoder of a graph connects, int64 of shape (2, edges), each pair once.
+    frequency
+        Train frequency of the counted allele, shape (features,), where features are variants.
     """
 
     features: np.ndarray | None = None
@@ -69,6 +71,7 @@ class EmbeddingStart:
     gaussian: GaussianStart | None = None
     successor: SuccessorStart | None = None
     edges: np.ndarray | None = None
+    frequency: np.ndarray | None = None
 
     @classmethod
     def from_state(cls, per_feature: Mapping[str, np.ndarray], features: np.ndarray | None = None) -> EmbeddingStart:
@@ -79,6 +82,7 @@ class EmbeddingStart:
             deviation=per_feature.get("train_deviation"),
             expressed_mean=per_feature.get("expressed_mean"),
             expressed_deviation=per_feature.get("expressed_deviation"),
+            frequency=per_feature.get("frequency"),
         )
 
 

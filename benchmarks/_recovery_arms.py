@@ -184,7 +184,9 @@ def chosen_variants(problem: Problem, *, pairs: int) -> Scores:
     study, everybody = _study(problem), np.arange(len(problem.all_targets))
     prepared = prepare_fold(config, study, everybody)
     target, whole = prepared.model.target, prepared.dataset(everybody)
-    task = SupervisedTask(config.objective, target, config.training, len(everybody), study.labels, ValidationScorer("regression", ()))
+    task = SupervisedTask(
+        config.objective, target, config.training, len(everybody), study.labels, ValidationScorer("regression", ())
+    )
     with TemporaryDirectory() as folder:
         network = fit(
             prepared.model.network,

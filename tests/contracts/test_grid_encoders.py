@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from genoken.core.components import kinds, resolve
 from genoken.core.config import ModelSettings, component_from_dict
-from genoken.core.contracts import Grid, TokenizerState
+from genoken.core.contracts import Grid, Penalized, TokenizerState
 from genoken.core.errors import ConfigError
 from genoken.core.genotypes import sparse_dosages
 from genoken.core.layout import HeadSpec
@@ -76,7 +76,10 @@ def network_of(kind: str, dataset: TokenDataset, *, linear_path: bool = True, **
 def kinds_and(*encodings: str) -> list[tuple[str, str]]:
     """Return each kind with each of these encodings that it takes."""
     return [
-        (kind, encoding) for kind in KINDS for encoding in encodings if kind not in TAKES_COPIES or encoding in ("dosage", "additive")
+        (kind, encoding)
+        for kind in KINDS
+        for encoding in encodings
+        if kind not in TAKES_COPIES or encoding in ("dosage", "additive")
     ]
 
 
@@ -104,7 +107,8 @@ def test_no_sample_sees_another_and_every_weight_learns(kind):
     per_sample = gradient.view(4, -1).abs().sum(dim=1)
     assert per_sample[1] > 0
     assert (per_sample[[0, 2, 3]] == 0).all()
-    outputs.square().sum().backward()
+    cost = network.encoder.penalty() if isinstance(network.encoder, Penalized) else 0.0
+    (outputs.square().sum() + cost).backward()
     assert [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()] == []
 
 

@@ -192,7 +192,9 @@ class Network(EncoderNetwork):
             When the encoder does not pool features with weights.
         """
         if not isinstance(self.embedding, GridEmbedding):
-            raise ConfigError("this encoder has no pooling weights", remedy="use model.encoder.kind: cnn, cnn_transformer, gnn or single_effect")
+            raise ConfigError(
+                "this encoder has no pooling weights", remedy="use model.encoder.kind: cnn, cnn_transformer, gnn or single_effect"
+            )
         grid = self.embedding.grid(self.embedding(batch), batch.num_samples)
         return self.embedding.on_tokens(cast("GridModule", self.encoder).pooling_weights(grid))
 

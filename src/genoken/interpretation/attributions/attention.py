@@ -21,7 +21,7 @@ class AttentionToGenes(Attribution):
     :func:`genoken.interpretation.attention_weights.rollout`); ``mean`` averages the layers; ``last`` takes the last one. Specials
     are left out and the rest is scaled to sum to 1 in each sample. Networks over a grid of features have no attention between
     tokens; there the weights are those with which features are pooled, shared equally among the features of a bin. Those of the
-    encoder ``single_effect`` are no shares: each is how sure the network is that the variant has an effect, the same in all samples.
+    encoder ``single_effect`` are no shares: each is how sure the network is that a variant has an effect, the same in all samples.
 
     Attention says where the network looks, not what it makes of it: it has no sign, is the same for every class, and **knows
     nothing of the linear path**, which may carry most of a prediction.

@@ -18,9 +18,9 @@ class SingleEffectEncoder(GridEncoder):
     """Effects that each act through one variant and one coding of it, chosen by a softmax, and products of two variants.
 
     It is trained on an evidence bound by the same steps as every network, so effects that are not needed shrink to nothing. With
-    copies as the only coding, no pairs, a linear head and a quantitative trait it is the model of SuSiE, and its gates are posterior
-    inclusion probabilities; in every other case they are importance. It wants ``model.head: linear`` and no linear path beside it,
-    which would take its effects away, and no token dropout.
+    copies as the only coding, no pairs, a linear head and a quantitative trait it is the model of SuSiE, and its gates are its
+    probabilities of inclusion; in every other case they are importance. It wants ``model.head: linear``, no token dropout, and no
+    linear path beside it, which would take its effects away.
 
     References
     ----------
@@ -31,7 +31,7 @@ class SingleEffectEncoder(GridEncoder):
     effects: Annotated[int, Field(ge=1)] = 5
     """Most effects of single variants."""
     pairs: Annotated[int, Field(ge=0)] = 2
-    """Most products of two variants."""
+    """Most products of two variants; they take turns with the codings: of copies the first, of carriers the second, and so on."""
     additive: Weight = 0.9
     """Prior weight of an effect of the copies of the rarer allele; 0 to leave the coding out."""
     dominant: Weight = 0.05
@@ -39,8 +39,8 @@ class SingleEffectEncoder(GridEncoder):
     recessive: Weight = 0.05
     """Prior weight of an effect of having two copies of the rarer allele."""
     pair_limit: Annotated[int, Field(ge=0)] = 512
-    """Most variants of which all pairs are looked at. Of more, one of a pair is what a single effect has chosen, so that memory grows
-    linearly, and pairs of variants that have no effect by themselves are missed."""
+    """Most variants of which all pairs are looked at. Of more, one of a pair is what a single effect has chosen, so that memory
+    grows linearly, and pairs of variants that have no effect by themselves are missed."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Factor on the divergence from the prior: 1 for the evidence bound; below, gates are bolder, and no probabilities."""
 

@@ -18,8 +18,9 @@ class GenotypeCodings(nn.Module):
     """The standardized copies of the rarer allele, whether there is one, and whether there are two.
 
     Copies between whole numbers, as imputed calls have them, are interpolated, so that all columns have slopes. Moments of the
-    columns follow from the train split's mean ``m`` and variance ``v`` of the copies: a share ``(v + m² - m) / 2`` has two. A variant
-    whose carriers or homozygotes are too few is not coded by them, nor is one without homozygotes by carriers, which are its copies.
+    columns follow from the train split's mean ``m`` and variance ``v`` of the copies: a share ``(v + m² - m) / 2`` has two. A
+    variant whose carriers or homozygotes are too few is not coded by them, nor is one without homozygotes by carriers, which are
+    its copies.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class GenotypeCodings(nn.Module):
 
 
 def _genotypes(grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean copies of the rarer allele, copies per unit of a number, and the shares (2, variants) with one copy at least and two.
+    """Return mean copies of the rarer allele, copies per unit of a number, and the shares with a copy and with two, (2, variants).
 
     Without moments, as when a network is built to read its weights, these are those of a frequency of a half.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +66,7 @@ class SingleEffectNetwork(nn.Module):
         self.pairs = GatedChoice(pairs, self._pair_prior(effects)) if pairs and grid.num_features > 1 else None
 
     def _pair_prior(self, effects: int) -> Tensor:
-        """Return the logarithm of the prior of each pair of what may come first and a variant, flat; no variant is its own partner."""
+        """Return the logarithm of the prior of what comes first with a variant, flat; no variant is its own partner."""
         prior = torch.ones(self.num_features if self.all_pairs else effects, self.num_features)
         if self.all_pairs:
             prior.fill_diagonal_(0.0)
@@ -74,13 +74,12 @@ class SingleEffectNetwork(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Return states (samples, width) of numbers (samples, variants, 1)."""
-        numbers = values.squeeze(2)
-        columns = self.codings(numbers)
+        columns = self.codings(values.squeeze(2))
         weights, squares = self.singles.moments()
         means = columns @ weights.T
         found = self._drawn(means, lambda: columns.square() @ squares.T)
         if self.pairs is not None:
-            found = torch.cat([found, self._products(self.pairs, columns, numbers)], dim=1)
+            found = torch.cat([found, self._products(self.pairs, columns)], dim=1)
         repeated = torch.arange(self.width, device=found.device) % found.shape[1]
         return found[:, repeated]
 
@@ -91,11 +90,16 @@ class SingleEffectNetwork(nn.Module):
         variance = (second_moments() - means.square()).clamp(min=_LEAST_VARIANCE)
         return means + variance.sqrt() * torch.randn_like(means)
 
-    def _products(self, pairs: GatedChoice, columns: Tensor, numbers: Tensor) -> Tensor:
-        """Return the effect of each pair, (samples, pairs)."""
-        first = numbers if self.all_pairs else columns @ self.singles.gates().T
-        weights, squares = (moments.unflatten(1, (first.shape[1], -1)) for moments in pairs.moments())
-        return self._drawn(_bilinear(first, weights, numbers), lambda: _bilinear(first.square(), squares, numbers.square()))
+    def _products(self, pairs: GatedChoice, columns: Tensor) -> Tensor:
+        """Return each pair's effect, (samples, pairs); pairs take turns with the codings, lest products of all are made."""
+        codings = columns.unflatten(1, (self.num_features, -1)).unbind(dim=2)
+        second = [codings[place % len(codings)] for place in range(len(pairs.log_prior_deviation))]
+        first = second if self.all_pairs else [columns @ self.singles.gates().T] * len(second)
+        weights, squares = (moments.unflatten(1, (-1, self.num_features)) for moments in pairs.moments())
+        return self._drawn(
+            _bilinear(first, weights, second),
+            lambda: _bilinear([own.square() for own in first], squares, [own.square() for own in second]),
+        )
 
     def penalty(self) -> Tensor:
         """Return the divergence of what is believed of all effects from its prior, in nats, times the temperature."""
@@ -122,6 +126,6 @@ class SingleEffectNetwork(nn.Module):
         return self.inclusion().expand(len(values), -1)
 
 
-def _bilinear(first: Tensor, weights: Tensor, second: Tensor) -> Tensor:
-    """Return ``first_s W_p second_s`` of each sample and pair, (samples, pairs); one pair's matrix is worked through at a time."""
-    return torch.stack([((first @ own) * second).sum(dim=1) for own in weights], dim=1)
+def _bilinear(first: Sequence[Tensor], weights: Tensor, second: Sequence[Tensor]) -> Tensor:
+    """Return ``first_sp W_p second_sp`` of each sample and pair, (samples, pairs), one pair at a time."""
+    return torch.stack([((one @ own) * other).sum(dim=1) for one, own, other in zip(first, weights, second, strict=True)], dim=1)

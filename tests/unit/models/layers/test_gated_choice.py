@@ -20,6 +20,7 @@ def choice() -> GatedChoice:
         choice.gate.weight.copy_((gates / PRIOR).log() / _SPEED)
         choice.mean.weight.copy_(torch.tensor([[0.5, -1.0, 2.0], [0.1, 0.0, -0.1]]))
         choice.log_deviation.weight.copy_(torch.tensor([[0.1, 0.2, 0.4], [0.2, 0.2, 0.2]]).log() / _SPEED)
+        choice.log_prior_deviation.copy_(torch.tensor([0.7, 0.3]).log())
     return choice
 
 
@@ -34,9 +35,9 @@ def test_the_divergence_is_the_sum_over_all_choices(choice):
     gates, mean, deviation = choice.gates(), choice.mean.weight, (_SPEED * choice.log_deviation.weight).exp()
     total = 0.0
     for effect in range(2):
-        variance = (gates[effect] * (mean[effect] ** 2 + deviation[effect] ** 2)).sum()
+        prior = Normal(0.0, choice.log_prior_deviation[effect].exp())
         for column in range(3):
-            size = kl_divergence(Normal(mean[effect, column], deviation[effect, column]), Normal(0.0, variance.sqrt()))
+            size = kl_divergence(Normal(mean[effect, column], deviation[effect, column]), prior)
             total += gates[effect, column] * ((gates[effect, column] / PRIOR[column]).log() + size)
     torch.testing.assert_close(choice.divergence(), total)
 
@@ -46,6 +47,7 @@ def test_the_scale_of_the_sizes_costs_nothing(choice):
     with torch.no_grad():
         choice.mean.weight.mul_(7.0)
         choice.log_deviation.weight.add_(torch.tensor(7.0).log() / _SPEED)
+        choice.log_prior_deviation.add_(torch.tensor(7.0).log())
     torch.testing.assert_close(choice.divergence(), before)
     assert before > 0.5
 
@@ -55,6 +57,7 @@ def test_what_is_not_known_costs_nothing_and_is_not_there(choice):
         choice.gate.weight.zero_()
         choice.mean.weight.zero_()
         choice.log_deviation.weight.fill_(-0.2)
+        choice.log_prior_deviation.fill_(-0.2 * _SPEED)
     assert choice.divergence().abs() < 1e-6
     assert not choice.is_there().any()
 

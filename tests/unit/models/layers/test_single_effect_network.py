@@ -49,6 +49,16 @@ def test_a_wider_state_repeats_them():
         network_of(width=2)
 
 
+def test_pairs_take_turns_with_the_codings():
+    network = network_of(width=5, pairs=3, coding_weights=(0.5, 0.5, 0.0))
+    for pair in range(3):
+        decide(network.pairs, pair, 0 * 4 + 2, 0.5)
+    values = torch.randn(6, 4, 1)
+    columns = network.codings(values.squeeze(2)).unflatten(1, (4, 2))
+    copies, carriers = (0.5 * columns[:, 0, place] * columns[:, 2, place] for place in (0, 1))
+    torch.testing.assert_close(network(values)[:, 2:], torch.stack([copies, carriers, copies], dim=1), atol=1e-3, rtol=1e-3)
+
+
 def test_no_variant_is_its_own_partner():
     gates = network_of().pairs.gates().reshape(4, 4)
     assert (gates.diagonal() == 0).all()

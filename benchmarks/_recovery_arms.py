@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from _single_effects import attributions, coded, fit
+from genoken.core.config import component_from_dict
+from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION, sparse_dosages
 from genoken.core.random import seed_for
+from genoken.core.samples import Samples
 from genoken.evaluation.association.glm import linear_association
 from genoken.evaluation.association.susie import SusieOptions, susie
+from genoken.interpretation.subject import Subject
+from genoken.training.fit import fit
+from genoken.training.task import SupervisedTask
+from genoken.workflows.assemble import ValidationScorer, prepare_fold, resolve_config
+from genoken.workflows.inputs import Study
+
+VALIDATED, EXPLAINED = 64, 256
+"""Samples on which the course of training is watched, which chooses nothing; and on which gradients are averaged."""
 
 
 @dataclass(frozen=True)
@@ -164,15 +177,52 @@ def ranked(scores: np.ndarray) -> np.ndarray:
     return np.argsort(np.argsort(scores, kind="stable"), kind="stable") / len(scores)
 
 
+def chosen_variants(problem: Problem, *, pairs: int) -> Scores:
+    """Return what the preset ``single_effect`` says, trained on all samples: an evidence bound needs no early stopping."""
+    config = resolve_config("single_effect", None, {"model.encoder.pairs": pairs, "training.seed": problem.seed})
+    config = replace(config, objective=component_from_dict("objectives", "regress"))
+    study, everybody = _study(problem), np.arange(len(problem.all_targets))
+    prepared = prepare_fold(config, study, everybody)
+    target, whole = prepared.model.target, prepared.dataset(everybody)
+    task = SupervisedTask(
+        config.objective, target, config.training, len(everybody), study.labels, ValidationScorer("regression", ())
+    )
+    with TemporaryDirectory() as folder:
+        network = fit(
+            prepared.model.network,
+            whole,
+            prepared.dataset(everybody[:VALIDATED]),
+            task,
+            replace(config.training, logger="none"),
+            folder=Path(folder),
+            stop_after=config.training.epochs,
+        ).network
+    subject = Subject(network, whole, config.objective, target)
+    found = {name: np.zeros(study.samples.num_features) for name in ("gates", "gradient x input")}
+    kept = study.samples.features.index.get_indexer(list(prepared.model.state.feature_ids))
+    for name, method, rows in (("gates", "attention", everybody[:1]), ("gradient x input", "gradient", everybody[:EXPLAINED])):
+        scores = component_from_dict("attributions", method).attribute(subject, rows, np.zeros(len(rows), dtype=np.int64)).scores
+        found[name][kept] = np.abs(scores.toarray()).mean(axis=0)
+    return found
+
+
+def _study(problem: Problem) -> Study:
+    dosages, trait = problem.all_dosages, problem.all_targets
+    features = pd.DataFrame(
+        {CHROMOSOME: "20", POSITION: np.arange(dosages.shape[1]), COUNTED: "T", OTHER: "C", BUILD: ""},
+        index=[f"variant{place}" for place in range(dosages.shape[1])],
+    )
+    table = pd.DataFrame({"trait": trait}, index=[f"person{row}" for row in range(len(trait))])
+    samples = Samples(sparse_dosages(dosages), table, features, "dosage", "simulated")
+    return Study(samples, "regression", "trait", trait, (), "", "", None, ())
+
+
 def single_effects(problem: Problem) -> Scores:
-    """Early stopping is not needed, because what is trained is an evidence bound; so all samples are trained on."""
-    inputs = coded(problem.all_dosages)
-    return attributions(fit(inputs, problem.all_targets, pairs=0, seed=problem.seed), inputs)
+    return chosen_variants(problem, pairs=0)
 
 
 def single_effects_and_pairs(problem: Problem) -> Scores:
-    inputs = coded(problem.all_dosages)
-    return attributions(fit(inputs, problem.all_targets, pairs=2, seed=problem.seed), inputs)
+    return chosen_variants(problem, pairs=2)
 
 
 CLASSICAL: dict[str, Arm] = {"GLM": glm, "lasso": lasso, "SuSiE": fine_mapping}

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # settings and the command line's help must not wait for pandas or torch
     import numpy as np
@@ -209,6 +209,25 @@ class Encoder(abc.ABC):
 
 
 @dataclass(frozen=True)
+class GridMoments:
+    """What the single number of each feature in a grid stands for; moments are those of the train split.
+
+    Parameters
+    ----------
+    deviation
+        Standard deviation of the feature's values, shape (features,).
+    unit
+        By how much the value grows with the number: the deviation, raised where a feature hardly varies; shape (features,).
+    frequency
+        Of the counted allele, shape (features,); ``None`` where features are no variants.
+    """
+
+    deviation: np.ndarray
+    unit: np.ndarray
+    frequency: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Grid:
     """What an encoder of grids is built for.
 
@@ -223,12 +242,15 @@ class Grid:
         network is built to read its weights.
     outputs
         Outputs per sample, for an encoder that gives these itself; 0 where it is not asked for any.
+    moments
+        What the numbers stand for; ``None`` where it is not known, or there are several numbers per feature.
     """
 
     channels: int
     num_features: int
     edges: np.ndarray | None = None
     outputs: int = 0
+    moments: GridMoments | None = None
 
 
 @dataclass(frozen=True)
@@ -273,7 +295,22 @@ class GridModule(Protocol):
         """Return states (samples, width), or outputs (samples, outputs), of numbers (samples, features, channels)."""
 
     def pooling_weights(self, values: Tensor) -> Tensor:
-        """Return how much each feature counts in a sample's state, (samples, features), rows that sum to 1."""
+        """Return how much each feature counts in a sample's state, (samples, features), not negative.
+
+        They are shares, which sum to 1 in each sample, or probabilities that the feature counts at all.
+        """
+
+
+@runtime_checkable
+class Penalized(Protocol):
+    """A network body that costs something beside the loss; a torch module."""
+
+    def penalty(self) -> Tensor:
+        """Return what its weights cost, a scalar in nats for the whole train split.
+
+        A training step adds it to each sample's loss, divided by the number of train samples and in the loss's own units
+        (:meth:`Objective.loss_per_nat`), so that a pass over all samples adds it once.
+        """
 
 
 @dataclass(frozen=True)
@@ -325,6 +362,14 @@ class Objective(abc.ABC):
     @abc.abstractmethod
     def loss(self, outputs: Tensor, batch: Batch, state: TargetState) -> LossTerm:
         """Score outputs of shape (samples, outputs) against the batch's targets."""
+
+    def loss_per_nat(self, term: LossTerm) -> float:
+        """Return by how much a sample's loss grows when its log-likelihood falls by 1, given a batch's loss.
+
+        What is measured in nats, see :class:`Penalized`, is brought to the loss's own units by it. 1 where the loss is a negative
+        log-likelihood.
+        """
+        return 1.0
 
     @abc.abstractmethod
     def predict(self, outputs: Tensor, state: TargetState) -> Tensor:

@@ -61,6 +61,8 @@ class EmbeddingStart:
         Pairs of features that an encoder of a graph connects, int64 of shape (2, edges), each pair once.
     feature_counts
         How many of the train split's tokens are of each feature, shape (features,): heads that choose a feature start from that.
+    frequency
+        Train frequency of the counted allele, shape (features,), where features are variants.
     """
 
     features: np.ndarray | None = None
@@ -72,6 +74,7 @@ class EmbeddingStart:
     successor: SuccessorStart | None = None
     edges: np.ndarray | None = None
     feature_counts: np.ndarray | None = None
+    frequency: np.ndarray | None = None
 
     @classmethod
     def from_state(cls, per_feature: Mapping[str, np.ndarray], features: np.ndarray | None = None) -> EmbeddingStart:
@@ -82,6 +85,7 @@ class EmbeddingStart:
             deviation=per_feature.get("train_deviation"),
             expressed_mean=per_feature.get("expressed_mean"),
             expressed_deviation=per_feature.get("expressed_deviation"),
+            frequency=per_feature.get("frequency"),
         )
 
 

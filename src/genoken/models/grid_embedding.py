@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from genoken.core.batch import Batch
+from genoken.core.contracts import Grid, GridMoments
 from genoken.core.errors import ConfigError
 from genoken.core.layout import NUM_SPECIALS, Layout
 from genoken.models.embeddings import EmbeddingStart, floored
@@ -54,9 +55,11 @@ class GridEmbedding(nn.Module):
         self.num_features, self.num_specials = layout.num_features, int(layout.has_cls)
         self.num_channels = 1 if genotype is None else len(genotype.table[0])
         scale, shift = np.ones(layout.num_features), np.zeros(layout.num_features)
+        self.moments: GridMoments | None = None
         if start.mean is not None and start.deviation is not None:
-            scale = 1.0 / floored(start.deviation)
-            shift = start.mean * scale
+            unit = floored(start.deviation)
+            scale, shift = 1.0 / unit, start.mean / unit
+            self.moments = GridMoments(start.deviation, unit, start.frequency) if genotype is None else None
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32))
         table = [[0.0]] if genotype is None else genotype.table
@@ -79,6 +82,10 @@ class GridEmbedding(nn.Module):
         kept = torch.zeros(batch.num_tokens, device=batch.offsets.device).index_fill(0, batch.visible, 1.0)
         per_sample = kept.view(batch.num_samples, -1)
         return (per_sample / per_sample.mean(dim=1, keepdim=True)).flatten()
+
+    def built_for(self, edges: np.ndarray | None, outputs: int) -> Grid:
+        """Return what an encoder is built for."""
+        return Grid(self.num_channels, self.num_features, edges, outputs, self.moments)
 
     def grid(self, numbers: Tensor, num_samples: int) -> Tensor:
         """Return numbers (tokens, channels) as (samples, features, channels), without the CLS tokens."""

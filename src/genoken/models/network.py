@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from genoken.core.batch import Batch
 from genoken.core.config import ModelSettings
-from genoken.core.contracts import Grid, GridEncoder, GridModule
+from genoken.core.contracts import GridEncoder, GridModule
 from genoken.core.errors import ConfigError
 from genoken.core.layout import HeadSpec, Layout
 from genoken.models.embeddings import EmbeddingStart, FeatureBag, TokenEmbedding
@@ -199,7 +199,9 @@ class Network(EncoderNetwork):
         return isinstance(self.embedding, GridEmbedding) and not isinstance(self.encoder, OwnNetwork)
 
     def pooling_weights(self, batch: Batch) -> Tensor:
-        """Return how much each token counts in its sample's state, shape (tokens,); CLS has 0, the others of a sample sum to 1.
+        """Return how much each token counts in its sample's state, shape (tokens,); CLS has 0.
+
+        The others of a sample are shares that sum to 1, or probabilities, see :meth:`GridModule.pooling_weights`.
 
         Raises
         ------
@@ -207,7 +209,9 @@ class Network(EncoderNetwork):
             When the encoder does not pool features with weights.
         """
         if not isinstance(self.embedding, GridEmbedding) or not self.has_pooling_weights:
-            raise ConfigError("this encoder has no pooling weights", remedy="use model.encoder.kind: cnn, cnn_transformer or gnn")
+            raise ConfigError(
+                "this encoder has no pooling weights", remedy="use model.encoder.kind: cnn, cnn_transformer, gnn or single_effect"
+            )
         grid = self.embedding.grid(self.embedding(batch), batch.num_samples)
         return self.embedding.on_tokens(cast("GridModule", self.encoder).pooling_weights(grid))
 
@@ -270,7 +274,7 @@ def _embedding_and_encoder(
     if isinstance(settings.encoder, GridEncoder):
         grid = GridEmbedding(layout, start)
         outputs = head.outputs if settings.encoder.gives == "outputs" else 0
-        module = settings.encoder.build_grid(Grid(grid.num_channels, grid.num_features, start.edges, outputs), settings.width)
+        module = settings.encoder.build_grid(grid.built_for(start.edges, outputs), settings.width)
         return grid, cast("nn.Module", module)
     if settings.encoder.takes == "tokens":
         return TokenEmbedding(layout, settings.embedding, settings.width, start), settings.encoder.build(settings.width)

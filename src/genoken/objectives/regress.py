@@ -60,6 +60,13 @@ class RegressObjective(Objective):
             total = functional.mse_loss(predicted, targets, reduction="sum")
         return LossTerm(total=total, count=len(targets))
 
+    def loss_per_nat(self, term: LossTerm) -> float:
+        """Return twice the mean loss: that of normal errors with the variance that the batch shows.
+
+        A squared error is ``2 σ²`` times a negative log-likelihood, and a Huber loss, which is half of it, ``σ²`` times.
+        """
+        return 2.0 * float(term.total.detach()) / term.count
+
     def predict(self, outputs: Tensor, state: TargetState) -> Tensor:
         """Return predictions of shape (samples,) in the target's own units."""
         return outputs.squeeze(1).float() * state.scale + state.center

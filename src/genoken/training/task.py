@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genoken.core.batch import Batch
+from genoken.core.batch import Batch, LossTerm
 from genoken.core.config import TrainingSettings
-from genoken.core.contracts import Objective, TargetState
+from genoken.core.contracts import Objective, Penalized, TargetState
 from genoken.data.dataset import Part, TokenDataset
 from genoken.models.network import Network, Outputs
 
@@ -76,7 +76,7 @@ class Task(Protocol[AnyPart_contra]):
 class SupervisedTask:
     """One target per sample.
 
-    The loss is the objective's, plus those of encoder and linear path taken alone, plus the linear path's penalty.
+    The loss is the objective's, plus those of encoder and linear path taken alone, plus the penalties of encoder and linear path.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class SupervisedTask:
     settings
         Weight of the summands' own losses, strength of the penalty, seed.
     num_train_samples
-        Size of the train split, for the penalty.
+        Size of the train split, for the penalties.
     labels
         Validation labels, in row order.
     scorer
@@ -131,7 +131,8 @@ class SupervisedTask:
         """Return the loss of a training step, penalty and the summands' own losses included."""
         result = network(batch)
         term = self.objective.loss(result.outputs, batch, self.target)
-        total = term.total + self._summand_losses(result, batch) + self._ridge(network) * batch.num_samples
+        penalties = self._ridge(network) + self._encoder_penalty(network, term)
+        total = term.total + self._summand_losses(result, batch) + penalties * batch.num_samples
         return StepLoss(total, float(term.total.detach()), term.count)
 
     def _summand_losses(self, result: Outputs, batch: Batch) -> Tensor | float:
@@ -148,6 +149,13 @@ class SupervisedTask:
         if path is None:
             return 0.0
         return path.weight.square().sum() / (2 * self.settings.linear_path_strength * self.num_train_samples)
+
+    def _encoder_penalty(self, network: nn.Module, term: LossTerm) -> Tensor | float:
+        """Return what the encoder's weights cost, per sample and in units of the loss; 0 where they cost nothing."""
+        encoder = network.encoder if isinstance(network, Network) else None
+        if not isinstance(encoder, Penalized):
+            return 0.0
+        return encoder.penalty() * (self.objective.loss_per_nat(term) / self.num_train_samples)
 
     def start_validation(self) -> None:
         """Forget what the last validation collected."""

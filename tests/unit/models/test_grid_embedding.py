@@ -85,3 +85,12 @@ def test_a_token_gets_the_product_of_its_numbers_with_a_matrix(batch):
     found.load_state_dict(without.state_dict() | {"lookups.genotype.weight": torch.arange(8.0).view(4, 2)})
     expected = np.array(TABLE)[batch.channels["genotype"]] @ np.arange(8.0).reshape(4, 2).T
     np.testing.assert_allclose((found(batch, packing) - without(batch, packing)).detach(), expected, atol=1e-5)
+
+
+def test_an_encoder_is_told_what_numbers_stand_for():
+    grid = GridEmbedding(layout_of(VALUE), replace(START, frequency=np.array([0.25, 0.5]))).built_for(np.array([[0], [1]]))
+    assert (grid.channels, grid.num_features, grid.edges.tolist()) == (1, 2, [[0], [1]])
+    np.testing.assert_array_equal(grid.moments.unit, [0.5, 2.0])
+    np.testing.assert_array_equal(grid.moments.frequency, [0.25, 0.5])
+    assert GridEmbedding(layout_of(VALUE), EmbeddingStart()).built_for(None).moments is None
+    assert GridEmbedding(layout_of(VALUE, GENOTYPE), START).built_for(None).moments is None

@@ -81,3 +81,14 @@ def test_predictions_are_in_the_targets_units():
 def test_settings_are_strict(wrong):
     with pytest.raises(pydantic.ValidationError):
         RegressObjective(**wrong)
+
+
+@pytest.mark.parametrize("loss_kind", ["mse", "huber"])
+def test_a_nat_is_worth_what_a_normal_likelihood_says(loss_kind):
+    objective = RegressObjective(loss_kind=loss_kind, huber_delta=100.0)
+    state = objective.fit(AGES, "age", ())
+    batch = batch_of(AGES, objective, state)
+    term = objective.loss(torch.zeros(4, 1, requires_grad=True), batch, state)
+    normal = torch.distributions.Normal(0.0, 1.0)  # the standardized targets have variance 1
+    nats = -(normal.log_prob(batch.targets["standardized"]) - normal.log_prob(torch.tensor(0.0))).sum()
+    assert objective.loss_per_nat(term) == pytest.approx(float(term.total.detach() / nats), rel=1e-5)

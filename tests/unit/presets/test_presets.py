@@ -15,7 +15,7 @@ NEXT_CELL = ("next_cell_106m", "next_cell_10m", "next_cell_8x512", "next_cell_sm
 PRETRAINING = ("geneformer_10m", "geneformer_small", "l1000_expression", "l1000_rank", *NEXT_CELL, "phenotype_mlm")
 GENOTYPES = ("genotype", "snp_fast_prototype", "snp_large_multi_gpu", "snp_medium_gpu", "snp_memory_constrained", "snp_production",
              "snp_small_cpu")  # fmt: skip
-NAMES = ("gene_transformer", "gene_transformer_small", *GENOTYPES, *PRETRAINING, "haploblock", "linear", "mlp")
+NAMES = ("gene_transformer", "gene_transformer_small", *GENOTYPES, *PRETRAINING, "haploblock", "linear", "mlp", "single_effect")
 
 
 def read(name: str) -> RunConfig:
@@ -85,6 +85,12 @@ def test_small_is_the_default_recipe_on_a_smaller_network():
 def test_rivals_are_pure(name, head):
     config = read(name)
     assert (kind_of(config.model.encoder), config.model.head, config.model.linear_path) == (name, head, False)
+
+
+def test_single_effects_add_up_with_nothing_beside_them():
+    model = to_dict(read("single_effect"))["model"]
+    assert (model["head"], model["linear_path"], model["embedding"]["token_dropout"]) == ("linear", False, 0.0)
+    assert model["width"] == model["encoder"]["effects"] + model["encoder"]["pairs"]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,32 @@ def test_the_summands_own_losses_and_the_ridge_penalty_are_added(module_of, batc
     assert module.sums.loss == pytest.approx(12 * losses[0].item(), rel=1e-5)  # what is reported is the objective's alone
 
 
+class Costly(torch.nn.Module):
+    """An encoder whose weights cost a number of nats."""
+
+    def __init__(self, encoder: torch.nn.Module) -> None:
+        super().__init__()
+        self.own, self.nats = encoder, torch.nn.Parameter(torch.tensor(6.0))
+
+    def forward(self, *given, **named):
+        return self.own(*given, **named)
+
+    def penalty(self) -> torch.Tensor:
+        return self.nats
+
+
+@pytest.mark.parametrize("rows", [12, 5])
+def test_what_an_encoder_costs_is_added_once_for_all_train_samples(module_of, batch_of, rows, monkeypatch):
+    module = module_of(batch_sizes=(rows,))
+    batch = batch_of(np.arange(rows))
+    before = module.training_step(batch, 0)
+    module.network.encoder = Costly(module.network.encoder)
+    torch.testing.assert_close(module.training_step(batch, 0) - before, torch.tensor(6.0 / 12))
+    monkeypatch.setattr(type(module.task.objective), "loss_per_nat", lambda objective, term: 3.0)
+    module.training_step(batch, 0).backward()
+    assert module.network.encoder.nats.grad.item() == pytest.approx(3 / 12)
+
+
 @pytest.mark.parametrize("accumulate", [2, 3])
 def test_the_gradients_of_a_window_are_those_of_its_samples_mean(module_of, batch_of, accumulate):
     whole = module_of()

@@ -21,7 +21,8 @@ class AttentionToGenes(Attribution):
     :func:`genoken.interpretation.attention_weights.rollout`); ``mean`` averages the layers; ``last`` takes the last one. Specials
     are left out and the rest is scaled to sum to 1 in each sample. Networks over a grid of features have no attention between
     tokens. There the weights are those with which places along the genome are pooled, followed back through the attention between
-    places where there is any; a place's weight is shared equally among its features.
+    places where there is any; a place's weight is shared equally among its features. Those of the encoder ``single_effect`` are no
+    shares: each is how sure the network is that a variant has an effect, the same in all samples.
 
     Attention says where the network looks, not what it makes of it: it has no sign, is the same for every class, and **knows
     nothing of the linear path**, which may carry most of a prediction.
@@ -41,16 +42,19 @@ class AttentionToGenes(Attribution):
     """How the layers are put together."""
 
     def attribute(self, subject: Explained, rows: np.ndarray, classes: np.ndarray) -> TokenAttribution:
-        """Return scores that are not negative and sum to 1 in each sample; one sample is in memory at a time."""
+        """Return scores that are not negative; one sample is in memory at a time."""
         from genoken.interpretation.attributions._scores import ScoreMatrix
         from genoken.interpretation.subject import feature_tokens
 
         matrix = ScoreMatrix(len(rows), subject.layout)
         for position, row in enumerate(rows):
             batch = subject.batch(np.array([row]))
-            scores = self._pooled_attention(subject, int(row)).double().cpu().numpy()
-            tokens = feature_tokens(batch, subject.layout)[0]
-            matrix.put(np.array([position]), batch, scores / max(scores[tokens].sum(), 1e-12))
+            if subject.has_pooling_weights:
+                scores = subject.pooling_weights(batch).double().cpu().numpy()
+            else:
+                scores = self._pooled_attention(subject, int(row)).double().cpu().numpy()
+                scores /= max(scores[feature_tokens(batch, subject.layout)[0]].sum(), 1e-12)
+            matrix.put(np.array([position]), batch, scores)
         return TokenAttribution(scores=matrix.to_csr())
 
     def _pooled_attention(self, subject: Explained, row: int) -> Tensor:

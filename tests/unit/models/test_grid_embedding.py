@@ -88,9 +88,9 @@ def test_a_token_gets_the_product_of_its_numbers_with_a_matrix(batch):
 
 
 def test_an_encoder_is_told_what_numbers_stand_for():
-    grid = GridEmbedding(layout_of(VALUE), replace(START, frequency=np.array([0.25, 0.5]))).built_for(np.array([[0], [1]]))
+    grid = GridEmbedding(layout_of(VALUE), replace(START, frequency=np.array([0.25, 0.5]))).built_for(np.array([[0], [1]]), 0)
     assert (grid.channels, grid.num_features, grid.edges.tolist()) == (1, 2, [[0], [1]])
     np.testing.assert_array_equal(grid.moments.unit, [0.5, 2.0])
     np.testing.assert_array_equal(grid.moments.frequency, [0.25, 0.5])
-    assert GridEmbedding(layout_of(VALUE), EmbeddingStart()).built_for(None).moments is None
-    assert GridEmbedding(layout_of(VALUE, GENOTYPE), START).built_for(None).moments is None
+    assert GridEmbedding(layout_of(VALUE), EmbeddingStart()).built_for(None, 0).moments is None
+    assert GridEmbedding(layout_of(VALUE, GENOTYPE), START).built_for(None, 0).moments is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -17,6 +19,22 @@ BLOCK = "block"
 """Column of the feature table with the number of the block that a variant belongs to, int64, -1 for none, where it is divided."""
 
 _COPIES = np.array([0, 1, 2, np.nan], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Which prepared values the features take among the train samples, and how often: genotypes, of which there are few.
+
+    Parameters
+    ----------
+    values
+        The prepared values.
+    shares
+        Share of the train samples that has each, float64 (features, values), rows that sum to 1.
+    """
+
+    values: tuple[float, ...]
+    shares: np.ndarray
 
 
 def sparse_dosages(dense: np.ndarray) -> sp.csr_matrix:

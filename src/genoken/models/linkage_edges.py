@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from genoken.core.contracts import LinkageWindow
+from genoken.core.grid_contracts import LinkageWindow
 
 COLUMNS_AT_ONCE = 512
 """Features whose correlations with those behind them are computed together."""

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from genoken.core.batch import Batch
 from genoken.core.config import ModelSettings
-from genoken.core.contracts import GridEncoder, GridModule
 from genoken.core.errors import ConfigError
+from genoken.core.grid_contracts import GridEncoder, GridModule
 from genoken.core.layout import HeadSpec, Layout
 from genoken.models.embeddings import EmbeddingStart, FeatureBag, TokenEmbedding
 from genoken.models.grid_embedding import GridEmbedding

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from genoken.core.contracts import Population, TokenizerState
+from genoken.core.contracts import TokenizerState
 from genoken.core.errors import DataError
-from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION
+from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION, Population
 from genoken.core.samples import Samples
 from genoken.tokenizers._dosages import ABSENT, FLIPPED, SAME, orient, sign_by_strand
 

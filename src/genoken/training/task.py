@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from genoken.core.batch import Batch, LossTerm
 from genoken.core.config import TrainingSettings
-from genoken.core.contracts import Objective, Penalized, TargetState
+from genoken.core.contracts import Objective, TargetState
+from genoken.core.grid_contracts import Penalized
 from genoken.data.dataset import Part, TokenDataset
 from genoken.models.network import Network, Outputs
 

@@ -13,9 +13,10 @@ import scipy.sparse as sp
 
 from genoken.core.components import kind_of
 from genoken.core.config import DataSettings, RunConfig, build, component_from_dict, merge, override, read_yaml
-from genoken.core.contracts import GridEncoder, Task, Tokenizer, TokenizerState
+from genoken.core.contracts import Task, Tokenizer, TokenizerState
 from genoken.core.errors import ConfigError, suggestion
 from genoken.core.genotypes import CHROMOSOME, POSITION
+from genoken.core.grid_contracts import GridEncoder
 from genoken.data.dataset import TokenDataset
 from genoken.evaluation.metrics.classification import classification_metrics
 from genoken.evaluation.metrics.regression import regression_metrics

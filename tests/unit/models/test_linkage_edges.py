@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from genoken.core.contracts import LinkageWindow
+from genoken.core.grid_contracts import LinkageWindow
 from genoken.models import linkage_edges as module
 from genoken.models.linkage_edges import linkage_edges
 

@@ -19,9 +19,10 @@ from genoken.training.processes import is_first_process
 from genoken.workflows.assemble import settle_kinds, task_of_objective
 from genoken.workflows.background import refuse_telling_covariates
 from genoken.workflows.grouping import refuse_straddling_duplicates
-from genoken.workflows.inputs import Source, Study, build_study
+from genoken.workflows.inputs import Study, build_study
 from genoken.workflows.seen import parts_in_pretraining
 from genoken.workflows.show import Show
+from genoken.workflows.source import Source
 from genoken.workflows.start import PretrainedStart
 
 

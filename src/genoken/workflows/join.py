@@ -147,7 +147,7 @@ def join_headers(
         When the files differ in species, type of ids or kind of values, or have too few genes in common.
     """
     parts = [header.samples for header in headers]
-    _refuse_mixed_values(headers, names)
+    refuse_mixed_values([header.kind for header in headers], names)
     _refuse_other_scales(parts, names)
     identifiers = [identifier_findings(samples)[0] for samples in parts]
     _refuse_mixed_species(parts, identifiers, names)
@@ -156,13 +156,13 @@ def join_headers(
         everywhere = np.all([columns >= 0 for columns in found.columns], axis=0)
         found = replace(found, table=found.table[everywhere], columns=[columns[everywhere] for columns in found.columns])
     _refuse_holes(parts, found, names)
-    table = _joined_table(parts, names, column)
+    table = joined_table(parts, names, column)
     samples = Samples(
         values=sp.csr_matrix((len(table), len(found.table)), dtype=np.float32),
         table=table,
         features=found.table,
         value_kind=parts[0].value_kind,
-        origin=_origin(parts),
+        origin=origin_of(parts),
         totals=None if parts[0].value_kind == "real" else np.concatenate([sample_totals(samples) for samples in parts]),
         notes=_notes(parts, found.lines, column),
     )
@@ -230,15 +230,29 @@ def _refuse_other_scales(parts: Sequence[Samples], names: Sequence[str]) -> None
         raise DataError(
             "the files were normalized to different totals per sample: "
             + ", ".join(f"{name} to about {scale.total:,.0f}" for name, scale in known.items()),
-            where=_origin(parts),
+            where=origin_of(parts),
             remedy="normalize them alike, or give counts",
         )
 
 
-def _refuse_mixed_values(headers: Sequence[Header], names: Sequence[str]) -> None:
+def refuse_mixed_values(kinds: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse files that hold different kinds of values.
+
+    Parameters
+    ----------
+    kinds
+        What the values of each file are, in words.
+    names
+        What each file is called.
+
+    Raises
+    ------
+    DataError
+        Naming a file of each kind.
+    """
     examples: dict[str, str] = {}
-    for header, name in zip(headers, names, strict=True):
-        examples.setdefault(header.kind, name)
+    for kind, name in zip(kinds, names, strict=True):
+        examples.setdefault(kind, name)
     if len(examples) > 1:
         raise DataError(
             "the files hold different kinds of values: " + ", ".join(f"{name} {kind}" for kind, name in examples.items()),
@@ -352,7 +366,8 @@ def _refuse_holes(parts: Sequence[Samples], found: _Features, names: Sequence[st
             )
 
 
-def _joined_table(parts: Sequence[Samples], names: Sequence[str], column: str) -> pd.DataFrame:
+def joined_table(parts: Sequence[Samples], names: Sequence[str], column: str) -> pd.DataFrame:
+    """Return the sample tables of files one after the other, with their names in a column and in front of ids that collide."""
     sizes = [samples.num_samples for samples in parts]
     table = pd.concat([samples.table for samples in parts])
     origins = np.repeat(np.asarray(names, dtype=object), sizes)
@@ -362,7 +377,8 @@ def _joined_table(parts: Sequence[Samples], names: Sequence[str], column: str) -
     return table
 
 
-def _origin(parts: Sequence[Samples]) -> str:
+def origin_of(parts: Sequence[Samples]) -> str:
+    """Return where the samples of several files came from, for messages."""
     shown = [samples.origin for samples in parts]
     return " + ".join(shown) if len(shown) <= _MOST_NAMED else f"{shown[0]} and {len(shown) - 1:,} more files"
 

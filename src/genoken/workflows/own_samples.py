@@ -13,11 +13,12 @@ from genoken.core.errors import RunError
 from genoken.interpretation.draw import Part
 from genoken.interpretation.subject import Subject
 from genoken.workflows.assemble import task_of_objective
-from genoken.workflows.inputs import Study, build_study, read_inputs
+from genoken.workflows.inputs import Study, build_study
 from genoken.workflows.join import restrict_to_vocabulary
 from genoken.workflows.results import dataset_of
 from genoken.workflows.run import Run
 from genoken.workflows.show import Show
+from genoken.workflows.source import named_again, read_inputs
 from genoken.workflows.state import check_data, read_state
 from genoken.workflows.store import FittedModel, fold_place, read_model, verify_hashes
 
@@ -65,7 +66,7 @@ def _own_inputs(run: Run, paths: dict[str, str]) -> dict[str, Any]:
     RunError
         When one is not there any more.
     """
-    inputs = {part: path or run.objects.get(part) for part, path in paths.items()}
+    inputs = {part: named_again(named) or run.objects.get(part) for part, named in paths.items()}
     remedy = "the explanation made after training is in explanations/genes.tsv"
     if any(value is None for value in inputs.values()):
         raise RunError(
@@ -73,7 +74,7 @@ def _own_inputs(run: Run, paths: dict[str, str]) -> dict[str, Any]:
             where=str(run.folder),
             remedy=f"pass the data, for example run.explain(adata); {remedy}",
         )
-    if not inputs or not all(Path(path).exists() for path in paths.values() if path):
+    if not inputs or not all(Path(path).exists() for named in paths.values() for path in named.split("\n") if path):
         raise RunError(
             "the run's own data cannot be found", where=str(run.folder), remedy=f"name a file or object to explain; {remedy}"
         )

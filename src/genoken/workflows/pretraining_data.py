@@ -18,9 +18,9 @@ from genoken.core.pretraining_settings import PretrainDataSettings
 from genoken.core.stored_rows import bytes_on_disk, store_rows
 from genoken.data.check import require_column
 from genoken.workflows.files import FILE_COLUMN, distinct_names, expand_files, read_file
-from genoken.workflows.inputs import Source, read_source
 from genoken.workflows.join import Header, Joint, join_headers, without_values
 from genoken.workflows.next_cell_folder import PARTS, folder_named, read_next_cell_folder
+from genoken.workflows.source import Source, read_source
 
 if TYPE_CHECKING:
     from anndata import AnnData

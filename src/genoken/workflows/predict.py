@@ -211,6 +211,7 @@ def align_samples(model: FittedModel | PretrainedModel, samples: Samples, min_co
         minimum_coverage=model.config.data.min_coverage if min_coverage is None else min_coverage,
         where=samples.origin,
         symbols=symbols,
+        noun=feature_noun(samples),
     )
     for note in (*samples.notes, f"{samples.origin}: {found.line}"):
         show.line(f"{note}.")
@@ -218,6 +219,11 @@ def align_samples(model: FittedModel | PretrainedModel, samples: Samples, min_co
     for note in notes:
         show.warning(note)
     return Aligned(model.dataset(samples, found.columns), found.columns, found.line, notes)
+
+
+def feature_noun(samples: Samples) -> str:
+    """Return what a feature of these samples is called."""
+    return "variant" if samples.value_kind == "dosage" else "gene"
 
 
 def checked_output(output: str | Path | None, suffixes: Sequence[str]) -> Path | None:

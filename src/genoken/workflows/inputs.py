@@ -67,7 +67,13 @@ class Study:
 
 
 def build_study(
-    samples: Samples, settings: DataSettings, *, seed: int, guess_group: bool, target: TargetState | None = None
+    samples: Samples,
+    settings: DataSettings,
+    *,
+    seed: int,
+    guess_group: bool,
+    target: TargetState | None = None,
+    keep_features: bool = False,
 ) -> Study:
     """Take target and groups from the sample table; leave out, and count, samples that have no target or no values.
 
@@ -84,6 +90,8 @@ def build_study(
     target
         What a run learned about its label, when its samples are to be scored: labels are then coded as its classes, those that it
         does not know are left out, and counted, like missing ones, and a label need not vary.
+    keep_features
+        Keep variants that do not vary, where a vocabulary is given: left out, they would count as missing.
 
     Raises
     ------
@@ -107,7 +115,7 @@ def build_study(
     if target is not None and target.classes:
         column = _as_known(column, target.classes, settings.positive)
     samples, column, notes = _usable(samples, column, settings, () if target is None else target.classes)
-    if target is None and samples.value_kind == "dosage":
+    if target is None and samples.value_kind == "dosage" and not keep_features:
         samples, left_out = without_monomorphic(samples)
         notes += left_out
     classes: tuple[str, ...] = ()

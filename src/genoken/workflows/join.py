@@ -17,7 +17,7 @@ from genoken.core.samples import Samples
 from genoken.core.scale import sample_totals, scale_of
 from genoken.data._check_values import identifier_findings, named_species
 from genoken.tokenizers._gathering import gather_columns
-from genoken.vocabulary.align import SYMBOL_COLUMNS, align, symbols_of
+from genoken.vocabulary.align import align, symbols_of
 from genoken.vocabulary.genes import Identifiers, normalize
 
 Shared = Literal["first", "common", "union"]
@@ -186,38 +186,6 @@ def ids_in_files(table: pd.DataFrame, columns: Sequence[str]) -> pd.Index:
             if all(name.startswith(prefix) for name, prefix in zip(ids, prefixes, strict=True)):
                 return pd.Index([name.removeprefix(prefix) for name, prefix in zip(ids, prefixes, strict=True)], dtype=object)
     return ids
-
-
-def restrict_to_vocabulary(
-    samples: Samples, feature_ids: Sequence[str], symbols: Sequence[str], *, min_coverage: float
-) -> tuple[Samples, str]:
-    """Return samples with a vocabulary for their features, and the line that says how much of it they hold.
-
-    Genes are compared as :func:`genoken.vocabulary.align.align` does; the value of a missing one is 0. The samples' totals are
-    still those over all genes of their file.
-
-    Parameters
-    ----------
-    samples
-        Samples with any set of features.
-    feature_ids, symbols
-        The vocabulary, in order.
-    min_coverage
-        Smallest share of it, from 0 to 1, that must be there.
-
-    Raises
-    ------
-    DataError
-        When too little of it is there.
-    """
-    found = align(feature_ids, samples.features, minimum_coverage=min_coverage, where=samples.origin, symbols=symbols)
-    restricted = replace(
-        samples,
-        values=gather_columns(samples.values, found.columns),
-        features=pd.DataFrame({SYMBOL_COLUMNS[0]: list(symbols)}, index=pd.Index(list(feature_ids))),
-        totals=None if samples.value_kind == "real" else sample_totals(samples),
-    )
-    return restricted, found.line
 
 
 def _refuse_other_scales(parts: Sequence[Samples], names: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from genoken.interpretation.draw import Part
 from genoken.interpretation.subject import Subject
 from genoken.workflows.assemble import task_of_objective
 from genoken.workflows.inputs import Study, build_study
-from genoken.workflows.join import restrict_to_vocabulary
+from genoken.workflows.restriction import restrict_to_vocabulary
 from genoken.workflows.results import dataset_of
 from genoken.workflows.run import Run
 from genoken.workflows.show import Show
@@ -52,10 +52,9 @@ def own_study(run: Run) -> Study:
     samples = source.samples
     if "start_from" in state:  # the vocabulary is that of a pretrained network, which the file need not hold under the same ids
         model = run.model
-        samples, _ = restrict_to_vocabulary(
-            samples, model.state.feature_ids, model.symbols, min_coverage=run.config.data.min_coverage
-        )
-    return build_study(samples, task_of_objective(run.config), seed=run.config.training.seed, guess_group=True)
+        samples, _ = restrict_to_vocabulary(samples, model.state, model.symbols, min_coverage=run.config.data.min_coverage)
+    settings, seed = task_of_objective(run.config), run.config.training.seed
+    return build_study(samples, settings, seed=seed, guess_group=True, keep_features="start_from" in state)
 
 
 def _own_inputs(run: Run, paths: dict[str, str]) -> dict[str, Any]:

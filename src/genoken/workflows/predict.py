@@ -20,6 +20,7 @@ from genoken.vocabulary.align import align
 from genoken.workflows.files import load_file
 from genoken.workflows.pretrained import PretrainedModel
 from genoken.workflows.pretrained_run import Pass, PretrainedRun, filled_in, sample_states
+from genoken.workflows.restriction import feature_noun
 from genoken.workflows.results import prediction_table
 from genoken.workflows.run import Run, as_any_run
 from genoken.workflows.show import Show
@@ -219,11 +220,6 @@ def align_samples(model: FittedModel | PretrainedModel, samples: Samples, min_co
     for note in notes:
         show.warning(note)
     return Aligned(model.dataset(samples, found.columns), found.columns, found.line, notes)
-
-
-def feature_noun(samples: Samples) -> str:
-    """Return what a feature of these samples is called."""
-    return "variant" if samples.value_kind == "dosage" else "gene"
 
 
 def checked_output(output: str | Path | None, suffixes: Sequence[str]) -> Path | None:

@@ -171,7 +171,9 @@ def write_known_samples(folder: Path, samples: Samples, model: PretrainedModel, 
     return path
 
 
-def parts_in_pretraining(folder: Path, samples: Samples, columns: np.ndarray | None = None) -> np.ndarray:
+def parts_in_pretraining(
+    folder: Path, samples: Samples, columns: np.ndarray | None = None, state: TokenizerState | None = None
+) -> np.ndarray:
     """Return the part that each sample had in a pretraining run: ``train``, ``val``, ``test``, or empty where it is new.
 
     Samples are known by their values as they were read. Where no values agree, as with logarithms in place of counts, they are
@@ -186,6 +188,8 @@ def parts_in_pretraining(folder: Path, samples: Samples, columns: np.ndarray | N
         Samples of any file.
     columns
         Column of each feature of the network's vocabulary in them, -1 where it is missing; ``None``: their features are these.
+    state
+        That vocabulary; genotypes need it with their columns.
 
     Returns
     -------
@@ -194,7 +198,7 @@ def parts_in_pretraining(folder: Path, samples: Samples, columns: np.ndarray | N
     """
     known = pd.read_parquet(folder / KNOWN_SAMPLES)
     known = known.assign(place=pd.Categorical(known["part"], categories=_PARTS, ordered=True)).sort_values("place", kind="stable")
-    hashes, can_be_known = hashes_of(samples, columns)
+    hashes, can_be_known = hashes_of(samples, columns, state)
     by_value = _looked_up(pd.Series(hashes).astype("UInt64"), known.dropna(subset="hash"), "hash")
     by_value[~can_be_known] = ""
     ids = pd.Series(_ids_in_files(samples))

@@ -89,7 +89,7 @@ def read_source(
         return found[0]
     is_genotypes = found[0].samples.value_kind == "dosage"
     names = _stems(given) if is_genotypes else _names(given)
-    return _joined(found, names, column=COHORT_COLUMN if is_genotypes else FILE_COLUMN, min_coverage=min_coverage)
+    return join_sources(found, names, column=COHORT_COLUMN if is_genotypes else FILE_COLUMN, min_coverage=min_coverage)
 
 
 def _read_one(data: OneInput, source: str, *, strict: bool, phenotypes: str | Path) -> Source:
@@ -140,8 +140,21 @@ def _stems(data: Sequence[OneInput]) -> list[str]:
     return stems if len(set(stems)) == len(stems) else names
 
 
-def _joined(sources: Sequence[Source], names: Sequence[str], *, column: str, min_coverage: float) -> Source:
-    """Return several sources as one, with their names in a column of the sample table."""
+def join_sources(sources: Sequence[Source], names: Sequence[str], *, column: str, min_coverage: float) -> Source:
+    """Join several sources: genotypes by variant, others by gene.
+
+    Parameters
+    ----------
+    sources
+        What was read.
+    names, column, min_coverage
+        See :func:`genoken.workflows.join.join_headers`.
+
+    Raises
+    ------
+    DataError
+        When they cannot be joined.
+    """
     parts = [source.samples for source in sources]
     files = tuple(entry for source in sources for entry in source.files)
     if not any(samples.value_kind == "dosage" for samples in parts):
@@ -186,7 +199,7 @@ def read_parts(parts: Mapping[str, Input], settings: DataSettings) -> Source:
     if settings.label:
         for source in sources.values():
             require_column(source.samples.table, settings.label, source.samples.origin)
-    return _joined(list(sources.values()), list(sources), column=SPLIT_COLUMN, min_coverage=settings.min_coverage)
+    return join_sources(list(sources.values()), list(sources), column=SPLIT_COLUMN, min_coverage=settings.min_coverage)
 
 
 def read_new(config: RunConfig | PretrainConfig, data: Input, *, strict: bool = False, phenotypes: str | Path = "") -> Source:

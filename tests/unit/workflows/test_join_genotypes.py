@@ -10,6 +10,8 @@ from genoken.core.errors import DataError
 from genoken.core.genotypes import MISSING, dense_dosages, sparse_dosages
 from genoken.core.samples import Samples
 from genoken.data.genotypes.relatives import duplicates
+from genoken.workflows.grouping import refuse_straddling_duplicates
+from genoken.workflows.inputs import Study
 from genoken.workflows.join_genotypes import join_genotypes
 from genoken.workflows.source import COHORT_COLUMN, read_source
 
@@ -167,5 +169,9 @@ def test_two_real_cohorts_are_one(real_data):
     assert 150 < len(moved) <= 190  # some of the 190 are ambiguous
     dense = dense_dosages(joined.values, moved)
     ours, theirs = dense[first[is_shared]], dense[second[is_shared]]
+    straddling = np.where(np.stack([joined.table[COHORT_COLUMN] == stem for stem in stems]), "test", "train")
+    study = Study(joined, "regression", "y", np.zeros(joined.num_samples), (), "", COHORT_COLUMN, None, ())
+    with pytest.raises(DataError, match=r"5\d\d pairs of samples are one person in train and in test"):
+        refuse_straddling_duplicates(study, straddling)
     called = (ours != MISSING) & (theirs != MISSING)
     assert ((ours == theirs) & called).sum() > 0.99 * called.sum()

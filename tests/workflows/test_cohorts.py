@@ -41,7 +41,7 @@ def variants() -> pd.DataFrame:
     columns = {
         "chromosome": "1",
         "position_bp": np.arange(1, VARIANTS + 1) * 1000,
-        "counted_allele": counted,
+        "counted_allele": "A",
         "other_allele": other,
     }
     return pd.DataFrame(columns | {"build": "GRCh37"}, index=[f"rs{number}" for number in range(VARIANTS)])

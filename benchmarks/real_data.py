@@ -23,8 +23,9 @@ from genoken.core.config import RunConfig, parse_assignment
 from genoken.evaluation.metrics.classification import classification_metrics
 from genoken.workflows.assemble import resolve_config, settle_kinds
 from genoken.workflows.fold import fit_fold
-from genoken.workflows.inputs import Study, build_study, read_source
+from genoken.workflows.inputs import Study, build_study
 from genoken.workflows.results import pool
+from genoken.workflows.source import read_source
 
 FOLDS = 5
 SHOWN = ("model", "without_linear_path", "linear_path_alone", "linear", "pca_linear", "nearest_neighbors", "majority")

@@ -19,9 +19,9 @@ from genoken.training.progress import MEASURED
 from genoken.workflows import fold
 from genoken.workflows.baselines import read_baselines
 from genoken.workflows.explain import explain
-from genoken.workflows.inputs import read_source
 from genoken.workflows.predict import align_samples
 from genoken.workflows.show import Show
+from genoken.workflows.source import read_source
 from genoken.workflows.store import read_model
 from genoken.workflows.train import train
 

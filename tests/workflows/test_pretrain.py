@@ -22,11 +22,11 @@ from genoken.training.progress import MEASURED
 from genoken.workflows import pretraining_floors, pretraining_results
 from genoken.workflows.encoder import Encoder
 from genoken.workflows.files import read_file
-from genoken.workflows.inputs import read_source
 from genoken.workflows.pretrain import pretrain
 from genoken.workflows.pretrained import objectives_of, statistics_of
 from genoken.workflows.pretrained_run import load_pretrained
 from genoken.workflows.pretraining_fit import _probe
+from genoken.workflows.source import read_source
 
 SHRINK = ("model.width=8", "model.encoder.layers=1", "model.encoder.heads=2", "model.encoder.feed_forward=8", "training.epochs=1",
           "training.batch_size=16", "training.logger=none", "training.precision=fp32")  # fmt: skip

@@ -14,10 +14,10 @@ from genoken.core.files import read_json, sha256_of_file
 from genoken.synthetic import planted_markers
 from genoken.workflows.continued import with_known_parts
 from genoken.workflows.gaussian_start import gaussian_start
-from genoken.workflows.inputs import read_source
 from genoken.workflows.pretrain import pretrain
 from genoken.workflows.pretrained_run import load_pretrained
 from genoken.workflows.pretraining_parts import Division
+from genoken.workflows.source import read_source
 from genoken.workflows.start import read_start
 
 LEAN = {"training.epochs": 1, "training.batch_size": 16, "training.logger": "none", "training.average_decay": 0.0}

@@ -12,7 +12,7 @@ from genoken.cli.main import main
 from genoken.core.errors import GenokenError
 from genoken.core.pretraining_settings import SuccessorSettings
 from genoken.core.random import generator
-from genoken.workflows.inputs import read_source
+from genoken.workflows.source import read_source
 from genoken.workflows.successor_files import read_successors
 
 NUM_STEPS, PER_STEP, NUM_GENES = 5, 24, 60

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from genoken.cli.options import MinCoverage, Quiet, RunFolder
+from genoken.cli.options import MinCoverage, Phenotypes, Quiet, RunFolder, one_or_several
 
 
 def command(
     run: RunFolder,
-    file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="A file, as for genoken train; --genes needs none.", show_default=False)
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE...", help="A file, or several, as for genoken train; --genes needs none.", show_default=False),
     ] = None,
     *,
     output: Annotated[
@@ -24,6 +25,7 @@ def command(
         bool,
         typer.Option("--contextual", metavar=" ", help="With --genes: a gene's mean state over samples, not the learned table."),
     ] = False,
+    phenotypes: Phenotypes = "",
     min_coverage: MinCoverage = None,
     quiet: Quiet = False,
 ) -> None:
@@ -31,4 +33,13 @@ def command(
     from genoken.workflows.embed import embed
     from genoken.workflows.show import Show
 
-    embed(run, file, output, genes=genes or contextual, contextual=contextual, min_coverage=min_coverage, show=Show(quiet=quiet))
+    embed(
+        run,
+        one_or_several(files) if files else None,
+        output,
+        genes=genes or contextual,
+        contextual=contextual,
+        phenotypes=phenotypes,
+        min_coverage=min_coverage,
+        show=Show(quiet=quiet),
+    )

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from genoken.cli.options import AsJson, File, Group, Label, MinCoverage, RunFolder, write_json
+from genoken.cli.options import AsJson, Group, Label, MinCoverage, Phenotypes, RunFolder, SeveralFiles, one_or_several, write_json
 
 
 def command(
     run: RunFolder,
-    file: File,
+    files: SeveralFiles,
     label: Label = "",
     group: Group = "",
+    phenotypes: Phenotypes = "",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for metrics.json and predictions.")
     ] = None,
@@ -25,7 +26,7 @@ def command(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score a trained model and its baselines on another file: the same metrics, intervals and sentences as after training.
+    """Score a trained model and its baselines on other files: the same metrics, intervals and sentences as after training.
 
     Label and group are the columns that the run was trained with, unless others are named. Samples with labels that the
     run does not know are left out with a count.
@@ -34,7 +35,15 @@ def command(
     from genoken.workflows.show import Show
 
     result = evaluate(
-        run, file, label=label, group=group, output=output, min_coverage=min_coverage, strict=strict, show=Show(quiet=as_json)
+        run,
+        one_or_several(files),
+        label=label,
+        group=group,
+        phenotypes=phenotypes,
+        output=output,
+        min_coverage=min_coverage,
+        strict=strict,
+        show=Show(quiet=as_json),
     )
     if as_json:
         write_json(result)

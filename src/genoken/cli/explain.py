@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 import typer
 
 from genoken.cli.flags import one_of, with_choices
-from genoken.cli.options import MinCoverage, Quiet, RunFolder
+from genoken.cli.options import MinCoverage, Phenotypes, Quiet, RunFolder, one_or_several
 from genoken.core.components import kinds
 
 Aggregate = Literal["mean", "max", "median"]
@@ -24,12 +24,14 @@ UNITS: tuple[By, ...] = get_args(By)
 """What a list of genes is made for."""
 
 
-def command(
+def command(  # noqa: PLR0913, PLR0917 - typer makes an option of each
     run: RunFolder,
-    file: Annotated[
-        Path | None,
+    files: Annotated[
+        list[Path] | None,
         typer.Argument(
-            metavar="FILE", help="A file, as for genoken train; the run's own test samples when left out.", show_default=False
+            metavar="FILE...",
+            help="A file, or several, as for genoken train; the run's own test samples when left out.",
+            show_default=False,
         ),
     ] = None,
     method: Annotated[
@@ -46,6 +48,7 @@ def command(
             "-o", "--output", metavar="FILE", help="A .tsv, .csv or .parquet file for the whole table.", show_default=False
         ),
     ] = None,
+    phenotypes: Phenotypes = "",
     min_coverage: MinCoverage = None,
     quiet: Quiet = False,
 ) -> None:
@@ -60,12 +63,13 @@ def command(
     show = Show(quiet=quiet)
     genes = explain(
         run,
-        file,
+        one_or_several(files) if files else None,
         method=chosen_method,
         aggregate=chosen_aggregate,
         by=chosen_by,
         top=top,
         output=output,
+        phenotypes=phenotypes,
         min_coverage=min_coverage,
         show=show,
     )

@@ -16,6 +16,14 @@ File = Annotated[
         metavar="FILE", help="An .h5ad, .zarr, .gctx, .gct, .bed, .pgen or .vcf file, or 10x (.h5 or folder).", show_default=False
     ),
 ]
+SeveralFiles = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE...", help="A file as for genoken train, or several, which are joined.", show_default=False),
+]
+Phenotypes = Annotated[
+    str,
+    typer.Option("--phenotypes", metavar="FILE", help="Table with more columns of obs, by sample id.", show_default=False),
+]
 Label = Annotated[str, typer.Option("--label", metavar="COLUMN", help="Column of obs to predict.", show_default=False)]
 Group = Annotated[
     str,
@@ -35,6 +43,11 @@ MinCoverage = Annotated[
     ),
 ]
 Compile = Annotated[bool, typer.Option("--compile", metavar=" ", help="Compile each encoder layer with torch.compile.")]
+
+
+def one_or_several(files: Sequence[Path]) -> Path | list[Path]:
+    """Return the file that was typed, or all where there are several."""
+    return files[0] if len(files) == 1 else list(files)
 
 
 def write_json(content: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from genoken.cli.flags import PRECISIONS, one_of, with_choices
-from genoken.cli.options import Compile, File, MinCoverage, Quiet, RunFolder
+from genoken.cli.options import Compile, MinCoverage, Phenotypes, Quiet, RunFolder, SeveralFiles, one_or_several
 
 
-def command(
+def command(  # noqa: PLR0913, PLR0917 - typer makes an option of each
     run: RunFolder,
-    file: File,
+    files: SeveralFiles,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="An .h5ad, .csv, .tsv or .parquet file.", show_default=False)
     ],
@@ -21,6 +21,7 @@ def command(
     precision: Annotated[str, typer.Option(metavar="WORD", help=with_choices("Number format", PRECISIONS))] = "auto",
     compile: Compile = False,  # noqa: A002  (the option's public name)
     no_embedding: Annotated[bool, typer.Option("--no-embedding", metavar=" ", help="Leave the embedding out.")] = False,
+    phenotypes: Phenotypes = "",
     min_coverage: MinCoverage = None,
     quiet: Quiet = False,
 ) -> None:
@@ -34,12 +35,13 @@ def command(
 
     predict(
         run,
-        file,
+        one_or_several(files),
         output,
         batch_size=batch_size,
         precision=chosen_precision,
         compile=compile,
         embed=not no_embedding,
+        phenotypes=phenotypes,
         min_coverage=min_coverage,
         show=Show(quiet=quiet),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ import typer
 
 from genoken.cli.begin import begin_or_resume
 from genoken.cli.flags import TRAIN_FLAGS, Given, takes_flags
+from genoken.cli.options import one_or_several
 from genoken.core.errors import ConfigError
 
 FAST_DEV_RUN: dict[str, Any] = {
@@ -30,21 +31,21 @@ _ARGUMENTS = ("label", "group", "positive", "train", "val", "test", "preset", "c
 
 @takes_flags(TRAIN_FLAGS)
 def command(
-    file: Annotated[
-        Path | None,
+    files: Annotated[
+        list[Path] | None,
         typer.Argument(
-            metavar="FILE",
-            help="An .h5ad, .zarr, .gctx, .gct, .bed, .pgen or .vcf file, or 10x (.h5 or folder).",
+            metavar="FILE...",
+            help="An .h5ad, .zarr, .gctx, .gct, .bed, .pgen or .vcf file, or 10x (.h5 or folder); several are joined.",
             show_default=False,
         ),
     ],
     given: Given,
 ) -> None:
-    """Train on a file, compare with simple baselines, write a report.
+    """Train on a file or several, compare with simple baselines, write a report.
 
     What stands later wins: --preset, --config, --set, all other flags. The whole configuration is saved as config.yaml.
     """
-    begin_or_resume("train", TRAIN_FLAGS, [file] if file else [], given, lambda: _arguments(file, given), _workflow)
+    begin_or_resume("train", TRAIN_FLAGS, files or [], given, lambda: _arguments(files or [], given), _workflow)
 
 
 def _workflow() -> Callable[..., object]:
@@ -75,17 +76,17 @@ def settings_of(given: Given) -> dict[str, Any]:
     return {**implied, **said, **flags}
 
 
-def _arguments(file: Path | None, given: Given) -> dict[str, Any]:
+def _arguments(files: Sequence[Path], given: Given) -> dict[str, Any]:
     """Return the arguments of the workflow; the folder is always named, so that a stopped run can say how to go on."""
     from genoken.workflows.request import default_folder
 
     others, settings = given.others, settings_of(given)
     label = others.get("label") or _label_of(given, settings)
-    first = file or others.get("train")
+    first = files[0] if files else others.get("train")
     if first is None:
         raise ConfigError("no file to train on is named", remedy="for example: genoken train cells.h5ad --label cell_type")
     return {
-        "data": file,
+        "data": one_or_several(files) if files else None,
         **{name: others[name] for name in _ARGUMENTS if name in others},
         **({"start_from": others["from_"]} if "from_" in others else {}),
         "settings": settings,

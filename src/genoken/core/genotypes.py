@@ -18,6 +18,7 @@ CENTIMORGAN = "position_cm"
 BLOCK = "block"
 """Column of the feature table with the number of the block that a variant belongs to, int64, -1 for none, where it is divided."""
 
+_PAIRS = str.maketrans("ACGT", "TGCA")
 _COPIES = np.array([0, 1, 2, np.nan], dtype=np.float32)
 
 
@@ -77,3 +78,8 @@ def dense_dosages(values: sp.csr_matrix, columns: np.ndarray | None = None) -> n
     rows = np.repeat(np.arange(chosen.shape[0]), np.diff(chosen.indptr))
     found[rows, chosen.indices] = np.where(np.isnan(chosen.data), MISSING, chosen.data).astype(np.int8)
     return found
+
+
+def other_strand(allele: str) -> str:
+    """Return what an allele reads on the other strand: the complement of its bases, backwards; others than A, C, G, T stay."""
+    return allele.translate(_PAIRS)[::-1] if set(allele) <= set("ACGT") else allele

@@ -10,7 +10,7 @@ import pandas as pd
 
 from genoken.core.samples import Samples
 from genoken.data._check_finding import Finding, Level, counted, listed
-from genoken.data.row_hashes import row_hashes
+from genoken.data.row_hashes import sample_hashes
 from genoken.vocabulary.genes import LATIN_NAMES, Identifiers, identify
 
 FEW_FEATURES = 1000
@@ -92,7 +92,7 @@ def _constant_features(samples: Samples) -> list[Finding]:
 def duplicate_findings(samples: Samples, labels: pd.Series | None, groups: pd.Series | None) -> list[Finding]:
     """Return whether samples repeat each other exactly, and whether copies differ in label or group."""
     filled = np.flatnonzero(np.diff(samples.values.indptr) > 0)
-    hashes = row_hashes(samples.values)[filled]
+    hashes = sample_hashes(samples)[filled]
     _, first, which, counts = np.unique(hashes, return_index=True, return_inverse=True, return_counts=True)
     num_copies = int((counts - 1).sum())
     if not num_copies:

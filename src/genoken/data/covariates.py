@@ -153,7 +153,7 @@ def encode(table: pd.DataFrame, coding: CovariateCoding, where: str) -> tuple[np
             raise DataError(
                 f"there is no column '{column.name}', which is a covariate of the model",
                 where=where,
-                remedy="add it to the sample table; values that are not known may be missing",
+                remedy="add it to the sample table, or name a table with --phenotypes; values that are not known may be missing",
             )
         values = require_column(table, column.name, where)
         parts.append(_numbers(values, column, where) if column.is_number else _indicators(values, column, notes))

@@ -5,10 +5,21 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from genoken.core.samples import Samples
+
 _BLOCK_ROWS = 65_536
 
 
-def row_hashes(values: sp.csr_matrix) -> np.ndarray:
+def sample_hashes(samples: Samples) -> np.ndarray:
+    """Return one 64-bit hash per sample, uint64 (samples,), equal for equal values, and of phased genotypes for equal strands."""
+    hashes = row_hashes(samples.values)
+    if samples.first_strand is None:
+        return hashes
+    # A row's hash is a sum over its values: this is the hash of the row with the strand's columns behind its own.
+    return hashes + row_hashes(samples.first_strand, first_column=samples.num_features)
+
+
+def row_hashes(values: sp.csr_matrix, *, first_column: int = 0) -> np.ndarray:
     """Return one 64-bit hash per row that is equal for equal rows.
 
     Each stored value is mixed with its column (the finalizer of SplitMix64), and a row's hash is the sum over its values
@@ -18,6 +29,8 @@ def row_hashes(values: sp.csr_matrix) -> np.ndarray:
     ----------
     values
         Canonical CSR float32 of shape (samples, features).
+    first_column
+        What the first column is counted as.
 
     Returns
     -------
@@ -28,7 +41,7 @@ def row_hashes(values: sp.csr_matrix) -> np.ndarray:
     for start in range(0, values.shape[0], _BLOCK_ROWS):
         stop = min(start + _BLOCK_ROWS, values.shape[0])
         begin, end = values.indptr[start], values.indptr[stop]
-        mixed = values.indices[begin:end].astype(np.uint64) << np.uint64(32)
+        mixed = (values.indices[begin:end].astype(np.uint64) + np.uint64(first_column)) << np.uint64(32)
         mixed |= np.ascontiguousarray(values.data[begin:end], dtype=np.float32).view(np.uint32)
         mixed += np.uint64(0x9E3779B97F4A7C15)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):

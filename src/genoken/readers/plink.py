@@ -52,6 +52,7 @@ class PlinkReader(GenotypeReader):
         table, notes = read_sample_file(sample_file)
         variants = read_variant_file(variant_file)
         _check_size(bed, len(table), len(variants.names))
+        _check_padding(bed, len(table), len(variants.names))
         calls = _read_calls(bed, len(table), len(variants.names))
         counted = [alternates[0] for alternates in variants.alternates]
         features = variant_table(
@@ -86,6 +87,17 @@ def _check_size(path: Path, num_samples: int, num_variants: int) -> None:
     what = "cut off" if size < expected else "too long"
     remedy = f"{COPY_AGAIN}, and make sure that .bed, .bim and .fam belong together"
     raise DataError(f"the file of {size:,} bytes is {what}: {announced}", where=str(path), remedy=remedy)
+
+
+def _check_padding(path: Path, num_samples: int, num_variants: int) -> None:
+    """Refuse calls of more samples than .fam has, in the last byte of each variant: up to three do not show in the file's size."""
+    in_last = num_samples % _CALLS_PER_BYTE
+    if not in_last or not num_variants:
+        return
+    calls = np.memmap(path, dtype=np.uint8, mode="r", offset=_HEADER).reshape(num_variants, -1)
+    if (calls[:, -1] >> (2 * in_last)).any():
+        remedy = f"{COPY_AGAIN}, and make sure that .bed, .bim and .fam belong together"
+        raise DataError(f"it holds calls of more samples than the {num_samples:,} of .fam", where=str(path), remedy=remedy)
 
 
 def _read_calls(path: Path, num_samples: int, num_variants: int) -> np.ndarray:

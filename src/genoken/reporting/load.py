@@ -44,6 +44,8 @@ class RunFolder:
         ``explanations/variants.tsv``, ``variants.json`` and ``loci.parquet`` of a run on genotypes.
     next_cells, cell_map, transitions
         ``next_cells.parquet``, ``map.parquet`` and ``transitions.tsv`` of a run that predicts next cells.
+    joined
+        ``join.tsv`` of a run on several files of genotypes.
     """
 
     folder: Path
@@ -66,6 +68,7 @@ class RunFolder:
     next_cells: pd.DataFrame | None = None
     cell_map: pd.DataFrame | None = None
     transitions: pd.DataFrame | None = None
+    joined: pd.DataFrame | None = None
 
     @property
     def is_pretraining(self) -> bool:
@@ -174,6 +177,7 @@ def load_run_folder(folder: Path) -> RunFolder:
         next_cells=_parquet(folder / "next_cells.parquet", ("sample_id",)),
         cell_map=_parquet(folder / "map.parquet", ("x", "y")),
         transitions=_table(folder / "transitions.tsv", "\t", ("from", "to", "direction", "gene", "predicted_change")),
+        joined=_table(folder / "join.tsv", "\t", ("file", "outcome", "variants", "meaning")),
     )
 
 
@@ -230,7 +234,18 @@ def _table(path: Path, separator: str, columns: tuple[str, ...]) -> pd.DataFrame
     text = dict.fromkeys(
         (
             *("class", "feature_id", "symbol", "fold", "from", "to", "direction", "gene"),
-            *("id", "chrom", "counted_allele", "other_allele", "clump_lead", "glm_class", "above_null"),
+            *(
+                "file",
+                "outcome",
+                "meaning",
+                "id",
+                "chrom",
+                "counted_allele",
+                "other_allele",
+                "clump_lead",
+                "glm_class",
+                "above_null",
+            ),
         ),
         str,
     )

@@ -93,6 +93,21 @@ def matrices(rows: Sequence[Mapping[str, Any]]) -> Table:
     return Table(columns, tuple(cells))
 
 
+def joined(rows: pd.DataFrame) -> Table:
+    """Return what became of the variants of each of several files; outcomes that do not occur are left out."""
+    columns = (Column("File"), Column("Variants", numeric=True), Column("Outcome"), Column("What it means"))
+    cells = [
+        (
+            Cell(shorten(row.file, 60)),
+            Cell(number(row.variants)),
+            Cell(plain(row.outcome).replace("_", " "), strong=row.outcome == "kept"),
+            Cell(plain(row.meaning)),
+        )
+        for row in rows[rows["variants"] > 0].itertuples()
+    ]
+    return Table(columns, tuple(cells), "Positions and alleles are those of the first file.")
+
+
 def parts(samples: Mapping[str, Any], groups: Mapping[str, Any] | None) -> Table:
     """Return the number of samples, and of groups where there are any, in training, validation and test."""
     columns = (Column("Part"), Column("Samples", numeric=True), *((Column("Groups", numeric=True),) if groups else ()))

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from genoken.core.contracts import TokenizerState
 from genoken.core.errors import DataError
-from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION, Population
+from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION, Population, other_strand
 from genoken.core.samples import Samples
 from genoken.tokenizers._dosages import ABSENT, FLIPPED, SAME, orient, sign_by_strand
 
@@ -169,6 +169,9 @@ def variant_facts(features: pd.DataFrame) -> dict[str, Any]:
 def orientation_of(features: pd.DataFrame, columns: np.ndarray, facts: Mapping[str, Any]) -> np.ndarray:
     """Return int8 (variants,) of ``SAME``, ``FLIPPED`` or ``ABSENT``; a variant of other alleles counts as absent.
 
+    Alleles that only fit when they are read on the other strand do fit. A file that has such is not to be trusted with variants
+    whose alleles read the same on both strands (A/T, C/G): these then count as absent.
+
     Parameters
     ----------
     features
@@ -178,14 +181,32 @@ def orientation_of(features: pd.DataFrame, columns: np.ndarray, facts: Mapping[s
     facts
         Of the vocabulary's state.
     """
-    place = np.maximum(columns, 0)
-    counted, other = (_texts(features[name].astype(str).to_numpy()[place]) for name in (COUNTED, OTHER))
+    counted, other = _alleles(features, columns)
     own_counted, own_other = _texts(facts["counted_allele"]), _texts(facts["other_allele"])
     found = np.full(len(columns), ABSENT, dtype=np.int8)
     is_there = columns >= 0
     found[is_there & (counted == own_counted) & (other == own_other)] = SAME
     found[is_there & (counted == own_other) & (other == own_counted)] = FLIPPED
+    is_open = is_there & (found == ABSENT)
+    if is_open.any():
+        turned, turned_other = _other_strands(counted), _other_strands(other)
+        found[is_open & (turned == own_counted) & (turned_other == own_other)] = SAME
+        found[is_open & (turned == own_other) & (turned_other == own_counted)] = FLIPPED
+        if (found[is_open] != ABSENT).any():
+            found[is_there & (turned == other)] = ABSENT
     return found
+
+
+def _alleles(features: pd.DataFrame, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the counted and the other allele of each variant of a vocabulary in a file; of one that it lacks, any."""
+    place = np.maximum(columns, 0)
+    counted, other = (_texts(features[name].astype(str).to_numpy()[place]) for name in (COUNTED, OTHER))
+    return counted, other
+
+
+def _other_strands(alleles: np.ndarray) -> np.ndarray:
+    known = {allele: other_strand(allele) for allele in set(alleles)}
+    return _texts([known[allele] for allele in alleles])
 
 
 def _texts(values: Sequence[str]) -> np.ndarray:
@@ -213,16 +234,22 @@ def oriented(samples: Samples, columns: np.ndarray, facts: Mapping[str, Any], *,
 
 
 def orientation_notes(samples: Samples, state: TokenizerState) -> tuple[str, ...]:
-    """Return sentences on how many variants of the samples count the other allele, and how many have other alleles."""
+    """Return sentences on how many variants of the samples count the other allele, and how many cannot be used."""
     columns = samples.features.index.astype(str).get_indexer(list(state.sought()[0]))
     orientation = orientation_of(samples.features, columns, state.facts)
+    counted, _ = _alleles(samples.features, columns)
+    known = (counted == _texts(state.facts["counted_allele"])) | (counted == _texts(state.facts["other_allele"]))
+    turned = int(((orientation != ABSENT) & ~known).sum())
     flipped = int((orientation == FLIPPED).sum())
     foreign = int(((orientation == ABSENT) & (columns >= 0)).sum())
     notes = []
     if flipped:
         notes.append(f"{flipped:,} variants count the other allele than those that the model was trained on; they were flipped")
+    if turned:
+        notes.append(f"{turned:,} variants have their alleles on the other strand; they were read from there")
     if foreign:
-        notes.append(f"{foreign:,} variants have other alleles than those that the model was trained on; they count as missing")
+        what = "have other alleles than the model's, or ones that the strands leave open"
+        notes.append(f"{foreign:,} variants {what}; they count as missing")
     return tuple(notes)
 
 

@@ -75,6 +75,7 @@ def align(
     where: str,
     symbols: Sequence[str] = (),
     reference: str = "the model",
+    noun: str = "gene",
 ) -> Alignment:
     """Find the features of a vocabulary in a feature table.
 
@@ -98,6 +99,8 @@ def align(
         Readable name of each vocabulary feature; empty when unknown.
     reference
         Whose vocabulary it is, for messages.
+    noun
+        What a feature is, for messages.
 
     Returns
     -------
@@ -117,13 +120,13 @@ def align(
         best = folded if folded.coverage > best.coverage + MARGIN else best
     missing = tuple(str(name) for name, column in zip(feature_ids, best.columns, strict=True) if column < 0)
     if best.coverage == 0:
-        raise _nothing_in_common(feature_ids, features, best, where, reference)
-    line = _line(len(feature_ids), best, missing)
+        raise _nothing_in_common(feature_ids, features, best, where, reference, noun)
+    line = _line(len(feature_ids), best, missing, noun)
     if best.coverage < minimum_coverage:
         raise DataError(
-            f"too few genes in common: {line}; {minimum_coverage:.0%} are needed; the file has {_examples(features.index)}",
+            f"too few {noun}s in common: {line}; {minimum_coverage:.0%} are needed; the file has {_examples(features.index)}",
             where=where,
-            remedy=f"use a file with the genes of {reference}, or accept less with --min-coverage",
+            remedy=f"use a file with the {noun}s of {reference}, or accept less with --min-coverage",
         )
     return Alignment(columns=best.columns, coverage=best.coverage, matched_by=best.matched_by, missing=missing, line=line)
 
@@ -176,9 +179,9 @@ def _match(wanted: Sequence[str], keys: Sequence[str], matched_by: str) -> _Atte
     return _Attempt(matched_by, columns, int(ambiguous.sum()))
 
 
-def _line(count: int, attempt: _Attempt, missing: Sequence[str]) -> str:
+def _line(count: int, attempt: _Attempt, missing: Sequence[str], noun: str) -> str:
     found = count - len(missing)
-    text = f"{found:,} of {count:,} genes found ({attempt.coverage:.1%}), matched by {attempt.matched_by}"
+    text = f"{found:,} of {count:,} {noun}s found ({attempt.coverage:.1%}), matched by {attempt.matched_by}"
     if missing:
         text += f"; missing: {', '.join(missing[:3])}" + (f" and {len(missing) - 3:,} more" if len(missing) > 3 else "")
     if attempt.num_ambiguous:
@@ -186,10 +189,18 @@ def _line(count: int, attempt: _Attempt, missing: Sequence[str]) -> str:
     return text
 
 
-def _nothing_in_common(feature_ids: Sequence[str], features: pd.DataFrame, best: _Attempt, where: str, reference: str) -> DataError:
+def _nothing_in_common(
+    feature_ids: Sequence[str], features: pd.DataFrame, best: _Attempt, where: str, reference: str, noun: str
+) -> DataError:
+    if noun == "variant":
+        return DataError(
+            f"no variant in common with {reference}: it knows {_examples(feature_ids)}, the file has {_examples(features.index)}",
+            where=where,
+            remedy="name variants alike in both files, by rs numbers or by place and alleles",
+        )
     ours, theirs = identify(feature_ids), identify(features.index)
     message = (
-        f"no gene in common with {reference}: it knows {_form(ours)} ({_examples(feature_ids)}), "
+        f"no {noun} in common with {reference}: it knows {_form(ours)} ({_examples(feature_ids)}), "
         f"the file has {_form(theirs)} ({_examples(features.index)})"
     )
     if best.num_ambiguous:

@@ -22,6 +22,7 @@ from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows.gaussian_start import gaussian_start
 from genoken.workflows.pretrained import PretrainedModel, new_network
 from genoken.workflows.pretraining_parts import Division
+from genoken.workflows.restriction import feature_noun
 from genoken.workflows.seen import parts_in_pretraining
 from genoken.workflows.show import Show
 from genoken.workflows.start import PretrainedStart
@@ -80,7 +81,8 @@ def with_known_parts(
         When a part that shall hold samples stays empty.
     """
     samples, of_eval = division.source.samples, division.of_eval
-    parts = parts_in_pretraining(start.folder, samples, _vocabulary_in(samples, config, start).columns)
+    columns = _vocabulary_in(samples, config, start).columns
+    parts = parts_in_pretraining(start.folder, samples, columns, start.model.state)
     learned = int((of_eval & np.isin(parts, ("train", "val"))).sum())
     if learned:
         raise ConfigError(
@@ -116,12 +118,14 @@ def with_known_parts(
 
 def _vocabulary_in(samples: Samples, config: PretrainConfig, start: PretrainedStart) -> Alignment:
     """Return where the earlier run's vocabulary is in samples; refuse those that have too little of it."""
+    sought, symbols = start.model.state.sought(start.model.symbols)
     return align(
-        start.model.state.feature_ids,
+        sought,
         samples.features,
         minimum_coverage=config.data.min_coverage,
         where=samples.origin,
-        symbols=start.model.symbols,
+        symbols=symbols,
+        noun=feature_noun(samples),
     )
 
 

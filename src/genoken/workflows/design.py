@@ -18,10 +18,12 @@ from genoken.data.train_share import draw_train_share
 from genoken.training.processes import is_first_process
 from genoken.workflows.assemble import settle_kinds, task_of_objective
 from genoken.workflows.background import refuse_telling_covariates
+from genoken.workflows.encoder import locate
 from genoken.workflows.grouping import refuse_straddling_duplicates
-from genoken.workflows.inputs import Source, Study, build_study
+from genoken.workflows.inputs import Study, build_study
 from genoken.workflows.seen import parts_in_pretraining
 from genoken.workflows.show import Show
+from genoken.workflows.source import Source
 from genoken.workflows.start import PretrainedStart
 
 
@@ -82,7 +84,8 @@ def design(source: Source, config: RunConfig, start: PretrainedStart | None, fol
     if start is not None:
         samples, notes = _known_to(start, samples, config)
         config = _with_group(start, samples, config)
-    study = build_study(samples, task_of_objective(config), seed=config.training.seed, guess_group=True)
+    settings, seed = task_of_objective(config), config.training.seed
+    study = build_study(samples, settings, seed=seed, guess_group=True, keep_features=start is not None)
     study = replace(study, notes=(*study.notes, *notes))
     config = settle_kinds(replace(config, data=replace(config.data, group=study.group)), study)
     refuse_telling_covariates(config, study)
@@ -97,8 +100,12 @@ def design(source: Source, config: RunConfig, start: PretrainedStart | None, fol
 def _known_to(start: PretrainedStart, samples: Samples, config: RunConfig) -> tuple[Samples, tuple[str, ...]]:
     """Return samples as the pretrained network takes them, and what should be said about that."""
     found, line = start.restrict(samples, config.data.min_coverage)
-    found = replace(found, table=found.table.assign(**{PART_COLUMN: parts_in_pretraining(start.folder, found)}))
-    return found, (f"{start.folder}: {line}", *start.model.tokenizer.notes(found, start.model.state))
+    state = start.model.state
+    # The hash of a person is over all variants of the vocabulary, missing ones included.
+    columns = locate(state, found, start.model.symbols).columns if found.value_kind == "dosage" else None
+    parts = parts_in_pretraining(start.folder, found, columns, state)
+    found = replace(found, table=found.table.assign(**{PART_COLUMN: parts}))
+    return found, (f"{start.folder}: {line}", *start.model.tokenizer.notes(found, state))
 
 
 def _with_group(start: PretrainedStart, samples: Samples, config: RunConfig) -> RunConfig:

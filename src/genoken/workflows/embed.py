@@ -10,13 +10,13 @@ import pandas as pd
 
 from genoken.core.errors import ConfigError
 from genoken.interpretation.subject import Subject
-from genoken.workflows.inputs import read_source
 from genoken.workflows.predict import (
     OUTPUT_SUFFIXES,
     TABLE_SUFFIXES,
     align_samples,
     checked_output,
     predict,
+    refuse_one_of_several,
     table_of_states,
     write_samples,
     write_table,
@@ -24,18 +24,20 @@ from genoken.workflows.predict import (
 from genoken.workflows.pretrained_run import Pass, PretrainedRun, sample_states
 from genoken.workflows.run import Run, as_any_run, as_run
 from genoken.workflows.show import Show
+from genoken.workflows.source import read_new
 
 if TYPE_CHECKING:
-    from anndata import AnnData
+    from genoken.workflows.source import Input
 
 
 def embed(
     run: Run | PretrainedRun | str | Path,
-    data: str | Path | AnnData | None = None,
+    data: Input | None = None,
     output: str | Path | None = None,
     *,
     genes: bool = False,
     contextual: bool = False,
+    phenotypes: str | Path = "",
     min_coverage: float | None = None,
     show: Show | None = None,
 ) -> pd.DataFrame:
@@ -54,6 +56,8 @@ def embed(
         Export genes in place of samples.
     contextual
         Each gene's final state, averaged over the samples that express it, in place of the learned table.
+    phenotypes
+        Table of phenotypes and covariates, which a model with covariates needs, joined to the samples by their ids; empty for none.
     min_coverage
         Smallest share of the model's genes, from 0 to 1, that the file must hold; by default the run's ``data.min_coverage``.
     show
@@ -76,20 +80,22 @@ def embed(
             raise ConfigError("no file to embed is named", remedy="name one, or use --genes for the learned table of genes")
         is_table = path is not None and path.suffix != ".h5ad"
         if isinstance(run, PretrainedRun):
-            table = _states(run, data, None if is_table else path, min_coverage, show)
+            table = _states(run, data, None if is_table else path, phenotypes, min_coverage, show)
         else:
-            table = predict(run, data, None if is_table else path, min_coverage=min_coverage, show=show).states
+            file = None if is_table else path
+            table = predict(run, data, file, phenotypes=phenotypes, min_coverage=min_coverage, show=show).states
         return _written(table, path, "samples", show) if is_table else table
     if not contextual:
         return _written(_learned(run), path, "genes", show)
-    return _written(_contextual(as_run(run), data, min_coverage, show), path, "genes", show)
+    return _written(_contextual(as_run(run), data, phenotypes, min_coverage, show), path, "genes", show)
 
 
 def _states(
-    run: PretrainedRun, data: str | Path | AnnData, path: Path | None, min_coverage: float | None, show: Show
+    run: PretrainedRun, data: Input, path: Path | None, phenotypes: str | Path, min_coverage: float | None, show: Show
 ) -> pd.DataFrame:
     """Return the states of samples, of which nothing is hidden; write them into the samples' file where a path is given."""
-    samples = read_source(data, run.config.data.source).samples
+    refuse_one_of_several(path, data)
+    samples = read_new(run.config, data, phenotypes=phenotypes).samples
     aligned = align_samples(run.model, samples, min_coverage, show)
     states = sample_states(run.model, aligned.dataset, Pass(precision=run.config.training.precision))
     if path is not None:
@@ -116,12 +122,13 @@ def _learned(run: Run | PretrainedRun) -> pd.DataFrame:
     return table.rename_axis("feature_id")
 
 
-def _contextual(run: Run, data: str | Path | AnnData | None, min_coverage: float | None, show: Show) -> pd.DataFrame:
+def _contextual(run: Run, data: Input | None, phenotypes: str | Path, min_coverage: float | None, show: Show) -> pd.DataFrame:
     from genoken.interpretation.states import contextual_gene_states
 
     if data is None:
         raise ConfigError("contextual gene embeddings need samples", remedy="name a file")
-    dataset = align_samples(run.model, read_source(data, run.config.data.source).samples, min_coverage, show).dataset
+    samples = read_new(run.config, data, phenotypes=phenotypes).samples
+    dataset = align_samples(run.model, samples, min_coverage, show).dataset
     subject = Subject(run.model.network, dataset, run.config.objective, run.model.target)
     feature_ids, states, counts = contextual_gene_states(subject, np.arange(len(dataset)))
     table = pd.DataFrame(states, index=list(feature_ids), columns=[f"width_{index}" for index in range(states.shape[1])])

@@ -27,7 +27,7 @@ from genoken.models.embeddings import EmbeddingStart
 from genoken.models.token_network import TokenNetwork, seeded_token_network
 from genoken.vocabulary.align import Alignment, align, symbols_of
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
-from genoken.workflows.inputs import read_source
+from genoken.workflows.source import read_source
 
 if TYPE_CHECKING:
     from anndata import AnnData

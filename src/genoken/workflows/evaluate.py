@@ -17,23 +17,25 @@ from genoken.workflows import results
 from genoken.workflows.background import BaselineValues, without_background
 from genoken.workflows.baselines import predict_saved
 from genoken.workflows.grouping import strata_of
-from genoken.workflows.inputs import Source, Study, build_study, read_source
+from genoken.workflows.inputs import Study, build_study
 from genoken.workflows.predict import align_samples
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.seen import count_trained_on
 from genoken.workflows.show import Show
+from genoken.workflows.source import Source, read_new
 from genoken.workflows.summands import predict_model, predict_summands
 
 if TYPE_CHECKING:
-    from anndata import AnnData
+    from genoken.workflows.source import Input
 
 
 def evaluate(
     run: Run | str | Path,
-    data: str | Path | AnnData,
+    data: Input,
     *,
     label: str = "",
     group: str = "",
+    phenotypes: str | Path = "",
     output: str | Path | None = None,
     min_coverage: float | None = None,
     strict: bool = False,
@@ -49,11 +51,13 @@ def evaluate(
     run
         A finished run or its folder.
     data
-        Labeled samples that the run has not seen.
+        Labeled samples that the run has not seen: a file or an AnnData object, or several, which are joined as in training.
     label
         Column with the true label; by default the run's.
     group
         Column of groups for the intervals; by default the run's, where the file has it.
+    phenotypes
+        Table of phenotypes and covariates, joined to the samples by their ids; empty for none.
     output
         New folder for ``metrics.json``, ``predictions.parquet``, ``baselines/NAME.parquet``, the run's ``config.yaml`` and a
         ``manifest.json`` with the hash of the data; by default nothing is written.
@@ -80,7 +84,7 @@ def evaluate(
     run, show = as_run(run), show or Show(quiet=True)
     if output is not None:
         check_output_folder(Path(output), overwrite=False)  # one that is occupied is refused before any work
-    source = read_source(data, run.config.data.source, strict=strict or run.config.data.strict)
+    source = read_new(run.config, data, strict=strict or run.config.data.strict, phenotypes=phenotypes)
     study = _study(run, source, label=label, group=group, strict=strict)
     for note in study.notes:
         show.line(f"  {note}.")
@@ -96,6 +100,7 @@ def evaluate(
         results.write_predictions(folder, study, pooled, run.config.evaluation.threshold)
         write_text(folder / "config.yaml", dump_yaml(run.config))  # the threshold and the seed, for `genoken compare`
         write_json(folder / "manifest.json", {"data": list(source.files)})  # so that it pairs no other samples
+        results.write_joined(folder, source.joined)
         write_json(folder / "metrics.json", metrics)
         show.line(f"Wrote {folder}.")
     return metrics
@@ -117,7 +122,7 @@ def _study(run: Run, source: Source, *, label: str, group: str, strict: bool) ->
 
 def _seen(run: Run, study: Study, columns: np.ndarray, show: Show) -> str:
     """Return, and warn of, how many samples the model was trained on, as a sentence; empty where it was trained on none."""
-    count, total = count_trained_on(run.folder, study.samples, columns), study.samples.num_samples
+    count, total = count_trained_on(run.folder, study.samples, columns, run.model.state), study.samples.num_samples
     if count is None:
         show.line("  The run does not say which samples it was trained on, so whether these are among them is not known.")
     if not count:

@@ -21,31 +21,33 @@ from genoken.interpretation.gene_attention import ATTENTION_GENES, find_genes, p
 from genoken.interpretation.gene_table import leading_genes
 from genoken.interpretation.subject import Subject
 from genoken.training.processes import is_first_process
-from genoken.workflows.inputs import Study, read_source
+from genoken.workflows.inputs import Study
 from genoken.workflows.own_samples import fold_parts, own_parts
 from genoken.workflows.predict import TABLE_SUFFIXES, Aligned, align_samples, checked_output, write_table
 from genoken.workflows.run import Run, as_run
 from genoken.workflows.seen import count_trained_on
 from genoken.workflows.shards import shard_of_this_process
 from genoken.workflows.show import Show
+from genoken.workflows.source import read_new
 from genoken.workflows.store import FittedModel
 
 if TYPE_CHECKING:
-    from anndata import AnnData
+    from genoken.workflows.source import Input
 
 
 MOST_ATTENTION_GENES = 500
 """Genes between which attention is read at most: the result has their square for each head."""
 
 
-def explain(
+def explain(  # noqa: PLR0913 - one parameter for each thing that a user can say
     run: Run | str | Path,
-    data: str | Path | AnnData | None = None,
+    data: Input | None = None,
     *,
     method: str = "integrated_gradients",
     aggregate: Literal["mean", "max", "median"] = "mean",
     by: Literal["class", "group"] = "class",
     top: int = 50,
+    phenotypes: str | Path = "",
     output: str | Path | None = None,
     min_coverage: float | None = None,
     show: Show | None = None,
@@ -67,6 +69,8 @@ def explain(
         ``class``: per class, the label's in the run's own samples and the predicted one in others; ``group``: per group.
     top
         Genes per class or group.
+    phenotypes
+        Table of phenotypes and covariates, joined to the samples by their ids; with ``data`` alone.
     output
         ``.tsv``, ``.csv`` or ``.parquet`` for the table; ``.rnk`` files, ``controls.json`` and, where the model has attention,
         ``attention.parquet`` (per layer and head, and as rollout) go into a folder beside it.
@@ -91,15 +95,17 @@ def explain(
         raise ConfigError(f"there is no method '{method}'", remedy=suggestion(method, kinds("attributions"), "methods"))
     if by == "group" and not run.config.data.group:
         raise ConfigError("the run has no group column", where=str(run.folder), remedy="use --by class")
+    if phenotypes and data is None:
+        raise ConfigError("the run's own samples have their phenotypes already", where=str(phenotypes), remedy="name a file too")
     path = checked_output(output, TABLE_SUFFIXES)
     notes: list[str] = []
     if data is None:
         parts = own_parts(run, by_group=by == "group", show=show)
     else:
-        samples = read_source(data, run.config.data.source).samples
+        samples = read_new(run.config, data, phenotypes=phenotypes).samples
         aligned = align_samples(run.model, samples, min_coverage, show)
         parts = [_given_part(run, samples, aligned, by_group=by == "group")]
-        seen = count_trained_on(run.folder, samples, aligned.columns)
+        seen = count_trained_on(run.folder, samples, aligned.columns, run.model.state)
         if seen:
             notes.append(
                 f"{seen:,} of {samples.num_samples:,} samples are ones that the model was trained on; without naming a file, only "
@@ -117,7 +123,7 @@ def explain(
 
 def attention(
     run: Run | str | Path,
-    data: str | Path | AnnData | None = None,
+    data: Input | None = None,
     *,
     genes: Sequence[str] = (),
     min_coverage: float | None = None,
@@ -161,7 +167,7 @@ def attention(
     if data is None:
         parts = own_parts(run, by_group=False, show=show)
     else:
-        samples = read_source(data, run.config.data.source).samples
+        samples = read_new(run.config, data).samples
         parts = [_given_part(run, samples, align_samples(run.model, samples, min_coverage, show), by_group=False)]
     known = union_of(parts)
     chosen = find_genes(known, wanted)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from genoken.core.files import sha256_of_file, sha256_of_folder
+from genoken.core.genotypes import COUNTED, OTHER
 from genoken.core.samples import Samples
 from genoken.workflows.files import files_of
 
@@ -27,10 +28,13 @@ def hash_together(hashes: Sequence[str]) -> str:
 
 
 def hash_of_samples(samples: Samples) -> str:
-    """Return the SHA-256 of the values, the sample ids and the feature ids."""
+    """Return the SHA-256 of the values, the sample ids and the feature ids; of genotypes, of strands and alleles too."""
     digest = hashlib.sha256()
-    for array in (samples.values.indptr, samples.values.indices, samples.values.data):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    for names in (samples.table.index, samples.features.index):
+    for matrix in (samples.values, samples.first_strand):
+        if matrix is not None:
+            for array in (matrix.indptr, matrix.indices, matrix.data):
+                digest.update(np.ascontiguousarray(array).tobytes())
+    alleles = [samples.features[name] for name in (COUNTED, OTHER) if samples.value_kind == "dosage"]
+    for names in (samples.table.index, samples.features.index, *alleles):
         digest.update("\x1f".join(map(str, names)).encode())
     return digest.hexdigest()

@@ -1,11 +1,9 @@
-"""From files or AnnData objects to a study: samples with a target, groups, and everything that was left out, counted."""
+"""From what was read to a study: samples with a target, groups, and everything that was left out, counted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,43 +11,13 @@ import pandas as pd
 from genoken.core.config import DataSettings
 from genoken.core.contracts import TargetState, Task
 from genoken.core.errors import ConfigError, DataError, suggestion
-from genoken.core.files import sha256_of_file
 from genoken.core.random import generator
 from genoken.core.samples import Samples
 from genoken.data._check_columns import classes_of
 from genoken.data.check import check_samples, guess_task, require_column
 from genoken.data.monomorphic import without_monomorphic
-from genoken.data.phenotypes import join_phenotypes, read_phenotypes
-from genoken.readers._anndata import inspect_anndata
-from genoken.workflows.files import inspect_file, whole_name
 from genoken.workflows.grouping import find_groups
-from genoken.workflows.hashes import hash_of_file, hash_of_samples, hash_together
-from genoken.workflows.join import join_samples
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-SPLIT_COLUMN = "split"
-"""Column of ``obs`` that says which part a sample belongs to, in a single file with a split of its own."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """What was read, and from where.
-
-    Parameters
-    ----------
-    samples
-        The samples of all files.
-    matrices
-        What each matrix of the (first) file holds, as in ``check.json``.
-    files
-        Path, hash and shape of each file, for the manifest.
-    """
-
-    samples: Samples
-    matrices: tuple[dict[str, Any], ...]
-    files: tuple[dict[str, Any], ...]
+from genoken.workflows.source import SPLIT_COLUMN, Source
 
 
 @dataclass(frozen=True)
@@ -98,80 +66,14 @@ class Study:
         return np.asarray(self.classes, dtype=object)[self.labels] if self.classes else self.labels
 
 
-def read_source(data: str | Path | AnnData, source: str, *, strict: bool = False, phenotypes: str = "") -> Source:
-    """Read a file of any known kind, or take an AnnData object as it is.
-
-    Parameters
-    ----------
-    data
-        Path, or object.
-    source
-        ``auto``, ``X``, ``raw`` or ``layers/NAME``: where the values are.
-    strict
-        Refuse samples with missing values, where the kind of file marks them, instead of leaving them out.
-    phenotypes
-        Path of a table that is joined to the sample table by sample id; empty for none.
-
-    Raises
-    ------
-    DataError
-        When it cannot be used, for the first reason.
-    """
-    if isinstance(data, (str, Path)):
-        path = whole_name(Path(data))
-        inspection = inspect_file(path, source, strict=strict)
-    else:
-        path = None
-        inspection = inspect_anndata(data, source, "AnnData")
-    samples = inspection.usable()
-    digest = hash_of_samples(samples) if path is None else hash_of_file(path)
-    if phenotypes:
-        samples = join_phenotypes(samples, read_phenotypes(Path(phenotypes)), phenotypes)
-        digest = hash_together([digest, sha256_of_file(Path(phenotypes))])
-    entry = {
-        "path": str(path.resolve()) if path else "",
-        "sha256": digest,
-        "samples": samples.num_samples,
-        "features": samples.num_features,
-    }
-    return Source(samples, tuple(matrix.summary() for matrix in inspection.matrices), (entry,))
-
-
-def read_inputs(inputs: Mapping[str, str | Path | AnnData], settings: DataSettings) -> Source:
-    """Read the file under ``data``, or else the parts under ``train``, ``val`` and ``test``.
-
-    Raises
-    ------
-    DataError
-        When one cannot be used.
-    """
-    if "data" in inputs:
-        return _read_one(inputs["data"], settings)
-    return read_parts(inputs, settings)
-
-
-def _read_one(data: str | Path | AnnData, settings: DataSettings) -> Source:
-    return read_source(data, settings.source, strict=settings.strict, phenotypes=settings.phenotypes_file)
-
-
-def read_parts(parts: Mapping[str, str | Path | AnnData], settings: DataSettings) -> Source:
-    """Read a train, a validation and a test file, and join them; the latter two are aligned to the train file's features.
-
-    The joined table has a column ``split``. Sample ids that occur in several files get the part's name in front. A sample's total
-    is that of its own file, genes included that the train file does not have: as when the file is given to a finished run.
-    """
-    sources = {part: _read_one(data, settings) for part, data in parts.items()}
-    if settings.label:
-        for source in sources.values():
-            require_column(source.samples.table, settings.label, source.samples.origin)
-    read = [source.samples for source in sources.values()]
-    samples = join_samples(read, list(sources), column=SPLIT_COLUMN, min_coverage=settings.min_coverage)
-    matrices = next(iter(sources.values())).matrices
-    return Source(samples, matrices, tuple(entry for source in sources.values() for entry in source.files))
-
-
 def build_study(
-    samples: Samples, settings: DataSettings, *, seed: int, guess_group: bool, target: TargetState | None = None
+    samples: Samples,
+    settings: DataSettings,
+    *,
+    seed: int,
+    guess_group: bool,
+    target: TargetState | None = None,
+    keep_features: bool = False,
 ) -> Study:
     """Take target and groups from the sample table; leave out, and count, samples that have no target or no values.
 
@@ -188,6 +90,8 @@ def build_study(
     target
         What a run learned about its label, when its samples are to be scored: labels are then coded as its classes, those that it
         does not know are left out, and counted, like missing ones, and a label need not vary.
+    keep_features
+        Keep variants that do not vary, where a vocabulary is given: left out, they would count as missing.
 
     Raises
     ------
@@ -211,7 +115,7 @@ def build_study(
     if target is not None and target.classes:
         column = _as_known(column, target.classes, settings.positive)
     samples, column, notes = _usable(samples, column, settings, () if target is None else target.classes)
-    if target is None and samples.value_kind == "dosage":
+    if target is None and samples.value_kind == "dosage" and not keep_features:
         samples, left_out = without_monomorphic(samples)
         notes += left_out
     classes: tuple[str, ...] = ()

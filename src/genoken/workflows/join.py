@@ -17,7 +17,7 @@ from genoken.core.samples import Samples
 from genoken.core.scale import sample_totals, scale_of
 from genoken.data._check_values import identifier_findings, named_species
 from genoken.tokenizers._gathering import gather_columns
-from genoken.vocabulary.align import SYMBOL_COLUMNS, align, symbols_of
+from genoken.vocabulary.align import align, symbols_of
 from genoken.vocabulary.genes import Identifiers, normalize
 
 Shared = Literal["first", "common", "union"]
@@ -147,7 +147,7 @@ def join_headers(
         When the files differ in species, type of ids or kind of values, or have too few genes in common.
     """
     parts = [header.samples for header in headers]
-    _refuse_mixed_values(headers, names)
+    refuse_mixed_values([header.kind for header in headers], names)
     _refuse_other_scales(parts, names)
     identifiers = [identifier_findings(samples)[0] for samples in parts]
     _refuse_mixed_species(parts, identifiers, names)
@@ -156,13 +156,13 @@ def join_headers(
         everywhere = np.all([columns >= 0 for columns in found.columns], axis=0)
         found = replace(found, table=found.table[everywhere], columns=[columns[everywhere] for columns in found.columns])
     _refuse_holes(parts, found, names)
-    table = _joined_table(parts, names, column)
+    table = joined_table(parts, names, column)
     samples = Samples(
         values=sp.csr_matrix((len(table), len(found.table)), dtype=np.float32),
         table=table,
         features=found.table,
         value_kind=parts[0].value_kind,
-        origin=_origin(parts),
+        origin=origin_of(parts),
         totals=None if parts[0].value_kind == "real" else np.concatenate([sample_totals(samples) for samples in parts]),
         notes=_notes(parts, found.lines, column),
     )
@@ -188,38 +188,6 @@ def ids_in_files(table: pd.DataFrame, columns: Sequence[str]) -> pd.Index:
     return ids
 
 
-def restrict_to_vocabulary(
-    samples: Samples, feature_ids: Sequence[str], symbols: Sequence[str], *, min_coverage: float
-) -> tuple[Samples, str]:
-    """Return samples with a vocabulary for their features, and the line that says how much of it they hold.
-
-    Genes are compared as :func:`genoken.vocabulary.align.align` does; the value of a missing one is 0. The samples' totals are
-    still those over all genes of their file.
-
-    Parameters
-    ----------
-    samples
-        Samples with any set of features.
-    feature_ids, symbols
-        The vocabulary, in order.
-    min_coverage
-        Smallest share of it, from 0 to 1, that must be there.
-
-    Raises
-    ------
-    DataError
-        When too little of it is there.
-    """
-    found = align(feature_ids, samples.features, minimum_coverage=min_coverage, where=samples.origin, symbols=symbols)
-    restricted = replace(
-        samples,
-        values=gather_columns(samples.values, found.columns),
-        features=pd.DataFrame({SYMBOL_COLUMNS[0]: list(symbols)}, index=pd.Index(list(feature_ids))),
-        totals=None if samples.value_kind == "real" else sample_totals(samples),
-    )
-    return restricted, found.line
-
-
 def _refuse_other_scales(parts: Sequence[Samples], names: Sequence[str]) -> None:
     """Refuse log or normalized values that were normalized to different totals: the model would learn or meet two scales as one."""
     scales = {
@@ -230,15 +198,29 @@ def _refuse_other_scales(parts: Sequence[Samples], names: Sequence[str]) -> None
         raise DataError(
             "the files were normalized to different totals per sample: "
             + ", ".join(f"{name} to about {scale.total:,.0f}" for name, scale in known.items()),
-            where=_origin(parts),
+            where=origin_of(parts),
             remedy="normalize them alike, or give counts",
         )
 
 
-def _refuse_mixed_values(headers: Sequence[Header], names: Sequence[str]) -> None:
+def refuse_mixed_values(kinds: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse files that hold different kinds of values.
+
+    Parameters
+    ----------
+    kinds
+        What the values of each file are, in words.
+    names
+        What each file is called.
+
+    Raises
+    ------
+    DataError
+        Naming a file of each kind.
+    """
     examples: dict[str, str] = {}
-    for header, name in zip(headers, names, strict=True):
-        examples.setdefault(header.kind, name)
+    for kind, name in zip(kinds, names, strict=True):
+        examples.setdefault(kind, name)
     if len(examples) > 1:
         raise DataError(
             "the files hold different kinds of values: " + ", ".join(f"{name} {kind}" for kind, name in examples.items()),
@@ -352,7 +334,8 @@ def _refuse_holes(parts: Sequence[Samples], found: _Features, names: Sequence[st
             )
 
 
-def _joined_table(parts: Sequence[Samples], names: Sequence[str], column: str) -> pd.DataFrame:
+def joined_table(parts: Sequence[Samples], names: Sequence[str], column: str) -> pd.DataFrame:
+    """Return the sample tables of files one after the other, with their names in a column and in front of ids that collide."""
     sizes = [samples.num_samples for samples in parts]
     table = pd.concat([samples.table for samples in parts])
     origins = np.repeat(np.asarray(names, dtype=object), sizes)
@@ -362,7 +345,8 @@ def _joined_table(parts: Sequence[Samples], names: Sequence[str], column: str) -
     return table
 
 
-def _origin(parts: Sequence[Samples]) -> str:
+def origin_of(parts: Sequence[Samples]) -> str:
+    """Return where the samples of several files came from, for messages."""
     shown = [samples.origin for samples in parts]
     return " + ".join(shown) if len(shown) <= _MOST_NAMED else f"{shown[0]} and {len(shown) - 1:,} more files"
 

@@ -13,11 +13,12 @@ from genoken.core.errors import RunError
 from genoken.interpretation.draw import Part
 from genoken.interpretation.subject import Subject
 from genoken.workflows.assemble import task_of_objective
-from genoken.workflows.inputs import Study, build_study, read_inputs
-from genoken.workflows.join import restrict_to_vocabulary
+from genoken.workflows.inputs import Study, build_study
+from genoken.workflows.restriction import restrict_to_vocabulary
 from genoken.workflows.results import dataset_of
 from genoken.workflows.run import Run
 from genoken.workflows.show import Show
+from genoken.workflows.source import named_again, read_inputs
 from genoken.workflows.state import check_data, read_state
 from genoken.workflows.store import FittedModel, fold_place, read_model, verify_hashes
 
@@ -51,10 +52,9 @@ def own_study(run: Run) -> Study:
     samples = source.samples
     if "start_from" in state:  # the vocabulary is that of a pretrained network, which the file need not hold under the same ids
         model = run.model
-        samples, _ = restrict_to_vocabulary(
-            samples, model.state.feature_ids, model.symbols, min_coverage=run.config.data.min_coverage
-        )
-    return build_study(samples, task_of_objective(run.config), seed=run.config.training.seed, guess_group=True)
+        samples, _ = restrict_to_vocabulary(samples, model.state, model.symbols, min_coverage=run.config.data.min_coverage)
+    settings, seed = task_of_objective(run.config), run.config.training.seed
+    return build_study(samples, settings, seed=seed, guess_group=True, keep_features="start_from" in state)
 
 
 def _own_inputs(run: Run, paths: dict[str, str]) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def _own_inputs(run: Run, paths: dict[str, str]) -> dict[str, Any]:
     RunError
         When one is not there any more.
     """
-    inputs = {part: path or run.objects.get(part) for part, path in paths.items()}
+    inputs = {part: named_again(named) or run.objects.get(part) for part, named in paths.items()}
     remedy = "the explanation made after training is in explanations/genes.tsv"
     if any(value is None for value in inputs.values()):
         raise RunError(
@@ -73,7 +73,7 @@ def _own_inputs(run: Run, paths: dict[str, str]) -> dict[str, Any]:
             where=str(run.folder),
             remedy=f"pass the data, for example run.explain(adata); {remedy}",
         )
-    if not inputs or not all(Path(path).exists() for path in paths.values() if path):
+    if not inputs or not all(Path(path).exists() for named in paths.values() for path in named.split("\n") if path):
         raise RunError(
             "the run's own data cannot be found", where=str(run.folder), remedy=f"name a file or object to explain; {remedy}"
         )

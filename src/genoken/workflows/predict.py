@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -18,16 +18,19 @@ from genoken.data.dataset import TokenDataset
 from genoken.training.fit import predict as predict_dataset
 from genoken.vocabulary.align import align
 from genoken.workflows.files import load_file
-from genoken.workflows.inputs import read_source
 from genoken.workflows.pretrained import PretrainedModel
 from genoken.workflows.pretrained_run import Pass, PretrainedRun, filled_in, sample_states
+from genoken.workflows.restriction import feature_noun
 from genoken.workflows.results import prediction_table
 from genoken.workflows.run import Run, as_any_run
 from genoken.workflows.show import Show
+from genoken.workflows.source import read_new
 from genoken.workflows.store import FittedModel
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from genoken.workflows.source import Input
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 OUTPUT_SUFFIXES = (".h5ad", *TABLE_SUFFIXES)
@@ -85,15 +88,16 @@ class Aligned:
     notes: tuple[str, ...]
 
 
-def predict(
+def predict(  # noqa: PLR0913 - one parameter for each thing that a user can say
     run: Run | PretrainedRun | str | Path,
-    data: str | Path | AnnData,
+    data: Input,
     output: str | Path | None = None,
     *,
     batch_size: int = 0,
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto",
     compile: bool = False,  # noqa: A002 - the option's public name
     embed: bool = True,
+    phenotypes: str | Path = "",
     min_coverage: float | None = None,
     show: Show | None = None,
 ) -> Prediction:
@@ -104,7 +108,8 @@ def predict(
     run
         A finished run or its folder; one of pretraining fills in the phenotypes that it knows where they are missing.
     data
-        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x), or an AnnData object; its genes are found by id.
+        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x, PLINK, VCF), or an AnnData object, or several, which are joined; genes
+        and variants are found by id.
     output
         ``.h5ad``: the file with predictions in ``obs`` and states in ``obsm["X_genoken"]``; ``.csv``, ``.tsv``, ``.parquet``: a
         table of the predictions.
@@ -116,6 +121,8 @@ def predict(
         Compile the encoder's layers first, which pays for large files.
     embed
         Whether an ``.h5ad`` output receives the states.
+    phenotypes
+        Table of phenotypes and covariates, which a model with covariates needs, joined to the samples by their ids; empty for none.
     min_coverage
         Smallest share of the model's genes, from 0 to 1, that the file must hold; by default the run's ``data.min_coverage``.
     show
@@ -130,7 +137,8 @@ def predict(
     path = checked_output(output, OUTPUT_SUFFIXES)
     if isinstance(run, PretrainedRun):
         run.require_phenotypes()
-    samples = read_source(data, run.config.data.source).samples
+    refuse_one_of_several(path, data)
+    samples = read_new(run.config, data, phenotypes=phenotypes).samples
     aligned = align_samples(run.model, samples, min_coverage, show)
     training = run.config.training
     size = batch_size or training.samples_per_pass
@@ -204,6 +212,7 @@ def align_samples(model: FittedModel | PretrainedModel, samples: Samples, min_co
         minimum_coverage=model.config.data.min_coverage if min_coverage is None else min_coverage,
         where=samples.origin,
         symbols=symbols,
+        noun=feature_noun(samples),
     )
     for note in (*samples.notes, f"{samples.origin}: {found.line}"):
         show.line(f"{note}.")
@@ -232,12 +241,27 @@ def checked_output(output: str | Path | None, suffixes: Sequence[str]) -> Path |
     return path
 
 
-def write_samples(path: Path, data: str | Path | AnnData, table: pd.DataFrame, states: np.ndarray | None) -> None:
+def refuse_one_of_several(path: Path | None, data: Input) -> None:
+    """Refuse to write predictions into the samples' file where several of these are given.
+
+    Raises
+    ------
+    ConfigError
+        With the endings of tables.
+    """
+    if path is not None and path.suffix == ".h5ad" and isinstance(data, (list, tuple)):
+        raise ConfigError(
+            "samples of a list of files are not written into one", where=str(path), remedy=f"use {', '.join(TABLE_SUFFIXES)}"
+        )
+
+
+def write_samples(path: Path, data: Input, table: pd.DataFrame, states: np.ndarray | None) -> None:
     """Write a table of samples, or for ``.h5ad`` their file with the table's columns in ``obs`` and the states in ``obsm``."""
     if path.suffix != ".h5ad":
         write_table(path, table)
         return
-    adata = load_file(Path(data)) if isinstance(data, (str, Path)) else data.copy()
+    assert not isinstance(data, (list, tuple))  # noqa: S101 - see refuse_one_of_several
+    adata = load_file(Path(data)) if isinstance(data, (str, Path)) else cast("AnnData", data).copy()
     for column, name in zip(table, _obs_names(list(table)), strict=True):
         values = table[column].to_numpy()
         adata.obs[name] = pd.Categorical(values) if values.dtype == object else values

@@ -16,7 +16,6 @@ from genoken.core.errors import ConfigError, RunError
 from genoken.core.files import atomic_path
 from genoken.core.matrix import to_csr
 from genoken.data.dataset import TokenDataset
-from genoken.workflows.inputs import read_source
 from genoken.workflows.next_cell_predictions import (
     NextCells,
     RankedNext,
@@ -31,6 +30,7 @@ from genoken.workflows.pretrained import PretrainedModel
 from genoken.workflows.pretrained_run import PretrainedRun
 from genoken.workflows.run import Run, as_any_run
 from genoken.workflows.show import Show
+from genoken.workflows.source import read_source
 
 if TYPE_CHECKING:
     from anndata import AnnData

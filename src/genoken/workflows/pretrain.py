@@ -27,6 +27,7 @@ from genoken.workflows.pretraining_data import Files, Reading, cache_of, files_o
 from genoken.workflows.pretraining_fit import task_of, train_prepared
 from genoken.workflows.pretraining_parts import Division
 from genoken.workflows.pretraining_request import Hiding, check_phenotypes
+from genoken.workflows.results import write_joined
 from genoken.workflows.seen import write_known_samples
 from genoken.workflows.show import Show
 from genoken.workflows.start import PretrainedStart, read_start, read_start_again
@@ -213,6 +214,7 @@ def _pretrained(job: _Job) -> tuple[PretrainedRun, TrainingError | None]:
     """Train and write the run; return with it what ended training early, if anything did."""
     prepared = prepare(job.division, job.config, job.start, job.show)
     _announce(job, prepared)
+    write_joined(job.folder, job.division.source.joined)
     pretraining_results.write_split(job.folder, job.samples, job.division.words, job.config.data.group)
     earlier = None if job.start is None else job.start.folder
     write_known_samples(job.folder, job.samples, prepared.model, job.division.words, earlier=earlier)

@@ -18,9 +18,9 @@ from genoken.core.pretraining_settings import PretrainDataSettings
 from genoken.core.stored_rows import bytes_on_disk, store_rows
 from genoken.data.check import require_column
 from genoken.workflows.files import FILE_COLUMN, distinct_names, expand_files, read_file
-from genoken.workflows.inputs import Source, read_source
 from genoken.workflows.join import Header, Joint, join_headers, without_values
 from genoken.workflows.next_cell_folder import PARTS, folder_named, read_next_cell_folder
+from genoken.workflows.source import Source, join_sources, read_source
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -166,14 +166,22 @@ def _read(data: Any, paths: Mapping[str, list[Path]], settings: PretrainDataSett
         sources.append(read_source(path, settings.source, strict=settings.strict))
         headers.append(Header.of(sources[-1].samples))
         num_values = sum(header.num_values for header in headers)
-        if num_values * _BYTES_PER_VALUE > most:
+        if num_values * _BYTES_PER_VALUE > most and not _are_cohorts(sources, files):
             sources = [replace(source, samples=without_values(source.samples)) for source in sources]
+    if _are_cohorts(sources, files):
+        names = distinct_names(files)
+        return Reading(join_sources(sources, names, column=FILE_COLUMN, min_coverage=settings.min_coverage), paths, settings)
     joint = _joint(headers, sources, files, settings)
     entries = tuple(entry for source in sources for entry in source.files)
     if num_values * _BYTES_PER_VALUE > most:
         return Reading(Source(joint.samples, sources[0].matrices, entries), paths, settings, joint, num_values)
     values = joint.together([source.samples.values for source in sources])
     return Reading(Source(replace(joint.samples, values=values), sources[0].matrices, entries), paths, settings)
+
+
+def _are_cohorts(sources: Sequence[Source], files: Sequence[Path]) -> bool:
+    """Return whether several files of genotypes are read: these stay in memory, because alleles may have to be flipped."""
+    return len(files) > 1 and sources[0].samples.value_kind == "dosage"
 
 
 def _joint(headers: Sequence[Header], sources: Sequence[Source], files: Sequence[Path], settings: PretrainDataSettings) -> Joint:

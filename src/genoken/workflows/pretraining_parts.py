@@ -16,8 +16,9 @@ from genoken.data.holdout import draw_within, hold_out
 from genoken.data.row_hashes import first_copies
 from genoken.data.successors import Successors
 from genoken.workflows.files import FILE_COLUMN, distinct_names
-from genoken.workflows.inputs import Source, without_empty
+from genoken.workflows.inputs import without_empty
 from genoken.workflows.seen import hashes_of
+from genoken.workflows.source import Source
 
 
 @dataclass(frozen=True)

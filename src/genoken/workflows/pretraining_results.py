@@ -29,7 +29,6 @@ from genoken.training.precision import choose_device, matmul_flops_per_second
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows.encoder import UNKNOWN
 from genoken.workflows.held_out_words import split_note
-from genoken.workflows.inputs import Source
 from genoken.workflows.next_cell import Controls, type_column
 from genoken.workflows.next_cell_results import NextCellScoring
 from genoken.workflows.prepared import Prepared
@@ -39,6 +38,7 @@ from genoken.workflows.pretraining_floors import floors_of
 from genoken.workflows.results import speed_of
 from genoken.workflows.seen import KNOWN_SAMPLES
 from genoken.workflows.show import Show
+from genoken.workflows.source import Source
 from genoken.workflows.state import read_state
 from genoken.workflows.store import hardware, library_versions
 

@@ -15,22 +15,21 @@ from genoken.models.embeddings import EmbeddingStart
 from genoken.models.network import Network
 from genoken.training.fit import choose_compute
 from genoken.training.processes import check_launch
-from genoken.workflows.files import whole_name
 from genoken.workflows.own_network import own_name
 from genoken.workflows.rivals import rival_config
 from genoken.workflows.store import build_network
 
 if TYPE_CHECKING:
-    from anndata import AnnData
+    from genoken.workflows.source import Input
 
 
 def named_inputs(
-    data: str | Path | AnnData | None,
-    train: str | Path | AnnData | None,
-    val: str | Path | AnnData | None,
-    test: str | Path | AnnData | None,
+    data: Input | None,
+    train: Input | None,
+    val: Input | None,
+    test: Input | None,
 ) -> dict[str, Any]:
-    """Return the one file under ``data``, or the parts under ``train``, ``val`` and ``test``.
+    """Return the file, or the files to be joined, under ``data``, or the parts under ``train``, ``val`` and ``test``.
 
     Raises
     ------
@@ -49,22 +48,18 @@ def named_inputs(
     raise ConfigError("no file to train on is named", remedy="genoken train cells.h5ad --label COLUMN")
 
 
-def path_of(value: Any) -> str:
-    """Return the whole path of a file; empty for an object in memory."""
-    return str(whole_name(Path(value)).resolve()) if isinstance(value, (str, Path)) else ""
-
-
 def default_folder(inputs: Mapping[str, Any], label: str) -> Path:
     """Return ``runs/FILE-LABEL``, with an underscore for each character that does not belong into a folder's name.
 
     Parameters
     ----------
     inputs
-        ``data`` or ``train`` to a path or an AnnData object.
+        ``data`` or ``train`` to a path or an AnnData object, or several, of which the first one counts.
     label
         Column that is predicted.
     """
     value = inputs.get("data", inputs.get("train"))
+    value = value[0] if isinstance(value, (list, tuple)) and value else value
     stem = Path(value).stem if isinstance(value, (str, Path)) else "anndata"
     return Path("runs") / re.sub(r"[^\w.-]", "_", f"{stem}-{label}" if label else stem)
 

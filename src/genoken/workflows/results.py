@@ -15,11 +15,11 @@ import genoken
 from genoken.core.components import kind_of
 from genoken.core.config import RunConfig
 from genoken.core.contracts import TokenizerState
-from genoken.core.files import sha256_of_file
+from genoken.core.files import sha256_of_file, write_text
 from genoken.core.random import seed_for
 from genoken.core.tables import write_csv, write_parquet
 from genoken.data.dataset import TokenDataset
-from genoken.data.row_hashes import row_hashes
+from genoken.data.row_hashes import sample_hashes
 from genoken.evaluation.baseline_words import baseline_words
 from genoken.evaluation.leakage import audit_split
 from genoken.evaluation.verdict import ENCODER_ONLY, PATH_ONLY, SCRATCH
@@ -33,6 +33,8 @@ from genoken.workflows.own_network import own_name
 from genoken.workflows.show import Show
 from genoken.workflows.store import FittedModel, hardware, library_versions, model_files
 
+JOINED = "join.tsv"
+"""File of a run folder with what became of the variants of several files of genotypes."""
 NUM_COMPONENTS = 50
 """Principal components that are exported beside the model's states."""
 _PART_WORDS = {ENCODER_ONLY: "  its encoder alone", PATH_ONLY: "  its linear path alone"}
@@ -99,6 +101,12 @@ def write_split(folder: Path, study: Study, folds: np.ndarray) -> None:
     write_parquet(folder / "split.parquet", _split_table(study, folds))
 
 
+def write_joined(folder: Path, joined: pd.DataFrame | None) -> None:
+    """Write ``join.tsv``, what became of the variants of several files of genotypes, where any were joined."""
+    if joined is not None:
+        write_text(folder / JOINED, joined.to_csv(sep="\t", index=False, lineterminator="\n"))
+
+
 def audit(study: Study, folds: np.ndarray) -> list[dict[str, Any]]:
     """Return what the leak audit finds in the split."""
     return audit_split(
@@ -106,7 +114,7 @@ def audit(study: Study, folds: np.ndarray) -> list[dict[str, Any]]:
         label=study.label,
         group=study.group or None,
         table=study.samples.table,
-        row_hashes=row_hashes(study.samples.values),
+        row_hashes=sample_hashes(study.samples),
     )
 
 

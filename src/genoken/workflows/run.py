@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
+    from genoken.workflows.source import Input
+
 
 class Run:
     """A run folder.
@@ -83,7 +85,7 @@ class Run:
 
     def predict(
         self,
-        data: str | Path | AnnData,
+        data: Input,
         *,
         batch_size: int = 0,
         precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto",
@@ -94,7 +96,7 @@ class Run:
 
         return predict(self, data, batch_size=batch_size, precision=precision, compile=compile, embed=False).table
 
-    def embed(self, data: str | Path | AnnData) -> pd.DataFrame:
+    def embed(self, data: Input) -> pd.DataFrame:
         """Return the model's state of each sample, indexed by sample id."""
         from genoken.workflows.predict import predict
 
@@ -102,7 +104,7 @@ class Run:
 
     def explain(
         self,
-        data: str | Path | AnnData | None = None,
+        data: Input | None = None,
         *,
         method: str = "integrated_gradients",
         aggregate: Literal["mean", "max", "median"] = "mean",
@@ -118,7 +120,7 @@ class Run:
 
         return explain(self, data, method=method, aggregate=aggregate, by=by, top=top)
 
-    def attention(self, data: str | Path | AnnData | None = None, *, genes: Sequence[str] = ()) -> pd.DataFrame:
+    def attention(self, data: Input | None = None, *, genes: Sequence[str] = ()) -> pd.DataFrame:
         """Return how much genes look at each other, per layer and head, and by rollout over the layers.
 
         Columns are ``layer, head, query, key, query_symbol, key_symbol, weight, samples``; ``head`` is ``rollout`` where ``layer``

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
+from genoken.core.contracts import TokenizerState
 from genoken.core.files import read_json
 from genoken.core.samples import Samples
 from genoken.core.tables import write_parquet
-from genoken.data.row_hashes import row_hashes
+from genoken.data.row_hashes import row_hashes, sample_hashes
 from genoken.tokenizers._gathering import gather_columns
+from genoken.tokenizers._variants import oriented
 from genoken.workflows.encoder import locate
 from genoken.workflows.files import FILE_COLUMN
-from genoken.workflows.inputs import SPLIT_COLUMN
 from genoken.workflows.join import ids_in_files
 from genoken.workflows.pretrained import PretrainedModel
+from genoken.workflows.source import COHORT_COLUMN, SPLIT_COLUMN
 from genoken.workflows.store import FittedModel, check_hash, require_files
 
 TRAINED_ON = "trained_on.parquet"
@@ -33,8 +36,12 @@ _LEAST_SHARE_OF_IDS = 0.5
 """Share of the samples, of the fewer ones, whose ids must agree to be believed: the bar codes of unrelated cells agree often."""
 
 
-def hashes_of(samples: Samples, columns: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def hashes_of(
+    samples: Samples, columns: np.ndarray | None = None, state: TokenizerState | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the hashes (samples,) of values as they were read, and which samples can be recognized by them.
+
+    Genotypes count the alleles of the vocabulary, so that a person is known again in a file that counts the others.
 
     Parameters
     ----------
@@ -42,13 +49,30 @@ def hashes_of(samples: Samples, columns: np.ndarray | None = None) -> tuple[np.n
         Samples, whose values may be on disk.
     columns
         The columns that count, in their order, -1 for one that is missing; ``None`` for all as they are.
+    state
+        The vocabulary whose columns these are; genotypes need it.
     """
     found = []
     for block in samples.blocks():
-        values = block.values if columns is None else gather_columns(block.values, columns)
-        found.append((row_hashes(values), np.diff(values.indptr) >= FEWEST_VALUES))
+        if columns is None:
+            found.append((sample_hashes(block), _num_values(block.values) >= FEWEST_VALUES))
+            continue
+        values = gather_columns(block.values, columns) if block.value_kind != "dosage" else _oriented(block, columns, state)
+        found.append((row_hashes(values), _num_values(values) >= FEWEST_VALUES))
     hashes, can_be_known = zip(*found, strict=True)
     return np.concatenate(hashes), np.concatenate(can_be_known)
+
+
+def _oriented(samples: Samples, columns: np.ndarray, state: TokenizerState | None) -> sp.csr_matrix:
+    """Return genotypes that count the vocabulary's alleles; where the phase is known, copies on the second strand are -1."""
+    assert state is not None  # noqa: S101
+    return oriented(samples, columns, state.facts, phased=samples.first_strand is not None)
+
+
+def _num_values(values: sp.csr_matrix) -> np.ndarray:
+    """Return how many values other than 0, and not missing, each sample has, int64 (samples,)."""
+    known = np.concatenate([[0], np.cumsum(~np.isnan(values.data))])
+    return np.diff(known[values.indptr])
 
 
 def write_trained_on(folder: Path, samples: Samples, model: FittedModel, folds: np.ndarray) -> Path:
@@ -67,14 +91,15 @@ def write_trained_on(folder: Path, samples: Samples, model: FittedModel, folds: 
         train and validation samples, with several on all that are used.
     """
     learned = np.isin(folds[0], ("train", "val")) if len(folds) == 1 else (folds != "unused").any(axis=0)
-    found, can_be_known = hashes_of(samples.take(learned), locate(model.state, samples, model.symbols).columns)
+    columns = locate(model.state, samples, model.symbols).columns
+    found, can_be_known = hashes_of(samples.take(learned), columns, model.state)
     hashes = found[can_be_known]
     path = folder / TRAINED_ON
     write_parquet(path, pd.DataFrame({"hash": np.sort(hashes)}))
     return path
 
 
-def count_trained_on(folder: Path, samples: Samples, columns: np.ndarray) -> int | None:
+def count_trained_on(folder: Path, samples: Samples, columns: np.ndarray, state: TokenizerState) -> int | None:
     """Return how many samples have the values of one that the run's final model was trained on.
 
     Values are compared as they were read, over the genes of the vocabulary, whatever their order in the file and whatever else the
@@ -89,6 +114,8 @@ def count_trained_on(folder: Path, samples: Samples, columns: np.ndarray) -> int
         Samples of any file.
     columns
         Column of each feature of the model's vocabulary in them, -1 where it is missing.
+    state
+        That vocabulary.
 
     Returns
     -------
@@ -105,7 +132,7 @@ def count_trained_on(folder: Path, samples: Samples, columns: np.ndarray) -> int
         return None
     check_hash(path, read_json(folder / "manifest.json")["files"].get(TRAINED_ON))
     known = pd.read_parquet(path)["hash"].to_numpy()
-    hashes, can_be_known = hashes_of(samples, columns)
+    hashes, can_be_known = hashes_of(samples, columns, state)
     return int(np.isin(hashes[can_be_known], known).sum())
 
 
@@ -126,7 +153,7 @@ def write_known_samples(folder: Path, samples: Samples, model: PretrainedModel, 
         Folder of the run that this one goes on from, whose samples the network knows too; ``None`` for none.
     """
     found = locate(model.state, samples, model.symbols)
-    hashes, can_be_known = hashes_of(samples, found.columns)
+    hashes, can_be_known = hashes_of(samples, found.columns, model.state)
     table = pd.DataFrame(
         {
             "sample_id": samples.table.index.astype(str),
@@ -144,7 +171,9 @@ def write_known_samples(folder: Path, samples: Samples, model: PretrainedModel, 
     return path
 
 
-def parts_in_pretraining(folder: Path, samples: Samples, columns: np.ndarray | None = None) -> np.ndarray:
+def parts_in_pretraining(
+    folder: Path, samples: Samples, columns: np.ndarray | None = None, state: TokenizerState | None = None
+) -> np.ndarray:
     """Return the part that each sample had in a pretraining run: ``train``, ``val``, ``test``, or empty where it is new.
 
     Samples are known by their values as they were read. Where no values agree, as with logarithms in place of counts, they are
@@ -159,6 +188,8 @@ def parts_in_pretraining(folder: Path, samples: Samples, columns: np.ndarray | N
         Samples of any file.
     columns
         Column of each feature of the network's vocabulary in them, -1 where it is missing; ``None``: their features are these.
+    state
+        That vocabulary; genotypes need it with their columns.
 
     Returns
     -------
@@ -167,7 +198,7 @@ def parts_in_pretraining(folder: Path, samples: Samples, columns: np.ndarray | N
     """
     known = pd.read_parquet(folder / KNOWN_SAMPLES)
     known = known.assign(place=pd.Categorical(known["part"], categories=_PARTS, ordered=True)).sort_values("place", kind="stable")
-    hashes, can_be_known = hashes_of(samples, columns)
+    hashes, can_be_known = hashes_of(samples, columns, state)
     by_value = _looked_up(pd.Series(hashes).astype("UInt64"), known.dropna(subset="hash"), "hash")
     by_value[~can_be_known] = ""
     ids = pd.Series(_ids_in_files(samples))
@@ -181,7 +212,7 @@ def parts_in_pretraining(folder: Path, samples: Samples, columns: np.ndarray | N
 
 
 def _ids_in_files(samples: Samples) -> pd.Index:
-    return ids_in_files(samples.table, (FILE_COLUMN, SPLIT_COLUMN))
+    return ids_in_files(samples.table, (FILE_COLUMN, COHORT_COLUMN, SPLIT_COLUMN))
 
 
 def _looked_up(keys: pd.Series, known: pd.DataFrame, column: str) -> np.ndarray:

@@ -12,8 +12,8 @@ from genoken.core.errors import ConfigError, RunError
 from genoken.core.files import sha256_of_file
 from genoken.core.samples import Samples
 from genoken.evaluation.verdict import SCRATCH
-from genoken.workflows.join import restrict_to_vocabulary
 from genoken.workflows.pretrained import PRETRAINED_FILES, PretrainedModel, read_pretrained
+from genoken.workflows.restriction import restrict_to_vocabulary
 from genoken.workflows.seen import KNOWN_SAMPLES
 from genoken.workflows.store import verify_hashes
 
@@ -97,7 +97,7 @@ class PretrainedStart:
         DataError
             When too little of it is there.
         """
-        return restrict_to_vocabulary(samples, self.model.state.feature_ids, self.model.symbols, min_coverage=min_coverage)
+        return restrict_to_vocabulary(samples, self.model.state, self.model.symbols, min_coverage=min_coverage)
 
 
 def _decisive(config: RunConfig | PretrainConfig) -> dict[str, Any]:

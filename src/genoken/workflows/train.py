@@ -28,12 +28,13 @@ from genoken.workflows.design import Job, design, train_share_of, with_train_sha
 from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
 from genoken.workflows.grouping import strata_of
-from genoken.workflows.inputs import examine, read_inputs
+from genoken.workflows.inputs import examine
 from genoken.workflows.own_network import NetworkFactory, network_of, with_network
-from genoken.workflows.request import check_settings, default_folder, named_inputs, path_of, refuse_second_split
+from genoken.workflows.request import check_settings, default_folder, named_inputs, refuse_second_split
 from genoken.workflows.run import Run, load_trained
 from genoken.workflows.seen import TRAINED_ON, write_trained_on
 from genoken.workflows.show import Show
+from genoken.workflows.source import joined_paths, named_again, paths_of, read_inputs
 from genoken.workflows.split_words import is_leaky, split_note, split_summary
 from genoken.workflows.start import PretrainedStart, read_start, read_start_again, refuse_without_start
 from genoken.workflows.state import (
@@ -50,20 +51,20 @@ from genoken.workflows.store import fold_hashes, fold_place, read_model
 from genoken.workflows.typed import typed_command
 
 if TYPE_CHECKING:
-    from anndata import AnnData
+    from genoken.workflows.source import Input
 
 __all__ = ["STATE", "train"]
 
 
 def train(  # noqa: PLR0913 - the one call that a user makes
-    data: str | Path | AnnData | None = None,
+    data: Input | None = None,
     *,
     label: str = "",
     group: str = "",
     positive: str = "",
-    train: str | Path | AnnData | None = None,
-    val: str | Path | AnnData | None = None,
-    test: str | Path | AnnData | None = None,
+    train: Input | None = None,
+    val: Input | None = None,
+    test: Input | None = None,
     preset: str = "",
     config: str | Path | Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -79,7 +80,8 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     Parameters
     ----------
     data
-        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x, PLINK, VCF), or an AnnData object.
+        Path of a file or folder (h5ad, zarr, GCTX, GCT, 10x, PLINK, VCF), or an AnnData object; or a list of several, which are
+        joined: genotypes by variant, with a column ``cohort`` of the files' names, others by gene, with a column ``file``.
     label
         Column of ``obs`` to predict: classes, or numbers for regression.
     group
@@ -131,7 +133,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     resolved = with_network(_resolved(preset, config, dict(settings or {}), start), network)
     if network is not None and start is not None:
         raise ConfigError("a network of your own cannot start from a pretrained one", remedy="leave out network or start_from")
-    phenotypes = path_of(resolved.data.phenotypes_file or None)
+    phenotypes = joined_paths(resolved.data.phenotypes_file or None)
     named: dict[str, Any] = {"label": label, "group": group, "positive": positive, "phenotypes_file": phenotypes}
     resolved = replace(resolved, data=replace(resolved.data, **{name: value for name, value in named.items() if value}))
     inputs = named_inputs(data, train, val, test)
@@ -139,7 +141,8 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     check_settings(resolved)
     folder = Path(output) if output else default_folder(inputs, resolved.data.label)
     if is_first_process():
-        check_new_run(folder, [*map(path_of, inputs.values()), str(start_from or "")], overwrite=overwrite)
+        named_files = [path for value in inputs.values() for path in paths_of(value)]
+        check_new_run(folder, [*named_files, str(start_from or "")], overwrite=overwrite)
     source = read_inputs(inputs, resolved.data)
     job = settle_batch_size(design(source, resolved, start, folder, show))
     if not is_first_process():
@@ -147,7 +150,7 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     begin_run(
         folder,
         config=dump_yaml(job.config),
-        inputs={part: path_of(value) for part, value in inputs.items()},
+        inputs={part: joined_paths(value) for part, value in inputs.items()},
         files=source.files,
         command=typed_command("train"),
         overwrite=overwrite,
@@ -179,7 +182,7 @@ def _resume(folder: Path, given: Mapping[str, Any], network: NetworkFactory | No
         return load_trained(folder, network)
     config = build(RunConfig, read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
     config = with_network(config, network, where=str(folder))
-    inputs = {part: path or given.get(part) for part, path in state["inputs"].items()}
+    inputs = {part: named_again(paths) or given.get(part) for part, paths in state["inputs"].items()}
     if not inputs or any(value is None for value in inputs.values()):
         raise RunError("the run was made from an object in memory", where=str(folder), remedy="give the same AnnData object again")
     check_settings(config)
@@ -195,7 +198,7 @@ def _resume(folder: Path, given: Mapping[str, Any], network: NetworkFactory | No
 
 def _holding(run: Run, inputs: Mapping[str, Any]) -> Run:
     """Return the run with the AnnData objects that it was made from, so that it can explain itself without being given them."""
-    run.objects = {part: value for part, value in inputs.items() if not path_of(value)}
+    run.objects = {part: value for part, value in inputs.items() if not paths_of(value)}
     return run
 
 
@@ -214,6 +217,7 @@ def _work(job: Job) -> Run:
         _announce(job)
         found = examine(job.source, job.config.data, group=job.study.group)
         write_json(job.folder / "check.json", found | {"training_memory_mb": results.memory_estimate_mb(job.config, job.study)})
+        results.write_joined(job.folder, job.source.joined)
         results.write_split(job.folder, job.study, job.folds)
         if job.batch_choice is not None:
             write_json(job.folder / "batch_size.json", job.batch_choice)

@@ -29,6 +29,7 @@ def test_evaluate(call, recorded):
         "arguments": (Path("runs/x"), Path("b.h5ad")),
         "label": "",
         "group": "",
+        "phenotypes": "",
         "output": None,
         "min_coverage": None,
         "strict": False,
@@ -38,12 +39,14 @@ def test_evaluate(call, recorded):
 
 def test_evaluate_as_json(call, recorded):
     calls = recorded("evaluate", METRICS)
-    answer = call("evaluate", "runs/x", "b.h5ad", "--label", "y", "--group", "donor", "-o", "out", "--strict", "--json")
+    words = "runs/x b.bed c.bed --label y --group donor --phenotypes p.csv -o out --strict --json"
+    answer = call("evaluate", *words.split())
     arguments, show = arguments_of(calls)
     assert arguments == {
-        "arguments": (Path("runs/x"), Path("b.h5ad")),
+        "arguments": (Path("runs/x"), [Path("b.bed"), Path("c.bed")]),
         "label": "y",
         "group": "donor",
+        "phenotypes": "p.csv",
         "output": Path("out"),
         "min_coverage": None,
         "strict": True,
@@ -72,6 +75,7 @@ def test_predict_defaults(call, recorded):
         "precision": "auto",
         "compile": False,
         "embed": True,
+        "phenotypes": "",
         "min_coverage": None,
     }
     assert show.quiet is False
@@ -80,7 +84,7 @@ def test_predict_defaults(call, recorded):
 def test_predict_options(call, recorded):
     calls = recorded("predict")
     words = "predict runs/x new.h5ad --output out.parquet --batch-size 64 --precision bf16 --compile --no-embedding --quiet"
-    assert call(*words.split(), "--min-coverage", "0.3").code == 0
+    assert call(*words.split(), "--min-coverage", "0.3", "--phenotypes", "p.csv").code == 0
     arguments, show = arguments_of(calls)
     assert arguments == {
         "arguments": (Path("runs/x"), Path("new.h5ad"), Path("out.parquet")),
@@ -88,6 +92,7 @@ def test_predict_options(call, recorded):
         "precision": "bf16",
         "compile": True,
         "embed": False,
+        "phenotypes": "p.csv",
         "min_coverage": 0.3,
     }
     assert show.quiet is True
@@ -109,15 +114,16 @@ def test_predict_refuses(call, recorded, words, line):
 
 
 @pytest.mark.parametrize(
-    ("words", "file", "genes", "contextual"),
+    ("words", "file", "genes", "contextual", "phenotypes"),
     [
-        ("runs/x -o e.parquet", None, False, False),
-        ("runs/x new.h5ad -o e.parquet", Path("new.h5ad"), False, False),
-        ("runs/x -o e.parquet --genes", None, True, False),
-        ("runs/x new.h5ad --contextual -o e.parquet", Path("new.h5ad"), True, True),
+        ("runs/x -o e.parquet", None, False, False, ""),
+        ("runs/x new.h5ad -o e.parquet", Path("new.h5ad"), False, False, ""),
+        ("runs/x a.bed b.bed --phenotypes p.csv -o e.parquet", [Path("a.bed"), Path("b.bed")], False, False, "p.csv"),
+        ("runs/x -o e.parquet --genes", None, True, False, ""),
+        ("runs/x new.h5ad --contextual -o e.parquet", Path("new.h5ad"), True, True, ""),
     ],
 )
-def test_embed(call, recorded, words, file, genes, contextual):
+def test_embed(call, recorded, words, file, genes, contextual, phenotypes):
     calls = recorded("embed")
     assert call("embed", *words.split()).code == 0
     arguments, _ = arguments_of(calls)
@@ -125,6 +131,7 @@ def test_embed(call, recorded, words, file, genes, contextual):
         "arguments": (Path("runs/x"), file, Path("e.parquet")),
         "genes": genes,
         "contextual": contextual,
+        "phenotypes": phenotypes,
         "min_coverage": None,
     }
 
@@ -179,6 +186,7 @@ def test_explain_defaults(call, recorded):
         "aggregate": "mean",
         "by": "class",
         "top": 50,
+        "phenotypes": "",
         "output": None,
         "min_coverage": None,
     }
@@ -198,6 +206,7 @@ def test_explain_options(call, recorded, method, aggregate, by):
         "aggregate": aggregate,
         "by": by,
         "top": 7,
+        "phenotypes": "",
         "output": Path("genes.tsv"),
         "min_coverage": None,
     }

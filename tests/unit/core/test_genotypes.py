@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from genoken.core.genotypes import MISSING, dense_dosages, sparse_dosages
+from genoken.core.genotypes import MISSING, dense_dosages, other_strand, sparse_dosages
 
 _DENSE = np.array([[0, 1, 2, MISSING], [2, 0, 0, 1]], dtype=np.int8)
 
@@ -30,3 +30,7 @@ def test_zeros_are_not_stored_and_missing_calls_are():
     assert found.indptr.tolist() == [0, 2, 3, 3]
     assert found.indices.tolist() == [1, 2, 0]
     np.testing.assert_array_equal(found.data, np.array([1, np.nan, 2], dtype=np.float32))
+
+
+def test_the_other_strand_is_read_backwards() -> None:
+    assert [other_strand(allele) for allele in ("A", "GA", "AAC", "<DEL>", "I")] == ["T", "TC", "GTT", "<DEL>", "I"]

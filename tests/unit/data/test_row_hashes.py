@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from genoken.core.random import generator
-from genoken.data.row_hashes import first_copies, row_hashes
+from genoken.core.samples import Samples
+from genoken.data.row_hashes import first_copies, row_hashes, sample_hashes
 
 
 @given(st.integers(1, 60), st.integers(0, 2**31))
@@ -30,3 +32,14 @@ def test_copies_are_those_of_the_first_equal_row_unless_too_little_is_in_them():
     hashes = row_hashes(sp.csr_matrix(np.array([[1, 2], [3, 0], [1, 2], [3, 0], [2, 1], [1, 2]], dtype=np.float32)))
     assert first_copies(hashes, np.array([True, False, True, False, True, True])).tolist() == [0, 1, 0, 3, 4, 0]
     assert first_copies(hashes, np.ones(6, dtype=bool)).tolist() == [0, 1, 0, 1, 4, 0]
+
+
+def test_samples_with_other_strands_are_others_and_a_strand_is_not_taken_for_values():
+    values = sp.csr_matrix(np.array([[1, 2, 1], [1, 2, 1], [1, 2, 1], [1, 1, 1]], dtype=np.float32))
+    strand = sp.csr_matrix(np.array([[1, 1, 0], [0, 1, 1], [1, 1, 0], [1, 1, 0]], dtype=np.float32))
+    table, features = pd.DataFrame(index=list("abcd")), pd.DataFrame(index=list("xyz"))
+    phased = Samples(values, table, features, "dosage", "typed", first_strand=strand)
+    assert first_copies(sample_hashes(phased), np.ones(4, dtype=bool)).tolist() == [0, 1, 0, 3]
+    unphased = Samples(values, table, features, "dosage", "typed")
+    np.testing.assert_array_equal(sample_hashes(unphased), row_hashes(values))
+    np.testing.assert_array_equal(sample_hashes(phased), row_hashes(sp.hstack([values, strand], format="csr")))

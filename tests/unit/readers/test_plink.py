@@ -111,6 +111,7 @@ def test_the_same_individual_id_in_two_families(write):
         ),
         ({"bed": BED + b"\0"}, r"the file of 6 bytes is too long: .fam has 3 samples and .bim 2 variants"),
         ({"fam": FAM + "F s4 0 0 1 1\nF s5 0 0 1 1\n"}, r"the file of 5 bytes is cut off: .fam has 5 samples and .bim 2 variants"),
+        ({"fam": FAM[: FAM.index("0 s3")]}, r"cohort.bed: it holds calls of more samples than the 2 of .fam"),
         ({"bim": BIM + "1 rs3 0 9 A C\n"}, r"the file of 5 bytes is cut off: .fam has 3 samples and .bim 3 variants"),
         ({"bed": b"chr1\t10\t20\n"}, r"cohort.bed: this is not a PLINK file: its first bytes are others"),
         ({"bed": BED[:2] + b"\x00" + BED[3:]}, r"the calls are stored sample by sample, .* — write it again with plink --make-bed"),

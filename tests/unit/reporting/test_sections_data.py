@@ -33,6 +33,19 @@ def test_doctor_lists_the_worst_finding_first(evil_run: Path) -> None:
     assert line in [getattr(block, "text", "") for block in part.blocks]
 
 
+def test_what_became_of_the_variants_of_joined_files_is_a_table(evil_run: Path) -> None:
+    rows = [("NA", "same", 12_000, "both count it"), ("NA", "elsewhere", 0, "no"), ("all", "kept", 12_000, "used")]
+    table = pd.DataFrame(rows, columns=["file", "outcome", "variants", "meaning"])
+    table.to_csv(evil_run / "join.tsv", sep="\t", index=False)
+    part = sections_data.doctor(load_run_folder(evil_run))
+    assert isinstance(part, Section)
+    (found,) = [block for block in part.blocks if isinstance(block, Table) and block.columns[0].name == "File"]
+    assert [[cell.text for cell in row] for row in found.rows] == [
+        ["NA", "12,000", "same", "both count it"],
+        ["all", "12,000", "kept", "used"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [

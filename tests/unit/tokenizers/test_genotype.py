@@ -197,8 +197,44 @@ def test_variants_that_are_absent_or_have_other_alleles_are_missing():
     prepared = tokenizer.prepare(other, np.array([-1, 1, 3]), state)
     np.testing.assert_array_equal(np.isnan(prepared.toarray()), [[1, 1, 0], [1, 1, 1], [1, 1, 0], [1, 1, 0]])
     assert tokenizer.notes(other, state) == (
-        "1 variants have other alleles than those that the model was trained on; they count as missing",
+        "1 variants have other alleles than the model's, or ones that the strands leave open; they count as missing",
     )
+
+
+STRANDS = {
+    # counted and other allele in train, then in the file, and what the file's (0, 1, 2) then are
+    "same": ("A", "G", "A", "G", [0, 1, 2]),
+    "flipped": ("A", "G", "G", "A", [2, 1, 0]),
+    "other strand": ("A", "G", "T", "C", [0, 1, 2]),
+    "flipped on the other strand": ("A", "G", "C", "T", [2, 1, 0]),
+    "backwards": ("AC", "A", "GT", "T", [0, 1, 2]),
+    "other alleles": ("A", "G", "A", "C", [np.nan] * 3),
+}
+
+
+def with_alleles(counted, other):
+    dense = np.repeat(np.array([[0], [1], [2]], dtype=np.int8), len(counted), axis=1)
+    return people(dense, counted_allele=counted, other_allele=other)
+
+
+def test_alleles_are_read_on_either_strand():
+    train_counted, train_other, counted, other, expected = map(list, zip(*STRANDS.values(), strict=True))
+    tokenizer = GenotypeTokenizer()
+    state = tokenizer.fit(with_alleles(train_counted, train_other))
+    found = with_alleles(counted, other)
+    prepared = tokenizer.prepare(found, np.arange(len(STRANDS)), state)
+    np.testing.assert_array_equal(prepared.toarray(), np.array(expected).T)
+    assert "3 variants have their alleles on the other strand; they were read from there" in tokenizer.notes(found, state)
+
+
+def test_ambiguous_alleles_are_trusted_only_in_a_file_on_the_same_strand():
+    tokenizer = GenotypeTokenizer()
+    state = tokenizer.fit(with_alleles(["A", "A"], ["T", "G"]))
+    same = tokenizer.prepare(with_alleles(["T", "A"], ["A", "G"]), np.arange(2), state)
+    np.testing.assert_array_equal(same.toarray(), [[2, 0], [1, 1], [0, 2]])
+    turned = with_alleles(["T", "T"], ["A", "C"])
+    np.testing.assert_array_equal(tokenizer.prepare(turned, np.arange(2), state).toarray(), [[np.nan, 0], [np.nan, 1], [np.nan, 2]])
+    assert any("ones that the strands leave open" in note for note in tokenizer.notes(turned, state))
 
 
 def test_plain_values_have_no_gaps_and_no_strands():

@@ -201,7 +201,7 @@ def test_variants_that_are_absent_or_have_other_alleles_count_as_missing():
     tokens = tokenizer.encode(prepared, np.array([0]), state)
     assert tokens.channels["haplotype"].tolist() == [NO_CATEGORY, 3, 2, MASK_CATEGORY, MASK_CATEGORY]
     assert tokenizer.notes(other, state) == (
-        "1 variants have other alleles than those that the model was trained on; they count as missing",
+        "1 variants have other alleles than the model's, or ones that the strands leave open; they count as missing",
     )
 
 

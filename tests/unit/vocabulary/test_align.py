@@ -121,6 +121,18 @@ def test_nothing_in_common_says_why(index, parts):
         assert part in str(caught.value)
 
 
+def test_variants_are_called_variants():
+    file = pd.DataFrame(index=["rs1", "rs5"])
+    found = align(["rs1", "rs2"], file, minimum_coverage=0.5, where="new.bed", noun="variant")
+    assert found.line == "1 of 2 variants found (50.0%), matched by index; missing: rs2"
+    with pytest.raises(DataError, match="too few variants in common: 1 of 2 variants found"):
+        align(["rs1", "rs2"], file, minimum_coverage=0.6, where="new.bed", noun="variant")
+    with pytest.raises(
+        DataError, match="no variant in common with the model: it knows rs7, the file has rs1, rs5 — name variants alike"
+    ):
+        align(["rs7"], file, minimum_coverage=0.6, where="new.bed", noun="variant")
+
+
 def test_an_empty_vocabulary_is_refused():
     with pytest.raises(DataError, match="empty"):
         find([], pd.DataFrame(index=["a"]))

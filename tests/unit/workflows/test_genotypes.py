@@ -9,7 +9,8 @@ import pytest
 import genoken
 from genoken.core.config import DataSettings
 from genoken.core.errors import DataError
-from genoken.workflows.inputs import build_study, read_inputs
+from genoken.workflows.inputs import build_study
+from genoken.workflows.source import read_inputs
 
 NAN = np.nan
 CALLS = np.array([[0, 2, NAN, 1], [1, NAN, 2, 1], [2, 0, 0, 1]])

@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 
 from genoken.core.config import DataSettings
 from genoken.core.errors import ConfigError, DataError
-from genoken.workflows.inputs import (
-    _class_shares,
-    _limited,
-    build_study,
-    has_split_column,
-    hash_of_samples,
-    read_inputs,
-    read_source,
-)
+from genoken.workflows.hashes import hash_of_samples
+from genoken.workflows.inputs import _class_shares, _limited, build_study, has_split_column
+from genoken.workflows.source import read_inputs, read_source
 
 
 def study_of(samples, guess_group=True, **settings):

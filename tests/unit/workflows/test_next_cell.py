@@ -21,13 +21,13 @@ from genoken.synthetic import planted_trajectory
 from genoken.training.masked import MaskedTask
 from genoken.workflows import next_cell
 from genoken.workflows.encoder import Encoder
-from genoken.workflows.inputs import Source
 from genoken.workflows.next_cell import pairs_for, trained_on_controls, type_column, types_of
 from genoken.workflows.prepared import Prepared
 from genoken.workflows.pretrained import PretrainedModel, new_network, objectives_of
 from genoken.workflows.pretraining_fit import task_of
 from genoken.workflows.pretraining_parts import Division
 from genoken.workflows.show import Show
+from genoken.workflows.source import Source
 from genoken.workflows.successor_start import successor_start
 
 PARTS = np.array(["train", "val", "test", "train", "train"])

@@ -12,9 +12,9 @@ from genoken.core.errors import DataError
 from genoken.core.files import sha256_of_file
 from genoken.core.pretraining_settings import PretrainDataSettings
 from genoken.core.stored_rows import StoredRows
-from genoken.workflows.inputs import read_source
 from genoken.workflows.pretraining_data import cache_of, files_of, read_pretraining
 from genoken.workflows.pretraining_parts import divide
+from genoken.workflows.source import read_source
 
 JOINED = [[6, 0, 180], [0, 10, 14], [0, 0, 6], [10, 0, 0]]
 

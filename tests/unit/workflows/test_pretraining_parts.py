@@ -13,8 +13,8 @@ from genoken.core.config import PretrainConfig, build
 from genoken.core.errors import DataError
 from genoken.core.samples import Samples
 from genoken.core.stored_rows import StoredRows, store_rows
-from genoken.workflows.inputs import Source
 from genoken.workflows.pretraining_parts import divide, drawn_to_learn_from
+from genoken.workflows.source import Source
 
 PATHS = {"data": [Path("one.h5ad")], "eval": [Path("two.h5ad")]}
 VALUES = np.arange(1, 121).reshape(10, 12)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.errors import DataError
-from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, MISSING, OTHER, POSITION
+from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, MISSING, OTHER, POSITION, other_strand
 
 ORIENTATIONS: dict[str, str] = {
     "same": "both tables count the same allele",
@@ -21,7 +21,6 @@ ORIENTATIONS: dict[str, str] = {
 }
 """Every orientation of a shared variant, with the sentence that explains it."""
 _USABLE = ("same", "flipped", "complement", "complement_flipped")
-_PAIRS = str.maketrans("ACGT", "TGCA")
 _UNKNOWN = ("", "0", ".", "N")
 
 
@@ -101,26 +100,23 @@ def join_variants(first: pd.DataFrame, second: pd.DataFrame) -> VariantJoin:
     return VariantJoin(rows[usable], others[usable], flipped, report, len(first) - len(rows), len(second) - len(rows))
 
 
-def oriented(dense: np.ndarray, columns: np.ndarray, flipped: np.ndarray) -> np.ndarray:
-    """Return these variants with the copies of the flipped ones taken from 2; missing calls stay.
+def oriented(dense: np.ndarray, columns: np.ndarray, flipped: np.ndarray, *, most: int = 2) -> np.ndarray:
+    """Return these variants with the copies of the flipped ones taken from ``most``; missing calls stay.
 
     Parameters
     ----------
     dense
-        int8 (samples, variants) of 0, 1, 2 and ``MISSING``.
+        int8 (samples, variants) of copies and ``MISSING``.
     columns
         int64 (shared,): which variants, for example :attr:`VariantJoin.second`.
     flipped
         bool (shared,).
+    most
+        Copies that there can be: 2, or 1 on a single strand.
     """
     found = dense[:, columns]
     turn = flipped[None, :] & (found != MISSING)
-    return np.where(turn, 2 - found, found).astype(np.int8)
-
-
-def other_strand(allele: str) -> str:
-    """Return what an allele reads on the other strand: the complement of its bases, backwards; others than A, C, G, T stay."""
-    return allele.translate(_PAIRS)[::-1] if set(allele) <= set("ACGT") else allele
+    return np.where(turn, most - found, found).astype(np.int8)
 
 
 def _build(features: pd.DataFrame, which: str) -> str:

@@ -48,7 +48,8 @@ class LeaveGroupOutSplit(Split):
         Raises
         ------
         DataError
-            When there are no groups, one group alone or more than 50, or a class is in too few.
+            When there are no groups, one group alone or more than 50, or a class is in too few. Two groups are enough where both
+            hold at least three samples of every class, as two cohorts do.
         """
         problem = _problem.describe(labels, groups, table)
         if problem.groups is None:
@@ -59,7 +60,8 @@ class LeaveGroupOutSplit(Split):
                 where=_problem.WHERE,
                 remedy=f"name a column with 2 to {MOST_GROUPS} values, or use --split folds",
             )
-        _problem.refuse_small_classes(problem)
+        if not problem.is_classes or (problem.counts < _problem.LEAST_SAMPLES).any():
+            _problem.refuse_small_classes(problem)
         return np.stack([self._fold(problem, group, seed) for group in range(problem.num_groups)])
 
     def _fold(self, problem: _problem.Problem, group: int, seed: int) -> np.ndarray:

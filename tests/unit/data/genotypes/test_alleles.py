@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from genoken.core.errors import DataError
-from genoken.data.genotypes.alleles import join_variants, oriented, other_strand
+from genoken.core.genotypes import other_strand
+from genoken.data.genotypes.alleles import join_variants, oriented
 
 
 def table(rows, build=""):
@@ -56,10 +57,6 @@ def test_orientations_are_typed_by_hand(first, second, orientation):
     kept = orientation not in ("ambiguous", "mismatched")
     assert found.first.tolist() == found.second.tolist() == ([0, 1] if kept else [1])
     assert found.flipped.tolist() == ([orientation.endswith("flipped")] if kept else []) + [False]
-
-
-def test_the_other_strand_is_read_backwards():
-    assert [other_strand(allele) for allele in ("A", "GA", "AAC", "<DEL>", "I")] == ["T", "TC", "GTT", "<DEL>", "I"]
 
 
 def test_tables_of_two_builds_are_joined_by_id_in_the_order_of_the_first():

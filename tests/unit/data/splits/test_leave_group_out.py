@@ -34,6 +34,16 @@ def test_a_group_need_not_hold_every_class_but_no_class_may_be_in_one_group_alon
         assign(np.r_[np.full(5, 2), labels[5:]], groups)
 
 
+def test_two_cohorts_are_enough_where_both_hold_every_class():
+    groups = np.repeat(["first", "second"], 20)
+    words = assign(np.resize([0, 1], 40), groups)
+    assert [set(groups[fold == "test"]) for fold in words] == [{"first"}, {"second"}]
+    labels = np.resize([0, 1], 40)
+    labels[20:38] = 0  # one sample of class 1 in the second
+    with pytest.raises(DataError, match=r"at least 3 groups .* too few: class 0 \(2 groups\), class 1 \(2 groups\)"):
+        assign(labels, groups)
+
+
 @pytest.mark.parametrize(
     ("groups", "line"),
     [

@@ -191,6 +191,9 @@ def _named_for_regression(
     if difference := section(test, "difference"):
         baseline = difference.get("baseline")
         test["difference"] = difference | {"baseline": names.get(str(baseline), baseline)}
+    if within := section(test, "within"):
+        strata = {name: renamed(dict(scores)) for name, scores in section(within, "strata").items()}
+        test["within"] = within | {"strata": strata, "mean": renamed(section(within, "mean"))}
     contrast = {
         split: dict(scores) | {"baselines": renamed(section(scores, "baselines"))}
         for split, scores in section(metrics, "contrast").items()

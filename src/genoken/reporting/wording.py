@@ -159,6 +159,20 @@ _SPLIT_KINDS = {
 }
 
 
+_RANKINGS = {
+    "ensemble": "Network: mean rank",
+    "glm": "Single-variant regressions",
+    "glm_without_components": "Regressions without principal components",
+    "pip": "SuSiE (within the loci)",
+    "permuted": "Network of permuted labels",
+}
+
+
+def ranking(name: str) -> str:
+    """Return how a ranking of variants is called: what networks, regressions or fine-mapping make of them."""
+    return _RANKINGS.get(name) or f"Network: {plain(name.replace('_', ' '))}"
+
+
 def split_words(kind: Any, group: Any, folds: Any) -> str:
     """Return in a few words how samples were split, from the kind of split, the group column and the number of folds."""
     several = is_number(folds) and folds > 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +20,8 @@ from genoken.workflows.store import FittedModel, read_model, verify_hashes
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
+
+    from genoken.workflows.variant_options import VariantOptions
 
 
 class Run:
@@ -117,6 +120,37 @@ class Run:
         from genoken.workflows.explain import explain
 
         return explain(self, data, method=method, aggregate=aggregate, by=by, top=top)
+
+    def variants(
+        self, *, options: VariantOptions | None = None, truth: str | Path | None = None, output: str | Path | None = None
+    ) -> pd.DataFrame:
+        """Return how important each variant is to a run on genotypes, beside regressions, fine-mapping and permuted labels.
+
+        In the test samples of what the run was trained on. The run's ``explanations/`` and report get the results, too.
+
+        Parameters
+        ----------
+        options
+            Methods, seeds, refits on permuted labels, covariates; by default those of the run, see
+            :class:`genoken.workflows.variant_options.VariantOptions`.
+        truth
+            ``NAME.truth.tsv`` of a simulated trait, to score each ranking by.
+        output
+            ``.tsv``, ``.csv`` or ``.parquet`` for a copy of the table.
+
+        Examples
+        --------
+        >>> run = genoken.train("people.bed", label="trait", settings={"tokenizer.kind": "genotype"})
+        >>> run.variants().sort_values("rank").head()
+        """
+        from genoken.workflows.variant_options import VariantOptions
+        from genoken.workflows.variant_truth import read_truth
+        from genoken.workflows.variants import explain_variants
+
+        chosen = options or VariantOptions()
+        if truth is not None:
+            chosen = replace(chosen, causal=read_truth(Path(truth)))
+        return explain_variants(self, options=chosen, output=output)
 
     def attention(self, data: str | Path | AnnData | None = None, *, genes: Sequence[str] = ()) -> pd.DataFrame:
         """Return how much genes look at each other, per layer and head, and by rollout over the layers.

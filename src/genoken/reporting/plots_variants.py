@@ -49,11 +49,13 @@ def manhattan(variants: pd.DataFrame, causal: Collection[str] = ()) -> Panel:
     for index, column in enumerate(columns):
         for trace in _by_chromosome(variants, shown, places, column, "importance %{y:.4g}", visible=index == 0):
             importance.add_trace(trace)
-        importance.add_trace(_marks(variants, places, column, causal, visible=index == 0))
+        if causal:
+            importance.add_trace(_marks(variants, places, column, causal, visible=index == 0))
     for trace in _by_chromosome(variants, shown, places, "glm_minus_log10_p", "−log10 p %{y:.2f}", visible=True):
         regression.add_trace(trace)
-    regression.add_trace(_marks(variants, places, "glm_minus_log10_p", causal, visible=True))
-    traces = len(ticks["tickvals"]) + 1
+    if causal:
+        regression.add_trace(_marks(variants, places, "glm_minus_log10_p", causal, visible=True))
+    traces = len(ticks["tickvals"]) + bool(causal)
     threshold = -np.log10(0.05 / max(int(variants["glm_minus_log10_p"].notna().sum()), 1))
     regression.add_hline(y=threshold, line={"color": theme.color("axis"), "dash": "dot", "width": 1.5})
     for figure, title in ((importance, "importance"), (regression, "−log10 p")):
@@ -188,7 +190,8 @@ def locus(variants: pd.DataFrame, facts: Mapping[str, Any], causal: Collection[s
                 hovertemplate=f"<b>%{{text}}</b><br>{hover}<extra></extra>",
             )
         )
-        figure.add_trace(_marks(variants, variants["pos"].to_numpy(np.float64) / 1e6, column, causal, visible=True))
+        if causal:
+            figure.add_trace(_marks(variants, variants["pos"].to_numpy(np.float64) / 1e6, column, causal, visible=True))
         chromosome = plot_text(facts["chrom"], 6)
         figure.update_layout(
             xaxis={"title": {"text": f"position on chromosome {chromosome} (Mb)"}, "nticks": 6},

@@ -35,6 +35,18 @@ def test_the_genome_is_one_axis_and_each_method_a_view():
     assert importance.figure.data[0].marker.color != importance.figure.data[1].marker.color
 
 
+def test_variants_that_are_known_to_act_are_ringed_in_every_view():
+    panel = plots_variants.manhattan(VARIANTS, ["<b>", "d"])
+    importance, regression = panel.plots
+    assert [view.visible for view in importance.views] == [(True,) * 3 + (False,) * 3, (False,) * 3 + (True,) * 3]
+    np.testing.assert_allclose([importance.figure.data[2].y, importance.figure.data[5].y], [[0.5, 0.7], [1.0, 0.1]])
+    np.testing.assert_allclose(regression.figure.data[2].y, [1.0, 0.5])
+    assert [entry.name for entry in panel.legend] == ["known to act (simulated)"]
+    locus = plots_variants.locus(VARIANTS, {"number": 1, "lead": "a", "chrom": "1"}, ["c"])
+    np.testing.assert_allclose(locus.plots[0].figure.data[1].y, [0.2])
+    assert locus.legend[-1].name == "known to act (simulated)"
+
+
 def test_many_variants_are_thinned_but_the_first_stay(monkeypatch):
     monkeypatch.setattr(plots_variants, "MOST_POINTS", 40)
     many = pd.DataFrame({"id": [f"v{i}" for i in range(1000)], "chrom": "1", "pos": np.arange(1000) * 1000, "ensemble": 0.0})

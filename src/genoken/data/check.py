@@ -31,6 +31,7 @@ from genoken.data._check_label import (
     rare_class_findings,
 )
 from genoken.data._check_values import duplicate_findings, identifier_findings, memory_mb, value_findings
+from genoken.data.phenotypes import says_all_are_there
 
 __all__ = ["check_samples", "guess_group_column", "guess_label_columns", "guess_task", "require_column"]
 
@@ -87,7 +88,10 @@ def check_samples(
 
     is_genotypes = samples.value_kind == "dosage"
     identifiers, about_ids = variant_identifiers(samples) if is_genotypes else identifier_findings(samples)
-    findings += [Finding("warning", note[:1].upper() + note[1:], samples.origin) for note in samples.notes]
+    findings += [
+        Finding("ok" if says_all_are_there(note) else "warning", note[:1].upper() + note[1:], samples.origin)
+        for note in samples.notes
+    ]
     if is_genotypes:
         findings += genotype_findings(samples)
     else:

@@ -83,6 +83,12 @@ class RunFolder:
         return bool(self.metrics.get("task") == "regression")
 
     @property
+    def feature_noun(self) -> str:
+        """What a feature is called: a variant in runs on genotypes, else a gene."""
+        is_variant = self.variants is not None or section(self.check, "identifiers").get("type") == "variant"
+        return "variant" if is_variant else "gene"
+
+    @property
     def test(self) -> dict[str, Any]:
         """The scores of the test samples."""
         return section(self.metrics, "test")

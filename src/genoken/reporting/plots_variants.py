@@ -29,8 +29,8 @@ def method_name(column: str) -> str:
 
 
 def importance_columns(variants: pd.DataFrame) -> list[str]:
-    """Return the columns of importance: the mean rank, then each method's."""
-    return ["ensemble", *[name for name in variants if str(name).startswith("importance_")]]
+    """Return the columns of importance: each method's, then the mean rank, whose even spread hides how far the first are ahead."""
+    return [*[name for name in variants if str(name).startswith("importance_")], "ensemble"]
 
 
 def manhattan(variants: pd.DataFrame, causal: Collection[str] = ()) -> Panel:
@@ -175,8 +175,9 @@ def locus(variants: pd.DataFrame, facts: Mapping[str, Any], causal: Collection[s
     line = {"color": theme.color("ink"), "width": np.where(in_set, 2.0, 0.0).tolist()}
     text = [f"{label}<br>r² to the lead {square:.2f}" for label, square in zip(_labels(variants), squares, strict=True)]
     plots = []
+    first = importance_columns(variants)[0]
     for key, column, title, hover in (
-        ("importance", "ensemble", "importance (mean rank)", "mean rank %{y:.3f}"),
+        ("importance", first, f"importance ({method_name(first)})", "importance %{y:.4g}"),
         ("regression", "glm_minus_log10_p", "−log10 p", "−log10 p %{y:.2f}"),
     ):
         figure = theme.figure(height=260)

@@ -63,7 +63,9 @@ def control_findings(controls: dict[str, Any]) -> list[Finding]:
     if is_number(agreement):
         detail = "Spearman correlation of the importances that two networks give (other folds or seeds), mean over pairs."
         found.append(Finding("ok" if agreement >= 0.3 else "warning", f"Agreement between networks {number(agreement, 2)}", detail))
-    return found + [Finding("info", plain(note)) for note in controls.get("notes") or []]
+    said = ("labels that were permuted", "permuted labels", "networks agree with")  # by the findings above
+    notes = [plain(note) for note in controls.get("notes") or [] if not any(words in note for words in said)]
+    return found + [Finding("info", note) for note in notes]
 
 
 def leads(table: pd.DataFrame) -> Table:

@@ -88,7 +88,7 @@ _PREDICTORS = {
     "pca_linear": "PCA + logistic regression",
     "boosting": "Gradient boosting",
     "covariates": "Covariates alone",
-    "covariates_pcs": "Covariates + principal components",
+    "covariates_pcs": "Covariates + ancestry PCs",
     "gblup": "GBLUP",
     "elastic_net": "Elastic net",
     "linear_network": "Linear network",

@@ -44,7 +44,7 @@ def test_runs_without_such_a_baseline_have_nothing(run):
 def test_the_increment_is_a_finding_and_a_row_per_metric(run):
     heading, finding, table = sections_ancestry.beyond_ancestry(with_test(run, increment=INCREMENT))
     assert isinstance(heading, Heading)
-    assert (finding.level, finding.title) == ("ok", "The model adds to covariates + principal components")
+    assert (finding.level, finding.title) == ("ok", "The model adds to covariates + ancestry PCs")
     assert finding.detail == "Beyond chance, by 1,000 bootstrap draws of samples."
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["R²", "0.550", "0.430", "+0.120"],
@@ -56,9 +56,9 @@ def test_the_increment_is_a_finding_and_a_row_per_metric(run):
 @pytest.mark.parametrize(
     ("bounds", "level", "words"),
     [
-        ([-0.1, 0.2], "warning", "The model adds nothing to covariates + principal components beyond chance"),
-        ([-0.3, -0.1], "warning", "The model is worse than covariates + principal components"),
-        (None, "warning", "Whether the model adds anything to covariates + principal components is not known"),
+        ([-0.1, 0.2], "warning", "The model adds nothing to covariates + ancestry PCs beyond chance"),
+        ([-0.3, -0.1], "warning", "The model is worse than covariates + ancestry PCs"),
+        (None, "warning", "Whether the model adds anything to covariates + ancestry PCs is not known"),
     ],
 )
 def test_an_increment_is_read_by_its_interval(run, bounds, level, words):

@@ -194,8 +194,7 @@ def test_a_run_gets_files_and_a_report(study, fold, tmp_path, monkeypatch):
     (run.folder / "fit.json").write_text(json.dumps(fold.facts))
     monkeypatch.setattr(module, "own_study", lambda _: study)
     monkeypatch.setattr(module, "own_folds", lambda *_: WORDS[None])
-    options = VariantOptions(methods=("gradient",), null=0, components=0, most_loci=1)
-    table = run.variants(options=options, output=tmp_path / "copy.parquet")
+    table = run.variants(methods=["gradient"], null=0, components=0, output=tmp_path / "copy.parquet")
     written = pd.read_csv(run.folder / "explanations" / "variants.tsv", sep="\t")
     assert written["id"].tolist() == table["id"].tolist()
     assert "above_null" not in written

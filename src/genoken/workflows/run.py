@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,8 +19,6 @@ from genoken.workflows.store import FittedModel, read_model, verify_hashes
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
-
-    from genoken.workflows.variant_options import VariantOptions
 
 
 class Run:
@@ -122,7 +119,16 @@ class Run:
         return explain(self, data, method=method, aggregate=aggregate, by=by, top=top)
 
     def variants(
-        self, *, options: VariantOptions | None = None, truth: str | Path | None = None, output: str | Path | None = None
+        self,
+        *,
+        methods: Sequence[str] = (),
+        seeds: int = 1,
+        null: int = 1,
+        strata: str = "",
+        components: int = 10,
+        covariates: Sequence[str] | None = None,
+        truth: str | Path | None = None,
+        output: str | Path | None = None,
     ) -> pd.DataFrame:
         """Return how important each variant is to a run on genotypes, beside regressions, fine-mapping and permuted labels.
 
@@ -130,9 +136,12 @@ class Run:
 
         Parameters
         ----------
-        options
-            Methods, seeds, refits on permuted labels, covariates; by default those of the run, see
-            :class:`genoken.workflows.variant_options.VariantOptions`.
+        methods
+            Kinds of attributions whose ranks are averaged; empty for gradients, integrated gradients and attention.
+        seeds, null, strata, components
+            As in :class:`genoken.workflows.variant_options.VariantOptions`.
+        covariates
+            Of the regressions; ``None`` for the run's own.
         truth
             ``NAME.truth.tsv`` of a simulated trait, to score each ranking by.
         output
@@ -140,17 +149,23 @@ class Run:
 
         Examples
         --------
-        >>> run = genoken.train("people.bed", label="trait", settings={"tokenizer.kind": "genotype"})
+        >>> run = genoken.train("people.bed", label="trait", preset="genotype")
         >>> run.variants().sort_values("rank").head()
         """
-        from genoken.workflows.variant_options import VariantOptions
+        from genoken.workflows.variant_options import DEFAULT_METHODS, VariantOptions
         from genoken.workflows.variant_truth import read_truth
         from genoken.workflows.variants import explain_variants
 
-        chosen = options or VariantOptions()
-        if truth is not None:
-            chosen = replace(chosen, causal=read_truth(Path(truth)))
-        return explain_variants(self, options=chosen, output=output)
+        options = VariantOptions(
+            methods=tuple(methods) or DEFAULT_METHODS,
+            seeds=seeds,
+            null=null,
+            strata=strata,
+            components=components,
+            covariates=None if covariates is None else tuple(covariates),
+            causal=() if truth is None else read_truth(Path(truth)),
+        )
+        return explain_variants(self, options=options, output=output)
 
     def attention(self, data: str | Path | AnnData | None = None, *, genes: Sequence[str] = ()) -> pd.DataFrame:
         """Return how much genes look at each other, per layer and head, and by rollout over the layers.

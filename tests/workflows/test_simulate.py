@@ -48,7 +48,9 @@ def test_tables_tell_the_trait_and_the_truth(tmp_path):
     truth = pd.read_csv(tmp_path / "out.truth.tsv", sep="\t")
     samples = read_file(tmp_path / "out.bed")
     assert list(traits["sample_id"]) == list(samples.table.index)
+    assert list(traits.columns) == ["sample_id", "trait", "population"]
     assert dict(traits["trait"].value_counts()) == {"control": 48, "case": 12}
+    assert list(traits["population"]) == list(simulated_people(PEOPLE, 3).table["population"])
     assert list(truth["role"]) == ["additive"] * 3
     assert set(truth["variant_id"]) <= set(samples.features.index)
     fam = pd.read_csv(tmp_path / "out.fam", sep=r"\s+", header=None)

@@ -18,10 +18,10 @@ from genoken.core.errors import ConfigError, suggestion
 from genoken.core.genotypes import CHROMOSOME, POSITION
 from genoken.core.grid_contracts import GridEncoder
 from genoken.data.dataset import TokenDataset
+from genoken.data.genotypes.linkage import linked_features
 from genoken.evaluation.metrics.classification import classification_metrics
 from genoken.evaluation.metrics.regression import regression_metrics
 from genoken.models.embeddings import EmbeddingStart, svd_start
-from genoken.models.linkage_edges import linkage_edges
 from genoken.models.pretrained_weights import take_over
 from genoken.workflows.background import BaselineValues, fit_background, without_background
 from genoken.workflows.baseline_choice import chosen_baselines
@@ -256,4 +256,9 @@ def _start(config: RunConfig, state: TokenizerState, prepared: sp.csr_matrix) ->
         features = svd_start(train_values, own_width, config.training.seed)
     start = EmbeddingStart.from_state(per_feature, features)
     linkage = encoder.linkage if isinstance(encoder, GridEncoder) else None
-    return start if linkage is None else replace(start, edges=linkage_edges(train_values, linkage, per_feature.get("chromosome")))
+    if linkage is None:
+        return start
+    edges = linked_features(
+        train_values, window=linkage.window, min_r2=linkage.threshold, chromosomes=per_feature.get("chromosome")
+    )
+    return replace(start, edges=edges)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from genoken.core.calls import Calls
+
 _BLOCK_ROWS = 65_536
 
 
-def row_hashes(values: sp.csr_matrix) -> np.ndarray:
+def row_hashes(values: Calls | sp.csr_matrix) -> np.ndarray:
     """Return one 64-bit hash per row that is equal for equal rows.
 
     Each stored value is mixed with its column (the finalizer of SplitMix64), and a row's hash is the sum over its values
@@ -17,13 +19,15 @@ def row_hashes(values: sp.csr_matrix) -> np.ndarray:
     Parameters
     ----------
     values
-        Canonical CSR float32 of shape (samples, features).
+        Canonical CSR float32 of shape (samples, features), or calls, whose hashes are those of the matrix that they stand for.
 
     Returns
     -------
     numpy.ndarray
         uint64 of shape (samples,).
     """
+    if isinstance(values, Calls):
+        return np.concatenate([np.zeros(0, dtype=np.uint64), *(row_hashes(block.read()) for block in values.blocks())])
     hashes = np.zeros(values.shape[0], dtype=np.uint64)
     for start in range(0, values.shape[0], _BLOCK_ROWS):
         stop = min(start + _BLOCK_ROWS, values.shape[0])

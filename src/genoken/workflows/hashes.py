@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genoken.core.calls import Calls
 from genoken.core.files import sha256_of_file, sha256_of_folder
 from genoken.core.samples import Samples
 from genoken.workflows.files import files_of
@@ -29,7 +30,9 @@ def hash_together(hashes: Sequence[str]) -> str:
 def hash_of_samples(samples: Samples) -> str:
     """Return the SHA-256 of the values, the sample ids and the feature ids."""
     digest = hashlib.sha256()
-    for array in (samples.values.indptr, samples.values.indices, samples.values.data):
+    values = samples.values
+    arrays = (values.packed,) if isinstance(values, Calls) else (values.indptr, values.indices, values.data)
+    for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     for names in (samples.table.index, samples.features.index):
         digest.update("\x1f".join(map(str, names)).encode())

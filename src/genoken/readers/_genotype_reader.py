@@ -26,19 +26,8 @@ class GenotypeReader(FileReader):
     """Reads a file of genotypes, which holds one matrix of calls."""
 
     @abc.abstractmethod
-    def stream(self, path: Path, sink: BlockSink) -> Tables:
-        """Hand over the calls block by block, and return what else there is.
-
-        Raises
-        ------
-        DataError
-            When the file cannot be read.
-        """
-
     def genotypes(self, path: Path) -> Genotypes:
         """Return what the file holds; raise :class:`genoken.core.errors.DataError` when it cannot be read."""
-        blocks = BlocksInMemory()
-        return blocks.genotypes(self.stream(path, blocks))
 
     def inspect(self, path: Path) -> Inspection:
         """Read the file, and collect what would stop a training on it.
@@ -60,6 +49,26 @@ class GenotypeReader(FileReader):
         if found.first_strand is not None:
             adata.layers[STRAND_LAYER] = found.first_strand.read()
         return Content(adata, found.notes)
+
+
+@settings
+class VariantFileReader(GenotypeReader):
+    """Reads a file that holds genotypes variant after variant."""
+
+    @abc.abstractmethod
+    def stream(self, path: Path, sink: BlockSink) -> Tables:
+        """Hand over the calls block by block, and return what else there is.
+
+        Raises
+        ------
+        DataError
+            When the file cannot be read.
+        """
+
+    def genotypes(self, path: Path) -> Genotypes:
+        """Return the calls by sample, in memory."""
+        blocks = BlocksInMemory()
+        return blocks.genotypes(self.stream(path, blocks))
 
 
 def optional_module(module: str, package: str) -> Any:

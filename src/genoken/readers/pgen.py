@@ -11,7 +11,7 @@ from genoken.core.calls import pack_calls
 from genoken.core.components import settings
 from genoken.core.errors import DataError
 from genoken.readers._builds import build_of_header
-from genoken.readers._genotype_reader import GenotypeReader, optional_module, split_note, variant_table
+from genoken.readers._genotype_reader import VariantFileReader, optional_module, split_note, variant_table
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
 from genoken.readers._plink_tables import Variants, companion, read_sample_file, read_variant_file
 from genoken.readers._variant_blocks import BlockSink, Tables, split_alleles
@@ -21,7 +21,7 @@ _VARIANTS_AT_ONCE = 1024
 
 
 @settings
-class PgenReader(GenotypeReader):
+class PgenReader(VariantFileReader):
     """Reads ``.pgen`` files with the ``.pvar`` and ``.psam`` beside them; what they have in common will do for a name.
 
     The counted allele is ALT; a variant with several of them becomes one per allele. Hard calls are read, not dosages. The phase is

@@ -10,7 +10,7 @@ import numpy as np
 from genoken.core.calls import num_bytes
 from genoken.core.components import settings
 from genoken.core.errors import DataError
-from genoken.readers._genotype_reader import GenotypeReader, variant_table
+from genoken.readers._genotype_reader import VariantFileReader, variant_table
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
 from genoken.readers._plink_tables import companion, read_sample_file, read_variant_file
 from genoken.readers._variant_blocks import BlockSink, Tables
@@ -21,7 +21,7 @@ _BYTES_AT_ONCE = 1 << 22
 
 
 @settings
-class PlinkReader(GenotypeReader):
+class PlinkReader(VariantFileReader):
     """Reads ``.bed`` files with the ``.bim`` and ``.fam`` beside them; what they have in common will do for a name.
 
     The counted allele is A1, column 5 of ``.bim``.

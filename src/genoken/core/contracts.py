@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # settings and the command line's help must not wait for pand
     from torch import Tensor, nn
 
     from genoken.core.batch import Batch, LossTerm, Tokens
+    from genoken.core.calls import Calls
     from genoken.core.genotypes import Population
     from genoken.core.layout import HeadSpec, Layout
     from genoken.core.samples import Samples
@@ -115,8 +116,10 @@ class Tokenizer(abc.ABC):
         """Return the channels that :meth:`encode` emits."""
 
     @abc.abstractmethod
-    def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> sp.csr_matrix:
-        """Return the matrix (samples, vocabulary) that tokens and baselines are made of.
+    def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> Calls | sp.csr_matrix:
+        """Return the matrix (samples, vocabulary) that tokens and baselines are made of, or where that says as much, calls.
+
+        The other methods take what this one returns, or rows of it.
 
         ``columns[j]`` is the column of ``samples`` that holds feature ``j`` of :meth:`TokenizerState.sought`, mostly the
         vocabulary's, or -1 where it is missing.

@@ -140,11 +140,6 @@ def test_reading_needs_no_extra(write, monkeypatch):
     assert PlinkReader().read(write()).num_samples == 3
 
 
-def test_bits_after_the_last_sample_do_not_matter(write):
-    filled = write(BED[:3] + bytes([0b01_10_01_00, 0b10_00_10_11]))
-    np.testing.assert_array_equal(PlinkReader().read(filled).values.packed, [[0b00_10], [0b01_11], [0b10_01]])
-
-
 def test_calls_are_those_of_bed_reader_whatever_the_size_of_a_block(tmp_path, monkeypatch):
     bed_reader = pytest.importorskip("bed_reader")
     monkeypatch.setattr("genoken.readers.plink._BYTES_AT_ONCE", 10)  # blocks of 3 variants, which are no whole bytes

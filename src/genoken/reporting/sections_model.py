@@ -19,7 +19,8 @@ def training(run: RunFolder) -> Section | Missing:
     title = "Learning curves"
     memory = (run.manifest or {}).get("peak_memory_mb_by_epoch")
     curves = plots_training.learning_curves(run.history, run.primary_metric) if run.history is not None else None
-    rate = plots_training.rate_and_memory(run.history, memory)
+    device = plain(section(run.manifest, "hardware").get("device") or "")
+    rate = plots_training.rate_and_memory(run.history, memory, device)
     blocks = tuple(block for block in (curves, rate) if block is not None)
     if not blocks:
         return Missing(title, "history.csv is not in the run folder.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +122,18 @@ def test_alleles_of_the_second_file_are_those_of_the_first(joint):
     expected = np.vstack([people("a", 1)[0], people("b", 2)[0]])
     columns = [int(name[2:]) for name in samples.features.index]
     np.testing.assert_array_equal(dense_dosages(samples.values), expected[:, columns])
+
+
+def test_a_run_on_two_files_goes_on_with_both(joint, tmp_path):
+    folder = Path(shutil.copytree(joint.folder, tmp_path / "run"))
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    (folder / "state.json").write_text(json.dumps(state | {"status": "running"}), encoding="utf-8")
+    (folder / "metrics.json").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("genoken.workflows.train.write_explanations", lambda *arguments, **named: None)
+        patch.setattr("genoken.workflows.run.Run.report", lambda run: run.folder)
+        again = train(resume=folder)
+    assert again.metrics["test"]["model"] == joint.metrics["test"]["model"]
 
 
 def test_the_report_shows_what_was_joined(joint):

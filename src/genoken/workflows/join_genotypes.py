@@ -139,7 +139,7 @@ def _notes(parts: Sequence[Samples], joins: Sequence[VariantJoin], columns: Sequ
     for part, join, own in zip(parts[1:], joins, columns[1:], strict=True):
         notes += [f"{part.origin}: {sentence}" for sentence in join.sentences]
         notes += _about_places(first, part.features.iloc[own], part.origin)
-    notes.append(f"{len(columns[0]):,} variants are used, which all {len(parts):,} files have")
+    notes.append(f"{len(columns[0]):,} variants are used, which each of the {len(parts):,} files has")
     phased = sum(part.first_strand is not None for part in parts)
     if 0 < phased < len(parts):
         notes.append(f"strands are left out, because only {phased:,} of {len(parts):,} files are phased")

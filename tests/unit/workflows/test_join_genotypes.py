@@ -88,7 +88,7 @@ def test_alleles_are_those_of_the_first_file_and_the_rest_is_dropped_and_counted
     assert sum("dropped, because the alleles (A/T or C/G" in note for note in notes) == 1
     moved = "b.bed:calls: 4 variants stand at other places (GRCh38, and GRCh37 in the first file); the positions of the first file"
     assert f"{moved} are kept" in notes
-    assert notes[-1] == "4 variants are used, which all 2 files have"
+    assert notes[-1] == "4 variants are used, which each of the 2 files has"
 
 
 def test_flips_of_calls_are_seen_in_the_dosages():

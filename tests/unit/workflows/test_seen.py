@@ -11,9 +11,10 @@ import scipy.sparse as sp
 
 from genoken.core.contracts import TokenizerState
 from genoken.core.errors import RunError
+from genoken.core.genotypes import MISSING, sparse_dosages
 from genoken.core.samples import Samples
 from genoken.workflows.join import join_samples
-from genoken.workflows.seen import KNOWN_SAMPLES, parts_in_pretraining, write_known_samples
+from genoken.workflows.seen import KNOWN_SAMPLES, hashes_of, parts_in_pretraining, write_known_samples
 
 GENES = tuple(f"g{column:02d}" for column in range(12))
 
@@ -130,3 +131,30 @@ def test_an_id_that_happens_to_have_a_colon_is_left_alone(tmp_path):
     samples.table["file"] = ["d1", "d2"]
     write_samples(tmp_path / "p", samples, ["train", "test"])
     assert pd.read_parquet(tmp_path / "p" / KNOWN_SAMPLES)["id_in_file"].tolist() == ["d1:a", "b"]
+
+
+def genotypes_of(dense, counted, other, first=None):
+    variants = pd.DataFrame(
+        {"chromosome": "1", "position_bp": 1, "counted_allele": counted, "other_allele": other}, index=list(GENES)
+    )
+    calls, strand = (None if part is None else sparse_dosages(np.array(part, dtype=np.int8)) for part in (dense, first))
+    return Samples(calls, pd.DataFrame(index=list("abc")), variants, "dosage", "typed", first_strand=strand)
+
+
+DOSAGES = np.array([[1, 2] * 6, [1, 2] * 6, [1, MISSING] * 6], dtype=np.int8)
+STRANDS = np.array([[1, 1] * 6, [0, 1] * 6, [1, MISSING] * 6], dtype=np.int8)
+VOCABULARY = TokenizerState(GENES, facts={"counted_allele": ["A"] * 12, "other_allele": ["G"] * 12})
+
+
+def test_people_are_known_by_the_alleles_of_the_vocabulary_and_by_their_strands():
+    columns = np.arange(12)
+    plain, can_be_known = hashes_of(genotypes_of(DOSAGES, "A", "G"), columns, VOCABULARY)
+    assert plain[0] == plain[1] != plain[2]
+    assert can_be_known.tolist() == [True, True, False]  # the third has six calls
+    flipped = np.where(DOSAGES == MISSING, MISSING, 2 - DOSAGES)
+    for counted, other in (("G", "A"), ("C", "T")):
+        np.testing.assert_array_equal(hashes_of(genotypes_of(flipped, counted, other), columns, VOCABULARY)[0], plain)
+    phased, _ = hashes_of(genotypes_of(DOSAGES, "A", "G", STRANDS), columns, VOCABULARY)
+    assert len(set(phased)) == 3
+    turned = np.where(STRANDS == MISSING, MISSING, 1 - STRANDS)
+    np.testing.assert_array_equal(hashes_of(genotypes_of(flipped, "G", "A", turned), columns, VOCABULARY)[0], phased)

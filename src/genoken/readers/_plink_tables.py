@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,8 @@ _SEXES = {"1": "male", "2": "female", "m": "male", "f": "female", "male": "male"
 _MISSING = frozenset({"", "na", "nan", ".", "none"})
 _HUMAN_CODES = {"23": "X", "24": "Y", "25": "X", "26": "MT", "XY": "X"}
 _HIGHEST_HUMAN_CODE = 26
+Spelled = TypeVar("Spelled")
+"""What a word of a table stands for."""
 
 
 @dataclass(frozen=True)
@@ -151,11 +153,17 @@ def read_variant_file(path: Path) -> Variants:
         names=columns["ID"],
         chromosomes=_chromosomes(columns["CHROM"]),
         positions=positions,
-        references=[word.upper() for word in columns["REF"]],
-        alternates=[word.upper().split(",") for word in columns["ALT"]],
+        references=_spelled(columns["REF"], str.upper),
+        alternates=_spelled(columns["ALT"], lambda word: word.upper().split(",")),
         centimorgans=centimorgans if centimorgans is not None and np.any(centimorgans != 0) else None,
         meta=found.meta,
     )
+
+
+def _spelled(words: list[str], spelling: Callable[[str], Spelled]) -> list[Spelled]:
+    """Return what each word becomes; the few different ones are looked at once, and equal ones are one object."""
+    known = {word: spelling(word) for word in set(words)}
+    return [known[word] for word in words]
 
 
 def _numbers(words: list[str], first_line: int, path: Path) -> np.ndarray:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from genoken.cli.main import main
 from genoken.core.errors import DataError, RunError
-from genoken.readers import _calls_store, calls, plink
+from genoken.readers import _calls_store, plink
 from genoken.synthetic_genotypes import simulate_genotypes
 from genoken.synthetic_traits import TraitModel
 from genoken.workflows.files import read_file
@@ -128,54 +128,6 @@ def test_what_is_on_disk_is_what_is_said_and_nothing_else(store):
     assert sorted(file.name for file in store.parent.iterdir()) == ["cohort.bed", "cohort.bim", "cohort.calls", "cohort.fam"]
 
 
-def test_calls_are_mapped_and_never_written_back(store):
-    before = (store / "calls.bin").read_bytes()
-    found = read_file(store)
-    assert isinstance(found.values.packed.base, np.memmap)
-    found.values.packed[:] = 0
-    assert (store / "calls.bin").read_bytes() == before
-    assert read_file(store).values.nnz == 9
-
-
-@pytest.mark.parametrize(
-    ("file", "content", "message"),
-    [
-        ("calls.bin", b"12345", r"calls.bin: the file of 5 bytes is cut off: 3 samples at 5 variants take 6 bytes"),
-        ("calls.bin", b"1234567", r"calls.bin: the file of 7 bytes is too long"),
-        ("calls.bin", None, r"calls.bin: the store is incomplete"),
-        ("calls.json", None, r"cohort.calls: this is no store of packed calls: there is no calls.json"),
-        (
-            "calls.json",
-            b'{"format": "genoken calls", "version": 2}',
-            r"cohort.calls: the store is of version 2, and this .* reads 1",
-        ),
-        (
-            "calls.json",
-            b'{"format": "genoken calls", "version": 1}',
-            r"calls.json: the file is damaged: it does not tell 'samples'",
-        ),
-        ("calls.json", b"[]", r"calls.json: this is not the header of a store"),
-        ("calls.json", b"{", r"calls.json: the file is damaged"),
-        ("samples.parquet", b"PAR1", r"samples.parquet: the file is damaged"),
-        ("variants.parquet", None, r"variants.parquet: the store is incomplete"),
-    ],
-)
-def test_a_store_that_is_not_whole_is_refused_in_one_line(store, file, content, message):
-    (store / file).unlink()
-    if content is not None:
-        (store / file).write_bytes(content)
-    with pytest.raises(DataError, match=message) as refused:
-        read_file(store)
-    assert "\n" not in str(refused.value)
-    assert refused.value.remedy
-
-
-def test_a_table_of_other_length_is_refused(store):
-    pd.read_parquet(store / "samples.parquet").iloc[:2].to_parquet(store / "samples.parquet")
-    with pytest.raises(DataError, match=r"samples.parquet: the table has 2 rows in place of 3"):
-        read_file(store)
-
-
 def test_packing_that_fails_leaves_nothing_and_what_was_there(store, monkeypatch):
     files = sorted(store.parent.iterdir())
 
@@ -202,12 +154,6 @@ def test_what_is_in_the_way_is_replaced_only_where_it_is_a_store(store, tmp_path
         pack(path, tmp_path / "cohort.bin", show=QUIET)
     with pytest.raises(DataError, match=r"genotypes are packed from PLINK and VCF files"):
         pack(store, tmp_path / "again.calls", show=QUIET)
-
-
-def test_a_store_is_found_by_its_content(store):
-    moved = store.rename(store.with_name("genotypes"))
-    assert read_file(moved).value_kind == "dosage"
-    assert calls.CallsReader().load(moved).adata.shape == (3, 5)
 
 
 def test_the_command_line_says_what_was_packed_and_a_run_takes_the_store(tmp_path, capsys):

@@ -13,17 +13,24 @@ _TILE = 64
 
 
 @numba.njit(nogil=True, cache=True)
+def _code(value: int) -> int:
+    return (value | value >> 7) & ABSENT  # a negative number becomes -1, all bits of which are set
+
+
+@numba.njit(nogil=True, cache=True)
 def pack(dense: np.ndarray) -> np.ndarray:
     """Return int8 (rows, calls), below 0 where missing, as uint8 (rows, bytes); what is left of a row's last byte is 0."""
     num_rows, num_calls = dense.shape
+    num_whole = num_calls // PER_BYTE
     packed = np.zeros((num_rows, (num_calls + PER_BYTE - 1) // PER_BYTE), dtype=np.uint8)
     for row in range(num_rows):
-        for place in range(packed.shape[1]):
-            byte = 0
-            for inner in range(min(PER_BYTE, num_calls - PER_BYTE * place)):
-                value = dense[row, PER_BYTE * place + inner]
-                byte |= (ABSENT if value < 0 else value) << 2 * inner
-            packed[row, place] = byte
+        values = dense[row]
+        for place in range(num_whole):
+            first = PER_BYTE * place
+            low = _code(values[first]) | _code(values[first + 1]) << 2
+            packed[row, place] = low | _code(values[first + 2]) << 4 | _code(values[first + 3]) << 6
+        for rest in range(PER_BYTE * num_whole, num_calls):
+            packed[row, num_whole] |= _code(values[rest]) << 2 * (rest % PER_BYTE)
     return packed
 
 
@@ -41,11 +48,23 @@ def unpack(packed: np.ndarray, num_calls: int) -> np.ndarray:
 
 
 @numba.njit(nogil=True, cache=True)
+def _turn_four(lines: np.ndarray, words: np.ndarray) -> None:
+    """Write each column of four bytes as one number, the first byte lowest, with bytes and the four calls in each exchanged."""
+    for place in range(lines.shape[1]):
+        low = np.int64(lines[0, place]) | np.int64(lines[1, place]) << 8
+        word = low | np.int64(lines[2, place]) << 16 | np.int64(lines[3, place]) << 24
+        moved = (word ^ (word >> 6)) & 0x00CC00CC
+        word ^= moved ^ (moved << 6)
+        moved = (word ^ (word >> 12)) & 0x0000F0F0
+        words[place] = word ^ moved ^ (moved << 12)
+
+
+@numba.njit(nogil=True, cache=True)
 def transpose(block: np.ndarray, turned: np.ndarray, first: int) -> None:
     """Write packed calls (variants, bytes of samples) into columns of bytes of the same calls (samples, bytes of variants).
 
-    Four variants of four samples are four bytes, in which two exchanges of bits make columns of rows. Samples are taken 256 at a
-    time, so that the lines of memory that are read and written stay near.
+    Four variants of four samples are four bytes, in which two exchanges of bits make columns of rows. 256 samples at 256 variants
+    are turned at a time, and whole pieces of rows written: single bytes of far rows would take several times as long.
 
     Parameters
     ----------
@@ -56,21 +75,27 @@ def transpose(block: np.ndarray, turned: np.ndarray, first: int) -> None:
     first
         The byte in which the first variant comes first.
     """
-    num_variants, num_samples = block.shape[0], turned.shape[0]
-    for tile in range(0, block.shape[1], _TILE):
-        for group in range((num_variants + PER_BYTE - 1) // PER_BYTE):
-            for byte in range(tile, min(tile + _TILE, block.shape[1])):
-                word = np.int64(0)
-                for inner in range(min(PER_BYTE, num_variants - PER_BYTE * group)):
-                    word |= np.int64(block[PER_BYTE * group + inner, byte]) << 8 * inner
-                if word == 0:
-                    continue
-                moved = (word ^ (word >> 6)) & 0x00CC00CC
-                word ^= moved ^ (moved << 6)
-                moved = (word ^ (word >> 12)) & 0x0000F0F0
-                word ^= moved ^ (moved << 12)
-                for inner in range(min(PER_BYTE, num_samples - PER_BYTE * byte)):
-                    turned[PER_BYTE * byte + inner, first + group] = (word >> 8 * inner) & 0xFF
+    num_groups, num_samples = (block.shape[0] + PER_BYTE - 1) // PER_BYTE, turned.shape[0]
+    lines = np.zeros((PER_BYTE, _TILE), dtype=np.uint8)
+    words, column = np.empty((_TILE, _TILE), dtype=np.uint32), np.empty(_TILE, dtype=np.uint32)
+    for start in range(0, num_groups, _TILE):
+        stop = min(start + _TILE, num_groups)
+        for tile in range(0, block.shape[1], _TILE):
+            width = min(_TILE, block.shape[1] - tile)
+            for group in range(start, stop):
+                for inner in range(PER_BYTE):
+                    variant = PER_BYTE * group + inner
+                    if variant < block.shape[0]:
+                        lines[inner, :width] = block[variant, tile : tile + width]
+                    else:
+                        lines[inner] = 0
+                _turn_four(lines, words[group - start])
+            for place in range(width):
+                column[:] = words[:, place]
+                for sample in range(PER_BYTE * (tile + place), min(PER_BYTE * (tile + place + 1), num_samples)):
+                    piece, shift = turned[sample, first + start : first + stop], 8 * (sample % PER_BYTE)
+                    for group in range(stop - start):
+                        piece[group] = (column[group] >> shift) & 0xFF
 
 
 @numba.njit(nogil=True, cache=True)
@@ -120,6 +145,16 @@ def count(packed: np.ndarray, num_calls: int) -> tuple[np.ndarray, np.ndarray]:
                 missing[row] += code == ABSENT
     by_column[0] = packed.shape[0] - by_column[1:].sum(axis=0)
     return by_column[:, :num_calls].copy(), missing
+
+
+@numba.njit(nogil=True, cache=True)
+def count_bytes(packed: np.ndarray) -> np.ndarray:
+    """Return how often each byte occurs, int64 (256,)."""
+    found = np.zeros(256, dtype=np.int64)
+    for row in range(packed.shape[0]):
+        for place in range(packed.shape[1]):
+            found[packed[row, place]] += 1
+    return found
 
 
 @numba.njit(nogil=True, cache=True)

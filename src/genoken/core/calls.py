@@ -56,7 +56,7 @@ class Calls:
     @property
     def nnz(self) -> int:
         """How many entries :meth:`read` stores."""
-        return self.packed.shape[0] * self.num_columns - int(self.counts()[0].sum())
+        return int(self.totals()[1:].sum())
 
     def __getitem__(self, rows: np.ndarray | slice) -> Calls:
         """Return these rows (integer positions, a boolean mask or a slice) in that order; those of a slice share the memory."""
@@ -117,6 +117,16 @@ class Calls:
     def counts(self) -> np.ndarray:
         """Return how many samples have 0, 1 and 2 copies of each variant and in how many it is missing, int64 (4, variants)."""
         return self._count()[0]
+
+    def totals(self) -> np.ndarray:
+        """Return how many calls there are of 0, 1 and 2 copies, and missing ones, int64 (4,)."""
+        from genoken.core import _call_kernels
+
+        of_bytes = _call_kernels.count_bytes(self.packed)
+        codes = np.arange(len(of_bytes))[:, None] >> np.arange(0, 2 * PER_BYTE, 2) & _call_kernels.ABSENT
+        found = np.array([(of_bytes @ (codes == code)).sum() for code in range(_call_kernels.ABSENT + 1)])
+        found[0] -= len(self.packed) * (PER_BYTE * self.packed.shape[1] - self.num_columns)
+        return found
 
     def missing_of_samples(self) -> np.ndarray:
         """Return how many variants are missing in each sample, int64 (samples,)."""

@@ -112,10 +112,10 @@ def variant_table(
     centimorgans
         Genetic positions, where they are known.
     """
-    ids = [
-        place_name(*parts[1:]) if parts[0] in _NO_NAMES else parts[0]
-        for parts in zip(names, chromosomes, positions, other, counted, strict=True)
-    ]
+    ids = names
+    if not _NO_NAMES.isdisjoint(names):
+        places = zip(names, chromosomes, positions, other, counted, strict=True)
+        ids = [place_name(*place) if name in _NO_NAMES else name for name, *place in places]
     columns: dict[str, Any] = {CHROMOSOME: chromosomes, POSITION: positions.astype(np.int64), COUNTED: counted, OTHER: other}
     columns[BUILD] = build
     if centimorgans is not None:

@@ -78,7 +78,7 @@ def inspect_genotypes(found: Genotypes, origin: str, name: str = "calls") -> Ins
 
 
 def _state(found: Genotypes) -> MatrixState:
-    counts = found.calls.counts().sum(axis=1)
+    counts = found.calls.totals()
     num_missing, size = int(counts[3]), max(int(counts.sum()), 1)
     phase = "the phase is known" if found.first_strand is not None else "the phase is not known"
     evidence = f"copies of each variant's counted allele; {num_missing / size:.2%} of the calls are missing; {phase}"
@@ -94,11 +94,10 @@ def _checked_variants(variants: pd.DataFrame, origin: str) -> pd.DataFrame:
         first = variants.index[int(np.flatnonzero(bad)[0])]
         raise DataError(f"{int(bad.sum()):,} variants have no position, the first is '{first}'", where=origin)
     table = variants.assign(**{POSITION: positions.astype(np.int64), BUILD: _build_column(variants)})
-    for column in (CHROMOSOME, COUNTED, OTHER):
-        table[column] = table[column].astype(object).where(table[column].notna(), "").map(str)
-    table[CHROMOSOME] = [plain_chromosome(name) for name in table[CHROMOSOME]]
-    for column in (COUNTED, OTHER):
-        table[column] = table[column].str.upper()
+    for column, spelled in ((CHROMOSOME, plain_chromosome), (COUNTED, str.upper), (OTHER, str.upper)):
+        codes, names = pd.factorize(table[column].astype(object))  # far fewer than variants; a code of -1 has no name
+        texts = np.array([*(spelled(str(name)) for name in names), ""], dtype=object)
+        table[column] = texts[codes]
     if CENTIMORGAN in table:
         table[CENTIMORGAN] = pd.to_numeric(table[CENTIMORGAN], errors="coerce")
     return table

@@ -54,10 +54,10 @@ class PgenReader(VariantFileReader):
         variants = read_variant_file(variant_file)
         build = build_of_header(variants.meta, str(variant_file))
         is_phased = _read_calls(pgen, variants, len(table), sink)
-        rows = np.repeat(np.arange(len(variants.names)), [len(alternates) for alternates in variants.alternates])
-        several = int(sum(len(alternates) > 1 for alternates in variants.alternates))
+        counts = np.array([len(alternates) for alternates in variants.alternates])
+        rows, several = np.repeat(np.arange(len(counts)), counts).tolist(), int((counts > 1).sum())
         features = variant_table(
-            [variants.names[row] if len(variants.alternates[row]) == 1 else "." for row in rows],
+            [variants.names[row] if counts[row] == 1 else "." for row in rows] if several else variants.names,
             [variants.chromosomes[row] for row in rows],
             variants.positions[rows],
             [allele for alternates in variants.alternates for allele in alternates],

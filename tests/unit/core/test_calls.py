@@ -57,6 +57,7 @@ def test_single_copies_on_the_second_strand_are_below_zero():
 
 def test_counts_by_variant_and_missing_calls_by_sample():
     np.testing.assert_array_equal(CALLS.counts(), [[1, 0, 0, 1, 0], [0, 1, 0, 0, 0], [1, 1, 1, 0, 1], [0, 0, 1, 1, 1]])
+    np.testing.assert_array_equal(CALLS.totals(), [2, 1, 4, 3])
     np.testing.assert_array_equal(CALLS.missing_of_samples(), [1, 2])
 
 
@@ -111,6 +112,7 @@ def test_what_is_done_with_calls_is_what_is_done_with_an_array(dense, data):
     np.testing.assert_array_equal(found.read().toarray(), expected)
     assert found.nnz == found.read().nnz
     np.testing.assert_array_equal(found.counts(), [(dense == copies).sum(axis=0) for copies in (0, 1, 2, -1)])
+    np.testing.assert_array_equal(found.totals(), found.counts().sum(axis=1))
     np.testing.assert_array_equal(found.missing_of_samples(), (dense < 0).sum(axis=1))
 
 
@@ -125,6 +127,7 @@ def test_blocks_by_variant_of_any_size_become_calls_by_sample(dense, data):
     assert found.num_columns == dense.shape[1]
 
 
-def test_a_block_wider_than_a_tile():
-    dense = np.random.default_rng(0).integers(-1, 3, (1030, 9)).astype(np.int8)
-    np.testing.assert_array_equal(turn_block(pack_calls(dense.T), 1030), pack_calls(dense))
+@pytest.mark.parametrize("shape", [(1030, 9), (9, 1030), (257, 515)])
+def test_a_block_wider_than_a_tile(shape):
+    dense = np.random.default_rng(0).integers(-1, 3, shape).astype(np.int8)
+    np.testing.assert_array_equal(turn_block(pack_calls(dense.T), shape[0]), pack_calls(dense))

@@ -1,4 +1,4 @@
-"""The heterogeneous-stock mice of the R package BGLR as the files that a user would have: PLINK's three and a table of phenotypes."""
+"""The heterogeneous-stock mice of the R package BGLR as files that a user has: PLINK's three and a table of phenotypes."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class SupervisedTask:
     def _ridge(self, network: nn.Module) -> Tensor | float:
         """Return the linear path's penalty ``|w|^2 / (2 C n)``."""
         path = network.linear_path if isinstance(network, Network) else None
-        if path is None:
+        if path is None or not path.weight.requires_grad:
             return 0.0
         return path.weight.square().sum() / (2 * self.settings.linear_path_strength * self.num_train_samples)
 

@@ -11,10 +11,10 @@ PYTEST := -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
 ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-slow lint clean
+.PHONY: help install demo demo-genotypes test test-all test-slow lint clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Create .venv with the pinned dependencies (the others do this by themselves)
 
@@ -27,6 +27,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## Train on real blood cells, compare with simple baselines, write runs/demo/report.html
 	@$(BIN)/genoken demo
+
+demo-genotypes: $(STAMP) ## Simulate people with a trait of known causes, train, compare who finds them; writes runs/demo-genotypes
+	@$(BIN)/genoken demo --genotypes
 
 test: $(STAMP) ## Run the tests, on all cores
 	@$(ONE_THREAD) $(BIN)/python $(PYTEST)

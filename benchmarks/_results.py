@@ -28,6 +28,7 @@ def options(description: str, choices: Mapping[str, Sequence[str]] | None = None
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads for both sides")
     parser.add_argument("--repeats", type=int, default=2, help="seeds, where a benchmark repeats")
     parser.add_argument("--only", default="", help="comma-separated names of the data sets to run")
+    parser.add_argument("--runs", default="", help="folder that keeps the runs, where a benchmark makes any")
     parser.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", help="a setting to try; nothing is written then"
     )

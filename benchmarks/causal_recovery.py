@@ -22,10 +22,11 @@ import numpy as np
 import pandas as pd
 
 from _recovery_arms import CLASSICAL, NEURAL, Problem
-from _recovery_scores import overlap, paired_interval, recovery
+from _recovery_scores import overlap, paired_interval
 from _results import data_folder, figures_before, options, table, write
 from genoken.core.genotypes import BUILD, CENTIMORGAN, CHROMOSOME, COUNTED, OTHER, POSITION, dense_dosages
 from genoken.core.random import generator
+from genoken.evaluation.association.recovery import recovery
 from genoken.synthetic_genotypes import centimorgans, recombined
 from genoken.synthetic_traits import TraitModel, simulate_trait
 from genoken.workflows.simulate import read_genetic_map
@@ -69,6 +70,10 @@ class Replicate:
     is_causal: np.ndarray
     linkage: np.ndarray
     trained_on: int
+
+    def linkage_of(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return r² (rows, columns) of variants."""
+        return self.linkage[np.ix_(rows, columns)]
 
     def problem(self, seed: int, *, permuted: bool = False) -> Problem:
         """Return what arms are given; a permuted trait has nothing to do with the genotypes."""
@@ -134,7 +139,7 @@ def measured(replicate: Replicate, seed: int, design: Design) -> dict[str, dict[
         null = arm(replicate.problem(seed, permuted=True))
         for reading, values in scores.items():
             found[f"{name}: {reading}" if reading else name] = {
-                **recovery(values, replicate.is_causal, replicate.linkage),
+                **recovery(values, replicate.is_causal, replicate.linkage_of),
                 "stability": overlap(values, again[reading]),
                 "null_error": float(null[reading].max() >= values.max()),
                 "seconds": seconds,

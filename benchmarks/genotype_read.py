@@ -1,11 +1,14 @@
-"""Time and peak memory of reading genotypes: our readers against plain loops over bed-reader, Pgenlib and cyvcf2.
+"""Time and peak memory of reading and packing genotypes: genoken against plain loops over bed-reader, Pgenlib and cyvcf2.
 
 Random calls, written into a temporary folder: a PLINK 1 and a PLINK 2 data set, and a phased VCF. Ours is measured from the
-files to :class:`~genoken.core.samples.Samples`: a sparse matrix with the tables of samples and variants, for the VCF with both
-the copies and those on the first strand. Theirs reads the calls alone into one dense int8 matrix of samples by variants, no table.
-Each runs in a process of its own, whose peak memory is that of the whole process, imports included; time begins after the imports.
+files to :class:`~genoken.core.samples.Samples`: calls in two bits with the tables of samples and variants, for the VCF both the
+copies and those on the first strand. Theirs reads the calls alone into one dense int8 matrix of samples by variants, no table.
+``pack``: ours writes the PLINK 1 data set as a store by sample, tables included; theirs reads it with bed-reader, 1,000 variants
+at a time, into a file of int8 by sample, which NumPy maps.
+Each runs in a process of its own, whose peak memory is that of the whole process, imports included; time begins after the imports,
+and after Numba has started, which it does once in a process (its own figure).
 
-    python benchmarks/genotype_read.py [--quick] [--only bed,pgen,vcf]
+    python benchmarks/genotype_read.py [--quick] [--only bed,pgen,vcf,pack]
 """
 
 from __future__ import annotations
@@ -27,17 +30,34 @@ QUICK_BED, QUICK_VCF = (200, 2_000), (50, 500)
 MISSING = 0.01
 ROWS_AT_ONCE = 1000
 
-OURS = """
+IMPORTS = """
 import json, sys, time
 from pathlib import Path
-import bed_reader, cyvcf2, pgenlib, pyarrow
+import cyvcf2, pgenlib, pyarrow.csv, pyarrow.parquet
+from genoken.core.calls import Calls
 from genoken.workflows.files import read_file, whole_name
+from genoken.workflows.pack import pack
+from genoken.workflows.show import Show
+import numpy as np
 whole_name(Path('none'))  # imports all readers
+begin = time.perf_counter()
+Calls(np.zeros((1, 1), dtype=np.uint8), 1).dense()  # the first kernel starts Numba, as an import does
+numba_seconds = time.perf_counter() - begin
 start = time.perf_counter()
+"""
+READ = """
 samples = read_file(Path(sys.argv[1]))
 seconds = time.perf_counter() - start
-total = float(samples.values.data[samples.values.data > 0].sum(dtype="float64"))
+_, one, two, _ = samples.values.totals()
+total = float(one + 2 * two)
 """
+PACK = """
+store = pack(Path(sys.argv[1]), Path(sys.argv[1]).with_suffix(".calls"), overwrite=True, show=Show(quiet=True))
+seconds = time.perf_counter() - start
+_, one, two, _ = read_file(store).values.totals()
+total = float(one + 2 * two)
+"""
+OURS = {"bed": IMPORTS + READ, "pgen": IMPORTS + READ, "vcf": IMPORTS + READ, "pack": IMPORTS + PACK}
 THEIRS = {
     "bed": """
 import json, sys, time
@@ -64,6 +84,19 @@ with pgenlib.PgenReader(sys.argv[1].encode()) as reader:
 seconds = time.perf_counter() - start
 total = float(calls[calls > 0].sum())
 """,
+    "pack": """
+import json, sys, time
+import numpy as np
+import bed_reader
+start = time.perf_counter()
+with bed_reader.open_bed(sys.argv[1]) as bed:
+    calls = np.memmap(sys.argv[1] + ".int8", dtype=np.int8, mode="w+", shape=bed.shape)
+    for first in range(0, calls.shape[1], 1000):
+        calls[:, first : first + 1000] = bed.read(np.s_[:, first : first + 1000], dtype="int8", order="C")
+    calls.flush()
+seconds = time.perf_counter() - start
+total = float(calls[calls > 0].sum())
+""",
     "vcf": """
 import json, sys, time
 import numpy as np
@@ -81,7 +114,8 @@ total = float(calls[calls > 0].sum())
 REPORT = """
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 peak = int(status["VmHWM"].split()[0]) / 1024  # the kernel lets a process begin with its parent's ru_maxrss
-print(json.dumps({"seconds": seconds, "peak_mb": peak, "total": total}))
+start_up = {"numba_start_seconds": numba_seconds} if "numba_seconds" in globals() else {}
+print(json.dumps({"seconds": seconds, "peak_mb": peak, "total": total} | start_up))
 """
 
 
@@ -154,20 +188,20 @@ def measure(script: str, path: Path, repeats: int) -> dict[str, Any]:
 
 def main() -> None:
     chosen = options(__doc__.splitlines()[0])
-    writers = {"bed": write_bed, "pgen": write_pgen, "vcf": write_vcf}
+    writers = {"bed": write_bed, "pgen": write_pgen, "vcf": write_vcf, "pack": write_bed}
     names = [name for name in writers if not chosen.only or name in chosen.only.split(",")]
     figures, ratios, rows = figures_before("genotype_read", chosen), {}, []
     for name in names:
         shape = (QUICK_VCF if chosen.quick else VCF) if name == "vcf" else (QUICK_BED if chosen.quick else BED)
         with tempfile.TemporaryDirectory() as folder:
             path = writers[name](Path(folder), *shape)
-            ours, theirs = (measure(script, path, chosen.repeats) for script in (OURS, THEIRS[name]))
+            ours, theirs = (measure(script, path, chosen.repeats) for script in (OURS[name], THEIRS[name]))
         assert ours["total"] == theirs["total"], f"{name}: both sides must read the same calls"
         ratios |= {f"{name}_time": theirs["seconds"] / ours["seconds"], f"{name}_memory": theirs["peak_mb"] / ours["peak_mb"]}
         figures[name] = {"samples": shape[0], "variants": shape[1], "ours": ours, "theirs": theirs}
         of_both = [f"{side['seconds']:.2f} s, {side['peak_mb']:,.0f} MB" for side in (ours, theirs)]
         rows.append([name, f"{shape[0]:,} x {shape[1]:,}", *of_both, f"{ratios[f'{name}_time']:.2f}"])
-    print(table(("file", "samples x variants", "genoken, to Samples", "plain loop, calls alone", "theirs over ours, time"), rows))
+    print(table(("file", "samples x variants", "genoken", "plain loop, calls alone", "theirs over ours, time"), rows))
     write("genotype_read", ratios, figures, chosen=chosen)
 
 

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from genoken.core.calls import Calls
 from genoken.core.errors import DataError, suggestion
 from genoken.core.genotypes import CHROMOSOME, COUNTED, OTHER, POSITION
 from genoken.core.random import generator
@@ -183,7 +184,7 @@ class _CausalPart:
 
     def __init__(self, samples: Samples, model: TraitModel, seed: int) -> None:
         self._samples, self._model = samples, model
-        self._values = samples.values.tocsc()  # variants are taken one by one
+        self._values = Calls.of(samples.values)
         self._draws = generator(seed, "trait", "causal", model.architecture)
         self._before = np.zeros((samples.num_samples, 0))  # standardized dosages of the causal variants that are drawn already
         units, codes = self._named() if model.causal else self._chosen()
@@ -261,7 +262,7 @@ class _CausalPart:
         """Whether enough people differ, and no two causal variants stand for each other."""
         if len(set(unit)) < self._unit_size or not self._is_common(unit, code):
             return False
-        own = _filled(self._values[:, unit].toarray())
+        own = _filled(self._values.columns(unit).toarray())
         own = (own - own.mean(axis=0)) / own.std(axis=0)
         before = np.concatenate([self._before, own[:, 1:]], axis=1)  # the partner stands for another one, too
         linked = max(np.square(own.T @ self._before).max(initial=0.0), np.square(own[:, 0] @ before).max(initial=0.0))
@@ -272,7 +273,7 @@ class _CausalPart:
 
     def _is_common(self, unit: np.ndarray, code: np.ndarray) -> bool:
         least = self._model.min_frequency
-        dosages = _minor(_filled(self._values[:, unit].toarray()))
+        dosages = _minor(_filled(self._values.columns(unit).toarray()))
         if (dosages.mean(axis=0) / 2 < least).any():
             return False
         if self._model.architecture == "haplotype":
@@ -286,7 +287,7 @@ class _CausalPart:
     def _code(self, unit: np.ndarray) -> np.ndarray:
         """Return what a variant or a pair does, float64 (samples,)."""
         architecture = self._model.architecture
-        values = _filled(self._values[:, unit].toarray())
+        values = _filled(self._values.columns(unit).toarray())
         if architecture == "additive":
             return values[:, 0]
         minor = _minor(values)
@@ -305,7 +306,7 @@ class _CausalPart:
         strand = self._samples.first_strand
         if strand is None:
             raise ValueError("haplotypes need strands")
-        dosages, first = self._values[:, unit].toarray(), strand[:, unit].toarray()
+        dosages, first = self._values.columns(unit).toarray(), Calls.of(strand).columns(unit).toarray()
         is_major = np.nanmean(dosages, axis=0) > 1
         on_both = [np.where(is_major, 1 - own, own) for own in (first, dosages - first)]
         return np.sum([(own == 1).all(axis=1) for own in on_both], axis=0).astype(np.float64)
@@ -366,13 +367,13 @@ def _covariates(samples: Samples, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
 def _background(samples: Samples, causal: pd.Series, model: TraitModel, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the truth about small normal effects of all other variants that vary, and their sum."""
     columns = np.flatnonzero(~samples.features.index.isin(causal))
-    dosages = samples.values.tocsc()
+    dosages = Calls.of(samples.values)
     weights = generator(seed, "trait", BACKGROUND).standard_normal(len(columns))
     total = np.zeros(samples.num_samples)
     deviations = np.zeros(len(columns))
     for start in range(0, len(columns), 1024):
         part = slice(start, start + 1024)
-        values = _filled(dosages[:, columns[part]].toarray())
+        values = _filled(dosages.columns(columns[part]).toarray())
         deviations[part] = values.std(axis=0)
         varies = deviations[part] > 1e-9
         total += ((values - values.mean(axis=0))[:, varies] / deviations[part][varies]) @ weights[part][varies]

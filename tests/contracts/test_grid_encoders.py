@@ -12,9 +12,10 @@ from torch.utils._pytree import tree_leaves
 
 from genoken.core.components import kinds, resolve
 from genoken.core.config import ModelSettings, component_from_dict
-from genoken.core.contracts import Grid, Penalized, TokenizerState
+from genoken.core.contracts import TokenizerState
 from genoken.core.errors import ConfigError
 from genoken.core.genotypes import sparse_dosages
+from genoken.core.grid_contracts import Grid, Penalized
 from genoken.core.layout import HeadSpec
 from genoken.data.dataset import TokenDataset
 from genoken.interpretation.subject import Subject

@@ -11,9 +11,8 @@ import torch
 from genoken.core.errors import TrainingError
 from genoken.training.checkpoint import latest_checkpoint
 from genoken.training.fit import predict
+from genoken.training.progress import MEASURED
 from genoken.training.selection import WeightSelection
-
-MEASURED = {"seconds", "samples_per_second", "tokens_per_second", "flops_per_second", "loader_wait", "peak_memory_mb"}
 
 
 def without_speed(history):

@@ -43,6 +43,7 @@ def gates_of(people: Samples, target: np.ndarray, folder: Path, *, objective: st
     """Return what the attribution ``attention`` says of each variant after training on everybody with the preset."""
     changed = {"model.encoder.effects": 3, "model.encoder.pairs": 0, "training.logger": "none", "training.epochs": 60, **settings}
     config = resolve_config("single_effect", {"objective": {"kind": objective}}, {"training.batch_size": 200, **changed})
+    assert config.data.principal_components == 0  # those of sixty variants would take some of the effects
     classes = ("no", "yes") if objective == "classify" else ()
     everybody = np.arange(people.num_samples)
     study = Study(people, config.objective.task, "trait", target, classes, "", "", None, ())

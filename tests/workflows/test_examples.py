@@ -31,6 +31,7 @@ LEAVES = {
     "lightning_trainer": [],
     "own_loop": [],
     "pretrain": ["pretrained/report.html", "filled_in.tsv"],
+    "genotypes": ["genotypes/report.html", "genotypes/explanations/variants.tsv"],
 }
 SAYS = {
     "check": "genoken train runs/cells.h5ad --label cell_type --group donor_id",
@@ -46,6 +47,7 @@ SAYS = {
     "lightning_trainer": "validation loss ",
     "own_loop": "step 2: cross-entropy ",
     "pretrain": "Masked phenotypes: The model ",
+    "genotypes": "  True\n",
 }
 
 

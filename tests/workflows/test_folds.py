@@ -15,6 +15,7 @@ from genoken.core.files import read_json
 from genoken.interpretation.attributions.gradient import GradientTimesInput
 from genoken.interpretation.subject import Subject
 from genoken.training.module import TrainingModule
+from genoken.training.progress import MEASURED
 from genoken.workflows import fold
 from genoken.workflows.baselines import read_baselines
 from genoken.workflows.explain import explain
@@ -25,7 +26,6 @@ from genoken.workflows.store import read_model
 from genoken.workflows.train import train
 
 FOLDS = {"split.kind": "folds", "split.folds": 3}
-MEASURED = ["seconds", "samples_per_second", "tokens_per_second", "flops_per_second", "loader_wait", "peak_memory_mb"]
 
 
 class Interrupted(Exception):
@@ -192,7 +192,7 @@ def test_a_run_that_stopped_in_the_middle_of_a_fold_goes_on_as_if_nothing_had_be
     assert without_speed(run) == without_speed(uninterrupted)
     one, other = (pd.read_parquet(made.folder / "predictions.parquet") for made in (run, uninterrupted))
     pd.testing.assert_frame_equal(one, other, check_exact=True)
-    one, other = (pd.read_csv(made.folder / "history.csv", dtype=str).drop(columns=MEASURED) for made in (run, uninterrupted))
+    one, other = (pd.read_csv(made.folder / "history.csv", dtype=str).drop(columns=list(MEASURED)) for made in (run, uninterrupted))
     pd.testing.assert_frame_equal(one, other)
 
 

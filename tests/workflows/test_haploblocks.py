@@ -72,6 +72,7 @@ def config_of(tokenizer: dict[str, object], *, baselines: tuple[str, ...] = ("ma
     return build(
         RunConfig,
         {
+            "data": {"principal_components": 0},  # those of one region would follow the planted haplotypes
             "tokenizer": tokenizer,
             "model": {"encoder": encoder, "width": 16, "linear_path": False} | model,
             "training": {"epochs": 6, "batch_size": 16, "learning_rate": 0.007, "logger": "none"},

@@ -15,13 +15,13 @@ from genoken.core.files import read_json
 from genoken.data.successors import Successors
 from genoken.synthetic import planted_trajectory
 from genoken.training.masked import MaskedTask
+from genoken.training.progress import MEASURED
 from genoken.workflows import next_cell, pretraining_results
 from genoken.workflows.embed import embed
 from genoken.workflows.predict import predict
 from genoken.workflows.pretrain import pretrain
 from genoken.workflows.pretrained_run import load_pretrained
 
-TIMED = ["seconds", "samples_per_second", "tokens_per_second", "flops_per_second", "loader_wait", "peak_memory_mb"]
 TRAINING = {
     "model.width": 8, "model.encoder.layers": 1, "model.encoder.heads": 2, "model.encoder.feed_forward": 8, "training.epochs": 2,
     "training.batch_size": 16, "training.learning_rate": 0.02, "training.average_decay": 0.0, "training.logger": "none",
@@ -82,7 +82,7 @@ def ranks(file, quickly, tmp_path_factory):
 
 def assert_same_run(one, other):
     """Compare everything that is written, but measurements of time."""
-    tables = [pd.read_csv(run.folder / "history.csv", dtype=str).drop(columns=TIMED) for run in (one, other)]
+    tables = [pd.read_csv(run.folder / "history.csv", dtype=str).drop(columns=list(MEASURED)) for run in (one, other)]
     pd.testing.assert_frame_equal(*tables)
     assert (one.folder / "model.safetensors").read_bytes() == (other.folder / "model.safetensors").read_bytes()
     for name in ("targets.parquet", "embeddings.parquet", "next_cells.parquet", "map.parquet", "split.parquet"):

@@ -18,6 +18,7 @@ from genoken.data.dataset import TokenDataset
 from genoken.reporting.wording import percent
 from genoken.tokenizers.binned import BinnedTokenizer
 from genoken.training.masked import MaskedTask, measured
+from genoken.training.progress import MEASURED
 from genoken.workflows import pretraining_floors, pretraining_results
 from genoken.workflows.encoder import Encoder
 from genoken.workflows.files import read_file
@@ -27,7 +28,6 @@ from genoken.workflows.pretrained_run import load_pretrained
 from genoken.workflows.pretraining_fit import _probe
 from genoken.workflows.source import read_source
 
-TIMED = ("seconds", "samples_per_second", "tokens_per_second", "flops_per_second", "loader_wait", "peak_memory_mb")
 SHRINK = ("model.width=8", "model.encoder.layers=1", "model.encoder.heads=2", "model.encoder.feed_forward=8", "training.epochs=1",
           "training.batch_size=16", "training.logger=none", "training.precision=fp32")  # fmt: skip
 
@@ -37,7 +37,7 @@ NO_LINEAR_FLOORS = "Linear floors were left out: features are asked for that a s
 def history_of(run):
     """Everything in ``history.csv`` that is not a measurement of time or memory, as it is written."""
     table = pd.read_csv(run.folder / "history.csv", dtype=str)
-    return table.drop(columns=list(TIMED))
+    return table.drop(columns=list(MEASURED))
 
 
 def assert_same_run(one, other):

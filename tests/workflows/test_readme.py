@@ -19,6 +19,7 @@ import genoken
 from genoken.cli.main import main
 from genoken.synthetic import planted_markers, planted_trajectory
 from genoken.workflows.run import Run
+from genoken.workflows.simulate import PeopleModel
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,7 +32,8 @@ SMALL = {
 }  # fmt: skip
 SMALL_TRAINING = SMALL | {"evaluation.bootstrap": 50}
 SHRUNK = {"train": SMALL_TRAINING, "pretrain": SMALL}
-AS_THEY_STAND = {"check", "predict", "explain", "compare", "embed", "successors", "next"}
+SHORTENED = {"simulate": ["--samples", "160", "--variants", "60"], "variants": ["--null", "0", "--components", "2"]}
+AS_THEY_STAND = {"check", "predict", "explain", "compare", "embed", "successors", "next", *SHORTENED}
 
 
 class Unknown(Exception):
@@ -44,7 +46,7 @@ def commands_of(block: str) -> list[list[str]]:
 
 
 SHELL_BLOCKS = [commands_of(block) for language, block in BLOCKS if language == "bash"]
-PYTHON_BLOCKS = [block for language, block in BLOCKS if language == "python"]
+ON_CELLS, ON_GENOTYPES = (block for language, block in BLOCKS if language == "python")
 IN_PROSE = [shlex.split(text) for text in re.findall(r"`(genoken [^`]+)`", PROSE)]
 
 
@@ -102,7 +104,8 @@ MADE_BEFORE = {"runs/other": make_another_run, "runs/x": make_an_interrupted_run
 
 def small(verb: str) -> list[str]:
     """Return the words that make a command quick."""
-    return [word for path, value in SHRUNK.get(verb, {}).items() for word in ("--set", f"{path}={value}")]
+    settings = [word for path, value in SHRUNK.get(verb, {}).items() for word in ("--set", f"{path}={value}")]
+    return settings + SHORTENED.get(verb, [])
 
 
 def run_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -123,6 +126,9 @@ def run_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     if words == ["make", "demo"]:
         assert shlex.split(recipe("demo").splitlines()[-1]) == [".venv/bin/genoken", "demo"]
         return run_genoken(["demo"], capsys)
+    if words == ["make", "demo-genotypes"]:
+        assert shlex.split(recipe("demo-genotypes").splitlines()[-1]) == [".venv/bin/genoken", "demo", "--genotypes"]
+        return run_genoken(["demo", "--genotypes"], capsys)
     if words == ["make", "test"]:
         assert " -m pytest" in recipe("test")
         return "tests"
@@ -153,10 +159,14 @@ def recipe(target: str) -> str:
 @pytest.fixture(autouse=True)
 def _quick_demo(monkeypatch):
     """Let the demo train a small network."""
-    from genoken.workflows import demo
+    from genoken.workflows import demo, demo_genotypes
 
     small_demo = SMALL_TRAINING | {"tokenizer.hvgs": 50, "evaluation.baselines": ["majority", "linear"]}
     monkeypatch.setattr(demo, "train", functools.partial(genoken.train, settings=small_demo))
+    people = PeopleModel(samples=160, variants=60, populations=2)
+    settings = {"training.epochs": 2, "training.logger": "none", "evaluation.bootstrap": 50}
+    quick = functools.partial(demo_genotypes.demo_genotypes, people=people, settings=settings)
+    monkeypatch.setattr(demo_genotypes, "demo_genotypes", quick)
 
 
 def test_the_page_is_read():
@@ -194,11 +204,10 @@ def test_commands_in_prose(words, folder, capsys):
         assert (folder / "runs" / name / "report.html").is_file()
 
 
-@pytest.mark.parametrize("block", PYTHON_BLOCKS, ids=lambda block: block.split("\n")[2])
-def test_python(block, folder, monkeypatch, capsys):
+def test_python(folder, monkeypatch, capsys):
     monkeypatch.setattr(genoken, "train", functools.partial(genoken.train, settings=SMALL_TRAINING))
     names = {"adata": anndata.read_h5ad("cells.h5ad"), "new": anndata.read_h5ad("new_cells.h5ad")}
-    *statements, last = ast.parse(block).body
+    *statements, last = ast.parse(ON_CELLS).body
     exec(compile(ast.Module(statements, []), "README.md", "exec"), names)
     assert capsys.readouterr().out == f"{names['run'].verdict}\n"
     score, predicted, genes, states = eval(compile(ast.Expression(last.value), "README.md", "eval"), names)
@@ -206,6 +215,19 @@ def test_python(block, folder, monkeypatch, capsys):
     assert set(predicted["predicted"]) <= {"type_0", "type_1", "type_2"}
     assert len(predicted) == len(states) == 12
     assert {"class", "symbol", "importance"} <= set(genes.columns)
+
+
+def test_python_on_genotypes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(genoken, "train", functools.partial(genoken.train, settings=SMALL_TRAINING))
+    monkeypatch.setattr(Run, "variants", functools.partialmethod(Run.variants, null=0, components=1))
+    rng = np.random.default_rng(0)
+    dosages = rng.integers(0, 3, size=(90, 30))
+    *statements, last = ast.parse(ON_GENOTYPES).body
+    names = {"genoken": genoken, "dosages": dosages, "populations": np.where(dosages[:, 4] > 0, "one", "other")}
+    exec(compile(ast.Module(statements, []), "README.md", "exec"), names)
+    leading = eval(compile(ast.Expression(last.value), "README.md", "eval"), names)
+    assert list(leading["rank"]) == [1, 2, 3, 4, 5]
 
 
 def test_links_lead_somewhere():

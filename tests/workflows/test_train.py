@@ -15,6 +15,7 @@ from safetensors import safe_open
 from genoken.core.config import RunConfig, build, read_yaml
 from genoken.core.errors import ConfigError, DataError
 from genoken.core.files import read_json, sha256_of_file
+from genoken.workflows.background import BACKGROUND_FILES
 from genoken.workflows.run import load_run
 from genoken.workflows.train import train
 
@@ -27,6 +28,7 @@ SPEED = {
     "train_samples_per_second", "train_tokens_per_second", "predict_samples_per_second", "fill", "loader_wait", "seconds",
     "peak_memory_mb", "mfu",
 }  # fmt: skip
+NOT_OF_THIS_RUN = (*BACKGROUND_FILES, "batch_size.json")  # it has no covariates, and its batch size is given
 BASELINES = {"majority", "linear", "pca_linear", "nearest_neighbors"}
 
 
@@ -57,6 +59,8 @@ def test_every_documented_file_is_there(run, folds):
     for name in names:
         if "K" in name:
             assert [path.name for path in sorted((folds.folder / "folds").iterdir())] == ["0", "1", "2"]
+        elif name in NOT_OF_THIS_RUN:
+            assert not (run.folder / name).exists(), name
         elif "NAME" in name:
             assert {path.stem for path in (run.folder / "baselines").glob(f"*{Path(name).suffix}")} >= BASELINES
         else:
@@ -96,7 +100,9 @@ def test_metrics_have_the_documented_keys(made, request):
     test = found["test"]
     assert set(test) == {
         "samples", "groups", "model", "baselines", "difference", "per_class", "confusion", "calibration", "curves",
+        "increment", "within", "plausibility",
     }  # fmt: skip
+    assert (test["increment"], test["within"], test["plausibility"]) == (None, None, "")
     assert (test["samples"], test["groups"]) == (
         (90, 9) if made == "folds" else (split["samples"]["test"], split["groups"]["test"])
     )

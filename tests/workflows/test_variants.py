@@ -113,8 +113,30 @@ def test_regressions_leave_out_unused_samples_and_take_covariates(results, study
     assert results.table.loc[PLANTED, "maf"] == pytest.approx(rare)
 
 
+def test_permuted_labels_have_an_importance_of_their_own(results):
+    table, largest = results.table, results.controls["null"]["largest"]["gradient"]
+    assert table["importance_permuted"].max() == pytest.approx(largest)
+    assert table["above_null"].sum() > 0
+    assert not np.allclose(table["importance_permuted"], table["importance_gradient"])
+
+
+def test_the_runs_covariates_and_the_truth_are_taken(fold, study, fitted):
+    config = build(RunConfig, {"tokenizer": {"kind": "genotype"}, "data": {"covariates": ["age"]}})
+    model = FittedModel(config, fitted.state, fitted.symbols, fitted.target, fitted.network)
+    options = VariantOptions(methods=("gradient",), null=0, components=0, most_loci=1, causal=("rs9", "rs31"))
+    found = variant_results(ExplainedRun([model], [Course.of(fold.facts)], study, WORDS[None]), options)
+    assert found.controls["association"]["covariates"] == ["age"]
+    recovery = found.controls["recovery"]
+    assert recovery["causal"] == ["rs9", "rs31"]
+    assert recovery["chance"] == 2 / VARIANTS
+    scores = {row["ranking"]: row["average_precision"] for row in recovery["rankings"]}
+    assert set(scores) == {"ensemble", "gradient", "glm", "glm_without_components", "pip"}
+    assert scores["glm"] >= 0.25  # the one that acts is the first or, behind its neighbor in linkage, the second
+
+
 def test_controls_say_what_is_known_and_nothing_is_called_causal(results):
     controls = results.controls
+    assert controls["recovery"] is None
     assert (controls["models"], controls["methods"], controls["build"]) == (2, ["gradient", "attention"], "GRCh37")
     assert controls["null"]["refits"] == 1
     assert 0 < controls["null"]["share_above"]["gradient"] < 0.5
@@ -172,8 +194,7 @@ def test_a_run_gets_files_and_a_report(study, fold, tmp_path, monkeypatch):
     (run.folder / "fit.json").write_text(json.dumps(fold.facts))
     monkeypatch.setattr(module, "own_study", lambda _: study)
     monkeypatch.setattr(module, "own_folds", lambda *_: WORDS[None])
-    options = VariantOptions(methods=("gradient",), null=0, components=0, most_loci=1)
-    table = explain_variants(run, options=options, output=tmp_path / "copy.parquet")
+    table = run.variants(methods=["gradient"], null=0, components=0, output=tmp_path / "copy.parquet")
     written = pd.read_csv(run.folder / "explanations" / "variants.tsv", sep="\t")
     assert written["id"].tolist() == table["id"].tolist()
     assert "above_null" not in written

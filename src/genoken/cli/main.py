@@ -20,6 +20,7 @@ from genoken.cli import (
     embed,
     evaluate,
     explain,
+    pack,
     predict,
     pretrain,
     report,
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 for _module in (
     check,
+    pack,
     successors,
     train,
     pretrain,

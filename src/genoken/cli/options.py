@@ -13,7 +13,9 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run 
 File = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", help="An .h5ad, .zarr, .gctx, .gct, .bed, .pgen or .vcf file, or 10x (.h5 or folder).", show_default=False
+        metavar="FILE",
+        help="An .h5ad, .zarr, .gctx, .gct, .bed, .pgen, .vcf or .calls file, or 10x (.h5 or folder).",
+        show_default=False,
     ),
 ]
 SeveralFiles = Annotated[

@@ -9,12 +9,10 @@ import typer
 
 from genoken.cli.options import Quiet, RunFolder
 
-MOST_SHOWN = 10
-"""Variants that are printed."""
 
-
-def command(
+def command(  # noqa: PLR0913 - one argument for each flag
     run: RunFolder,
+    *,
     method: Annotated[
         list[str] | None,
         typer.Option(metavar="WORD", help="A method whose ranks are averaged; repeat it for several.", show_default=False),
@@ -27,7 +25,13 @@ def command(
     components: Annotated[int, typer.Option(metavar="N", help="Principal components in the regressions.")] = 10,
     covariate: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="A covariate of the regressions; repeat it for several.", show_default=False),
+        typer.Option(metavar="COLUMN", help="A covariate of the regressions, not the run's; may be repeated.", show_default=False),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            "--truth", metavar="FILE", help="NAME.truth.tsv of genoken simulate: scores each ranking.", show_default=False
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -40,6 +44,7 @@ def command(
     """List the variants that a run on genotypes uses, beside regressions, fine-mapping and networks of permuted labels."""
     from genoken.workflows.show import Show
     from genoken.workflows.variant_options import DEFAULT_METHODS, VariantOptions
+    from genoken.workflows.variant_truth import read_truth
     from genoken.workflows.variants import explain_variants
 
     show = Show(quiet=quiet)
@@ -49,13 +54,7 @@ def command(
         null=null,
         strata=strata,
         components=components,
-        covariates=tuple(covariate or ()),
+        covariates=tuple(covariate) if covariate else None,
+        causal=() if truth is None else read_truth(truth),
     )
-    table = explain_variants(run, options=options, output=output, show=show)
-    leads = table[table["clump_lead"] == table["id"]].sort_values("rank").head(MOST_SHOWN)
-    shown = [
-        (row.id, f"{row.chrom}:{row.pos:,}", f"{row.ensemble:.3f}", f"{row.stability:.0%}", f"{row.glm_p:.2g}", f"{row.pip:.2f}")
-        for row in leads.itertuples()
-    ]
-    show.table("Leading variants", ("variant", "place", "mean rank", "stability", "GLM p", "PIP"), shown)
-    show.line(f"Wrote {run / 'explanations' / 'variants.tsv'}, variants.bed beside it, and the report.")
+    explain_variants(run, options=options, output=output, show=show)

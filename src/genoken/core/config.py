@@ -128,6 +128,9 @@ class TrainingSettings:
     """Highest learning rate of AdamW."""
     weight_decay: NonNegative = 0.01
     """Decoupled weight decay; not applied to biases, norms and embeddings."""
+    linear_path_fit: Literal["steps", "reml"] = "steps"
+    """How the linear path is found: by the steps of training; or, for a regression, beforehand by restricted maximum likelihood,
+    as the baseline ``gblup``. The encoder then learns what it leaves over. Classes are always learned by steps."""
     linear_path_learning_rate: Positive = 3e-3
     """Highest learning rate of the linear path."""
     linear_path_strength: Positive = 0.01

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.sparse as sp
+
+from genoken.core.calls import Calls
 
 MISSING = -1
 """Entry of a dense int8 matrix where the call is missing; sparse float32 matrices hold NaN there."""
@@ -20,8 +24,24 @@ _PAIRS = str.maketrans("ACGT", "TGCA")
 _COPIES = np.array([0, 1, 2, np.nan], dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class Population:
+    """Which prepared values the features take among the train samples, and how often: genotypes, of which there are few.
+
+    Parameters
+    ----------
+    values
+        The prepared values.
+    shares
+        Share of the train samples that has each, float64 (features, values), rows that sum to 1.
+    """
+
+    values: tuple[float, ...]
+    shares: np.ndarray
+
+
 def sparse_dosages(dense: np.ndarray) -> sp.csr_matrix:
-    """Return dense genotypes as they stand in :class:`~genoken.core.samples.Samples`.
+    """Return dense genotypes as a sparse matrix, in the form in which networks and baselines get them.
 
     Parameters
     ----------
@@ -45,16 +65,18 @@ def sparse_dosages(dense: np.ndarray) -> sp.csr_matrix:
     return sp.csr_matrix((values, columns, starts.astype(index_type)), shape=dense.shape)
 
 
-def dense_dosages(values: sp.csr_matrix, columns: np.ndarray | None = None) -> np.ndarray:
-    """Return int8 (samples, variants) of 0, 1, 2 and :data:`MISSING` from what :func:`sparse_dosages` returns.
+def dense_dosages(values: Calls | sp.csr_matrix, columns: np.ndarray | None = None) -> np.ndarray:
+    """Return int8 (samples, variants) of 0, 1, 2 and :data:`MISSING` from calls or from what :func:`sparse_dosages` returns.
 
     Parameters
     ----------
     values
-        CSR float32 (samples, features).
+        Calls, or CSR float32 (samples, features).
     columns
         Which variants; ``None`` for all.
     """
+    if isinstance(values, Calls):
+        return (values if columns is None else values.columns(columns)).dense()
     chosen = values if columns is None else values[:, columns]
     found = np.zeros(chosen.shape, dtype=np.int8)
     rows = np.repeat(np.arange(chosen.shape[0]), np.diff(chosen.indptr))

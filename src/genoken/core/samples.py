@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from genoken.core.calls import Calls
 from genoken.core.stored_rows import StoredRows
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ class Samples:
     Parameters
     ----------
     values
-        CSR matrix, float32, of shape (samples, features); no stored zeros, column indices sorted within each row. Where a
-        pretraining run's values do not fit into memory, they are :class:`~genoken.core.stored_rows.StoredRows`, to be read by
-        :meth:`blocks` or :meth:`in_memory`.
+        CSR matrix, float32, of shape (samples, features); no stored zeros, column indices sorted within each row. Genotypes are
+        :class:`~genoken.core.calls.Calls`, as all readers return them, or such a matrix. Where a pretraining run's values do not
+        fit into memory, they are :class:`~genoken.core.stored_rows.StoredRows`, to be read by :meth:`blocks` or :meth:`in_memory`.
     table
         One row per sample, indexed by sample id (AnnData's ``obs``).
     features
@@ -35,8 +36,8 @@ class Samples:
     value_kind
         What the values are: ``counts``, ``normalized`` (rows scaled to one total, not logged), ``log`` (log1p), ``real`` (a dense
         panel of measurements, such as log2 intensities or z-scores of L1000, in which 0 does not mean "not expressed"; only
-        readers of panels say so), ``scaled`` (z-scores), ``dosage`` (copies of each variant's counted allele; NaN where the call is
-        missing, see :mod:`genoken.core.genotypes`), or ``unknown``.
+        readers of panels say so), ``scaled`` (z-scores), ``dosage`` (copies of each variant's counted allele; in a matrix NaN where
+        the call is missing, see :mod:`genoken.core.genotypes`), or ``unknown``.
     origin
         Where the values came from, for messages: a path and a matrix name such as ``cells.h5ad:raw``.
     notes
@@ -47,8 +48,8 @@ class Samples:
     scale
         To what total all samples were normalized of which these are a block; ``None``: what these themselves show.
     first_strand
-        Of phased genotypes, copies of the counted allele on the first strand, CSR float32 (samples, features) of 0 and 1, NaN where
-        ``values`` is; the second strand has ``values`` minus these. ``None`` where the phase is not known.
+        Of phased genotypes, copies of the counted allele on the first strand, (samples, features) of 0 and 1, missing where
+        ``values`` are, in the form of these; the second strand has ``values`` minus these. ``None`` where the phase is not known.
     """
 
     values: sp.csr_matrix
@@ -59,7 +60,7 @@ class Samples:
     notes: tuple[str, ...] = ()
     totals: np.ndarray | None = None
     scale: Scale | None = None
-    first_strand: sp.csr_matrix | None = None
+    first_strand: Calls | sp.csr_matrix | None = None
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.table), len(self.features)):
@@ -93,13 +94,14 @@ class Samples:
         return replace(self, values=self.values.read()) if isinstance(self.values, StoredRows) else self
 
     def blocks(self) -> Iterator[Samples]:
-        """Yield the samples in order, with their values in memory: block by block from disk, else all at once."""
-        if not isinstance(self.values, StoredRows):
+        """Yield the samples in order, with a CSR matrix of their values: block by block from disk or of calls, else all at once."""
+        if not isinstance(self.values, StoredRows | Calls):
             yield self
             return
         start = 0
         for rows in self.values.blocks():
-            stop = start + len(rows.lengths)
+            stop = start + rows.shape[0]
             totals = None if self.totals is None else self.totals[start:stop]
-            yield replace(self, values=rows.read(), table=self.table.iloc[start:stop], totals=totals)
+            strand = None if self.first_strand is None else self.first_strand[start:stop]
+            yield replace(self, values=rows.read(), table=self.table.iloc[start:stop], totals=totals, first_strand=strand)
             start = stop

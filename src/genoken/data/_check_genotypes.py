@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from genoken.core.calls import Calls
 from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, dense_dosages
 from genoken.core.samples import Samples
 from genoken.data._check_finding import Finding, Level, counted, listed
@@ -61,15 +62,11 @@ def genotype_findings(samples: Samples) -> list[Finding]:
 
 
 def _count(samples: Samples) -> _Counts:
-    values = samples.values
-    absent = np.isnan(values.data)
-    missing_of_variant = np.bincount(values.indices[absent], minlength=samples.num_features)
-    copies = np.bincount(values.indices[~absent], weights=values.data[~absent], minlength=samples.num_features)
-    missing_of_sample = np.diff(np.concatenate([[0], np.cumsum(absent)])[values.indptr])
-    called = samples.num_samples - missing_of_variant
+    calls = Calls.of(samples.values)
+    counts = calls.counts()
     with np.errstate(invalid="ignore"):
-        frequency = copies / (2 * called)
-    return _Counts(missing_of_sample, missing_of_variant, frequency)
+        frequency = (counts[1] + 2 * counts[2]) / (2 * counts[:3].sum(axis=0))
+    return _Counts(calls.missing_of_samples(), counts[3], frequency)
 
 
 def _content(samples: Samples) -> Finding:

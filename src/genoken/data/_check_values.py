@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genoken.core.calls import Calls
 from genoken.core.samples import Samples
 from genoken.data._check_finding import Finding, Level, counted, listed
 from genoken.data.row_hashes import sample_hashes
@@ -156,6 +157,7 @@ def named_species(table: pd.DataFrame) -> str:
 def memory_mb(samples: Samples) -> float:
     """Return the memory for the values, the prepared copy that training works on, and the tables, in MB (10^6 bytes)."""
     values = samples.values
-    matrix = values.data.nbytes + values.indices.nbytes + values.indptr.nbytes
+    arrays = (values.packed,) if isinstance(values, Calls) else (values.data, values.indices, values.indptr)
+    matrix = sum(array.nbytes for array in arrays)
     tables = samples.table.memory_usage(deep=True).sum() + samples.features.memory_usage(deep=True).sum()
     return float(2 * matrix + tables) / 1e6

@@ -31,11 +31,13 @@ from genoken.data._check_label import (
     rare_class_findings,
 )
 from genoken.data._check_values import duplicate_findings, identifier_findings, memory_mb, value_findings
+from genoken.data.phenotypes import says_all_are_there
 
 __all__ = ["check_samples", "guess_group_column", "guess_label_columns", "guess_task", "require_column"]
 
 MAX_TABLE_COLUMNS = 60
 """Groups in the table of classes by groups, the largest first."""
+_NO_LABEL = "COLUMN"
 
 
 def check_samples(
@@ -86,7 +88,10 @@ def check_samples(
 
     is_genotypes = samples.value_kind == "dosage"
     identifiers, about_ids = variant_identifiers(samples) if is_genotypes else identifier_findings(samples)
-    findings += [Finding("warning", note[:1].upper() + note[1:], samples.origin) for note in samples.notes]
+    findings += [
+        Finding("ok" if says_all_are_there(note) else "warning", note[:1].upper() + note[1:], samples.origin)
+        for note in samples.notes
+    ]
     if is_genotypes:
         findings += genotype_findings(samples)
     else:
@@ -98,8 +103,6 @@ def check_samples(
     confounding, about_groups = _confounding(table, labels, label_name, group_name)
     findings += about_groups
     settings = {"data.source": source} if source != "auto" else {}
-    if phenotypes:
-        settings["data.phenotypes_file"] = phenotypes
     if samples.value_kind == "real":
         settings["tokenizer.tokens"] = "all"
     memory = memory_mb(samples)
@@ -108,6 +111,11 @@ def check_samples(
     )
     refused = any(finding.level == "error" for finding in findings)
     likely = label_name or _likely_label(table)
+    given = {}
+    if phenotypes or (is_genotypes and likely == _NO_LABEL):  # files of genotypes seldom hold the trait
+        given["phenotypes"] = phenotypes or "FILE"
+    if is_genotypes:
+        given["preset"] = "genotype"
     return {
         "file": file or "AnnData",
         "samples": samples.num_samples,
@@ -118,7 +126,7 @@ def check_samples(
         "group": {"name": group_name, "count": int(groups.nunique())} if groups is not None else None,
         "confounding": confounding,
         "memory_mb": memory,
-        "suggestion": "" if refused else _command(table, file, likely, group_name, groups, settings),
+        "suggestion": "" if refused else _command(table, file, likely, group_name, groups, given, settings),
         "findings": [vars(finding).copy() for finding in findings],
     }
 
@@ -206,17 +214,28 @@ def _label_summary(table: pd.DataFrame, labels: pd.Series | None, name: str) -> 
 
 
 def _likely_label(table: pd.DataFrame) -> str:
-    return next(iter(guess_label_columns(table)), "COLUMN")
+    return next(iter(guess_label_columns(table)), _NO_LABEL)
 
 
-def _command(table: pd.DataFrame, file: str, label: str, group: str, groups: pd.Series | None, settings: Mapping[str, str]) -> str:
-    """Return the ``genoken train`` command for this file."""
+def _command(
+    table: pd.DataFrame,
+    file: str,
+    label: str,
+    group: str,
+    groups: pd.Series | None,
+    given: Mapping[str, str],
+    settings: Mapping[str, str],
+) -> str:
+    """Return the ``genoken train`` command for this file, with options that have a flag and settings that have none."""
     if not file:
-        arguments = "".join(f", {name}={value!r}" for name, value in (("label", label), ("group", group)) if value)
+        named = {"label": label, "group": group, "preset": given.get("preset", "")}
+        arguments = "".join(f", {name}={value!r}" for name, value in named.items() if value)
         return f"genoken.train(adata{arguments})"
     words = ["genoken", "train", file, "--label", label]
     if group and group != label and group in table and groups is not None:
         words += ["--group", group] if groups.nunique() >= 3 else ["--split", "random"]
+    for name, value in given.items():
+        words += [f"--{name}", value]
     for path, value in settings.items():
         words += ["--set", f"{path}={value}"]
     words += ["-o", f"runs/{Path(file).name.split('.')[0] or 'run'}"]

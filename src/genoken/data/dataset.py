@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import Dataset
 
 from genoken.core.batch import Batch, Tokens
+from genoken.core.calls import Calls
 from genoken.core.contracts import Tokenizer, TokenizerState
 from genoken.core.layout import Layout
 from genoken.core.stored_rows import StoredRows
@@ -64,7 +65,7 @@ class TokenDataset(Dataset[Batch]):
     tokenizer, state
         What turns rows into tokens.
     prepared
-        CSR matrix (samples, vocabulary) from :meth:`genoken.core.contracts.Tokenizer.prepare`, in memory or on disk.
+        CSR matrix (samples, vocabulary) from :meth:`genoken.core.contracts.Tokenizer.prepare`, in memory or on disk, or calls.
     labels
         Class codes or real targets, shape (samples,); ``None`` when predicting.
     phenotypes
@@ -79,7 +80,7 @@ class TokenDataset(Dataset[Batch]):
 
     tokenizer: Tokenizer
     state: TokenizerState
-    prepared: sp.csr_matrix | StoredRows
+    prepared: sp.csr_matrix | StoredRows | Calls
     labels: np.ndarray | None = None
     phenotypes: PhenotypeVocabulary | None = None
     phenotype_codes: np.ndarray | None = None
@@ -98,23 +99,28 @@ class TokenDataset(Dataset[Batch]):
 
     def lengths(self) -> np.ndarray:
         """Return the number of tokens of each sample, CLS included, int64."""
-        own = self.tokenizer.lengths(self.values, self.state) if self.counts is None else self.counts
+        own = self.tokenizer.lengths(self._loaded, self.state) if self.counts is None else self.counts
         return own if self.phenotypes is None else own + len(self.phenotypes.columns) + 1
 
     @property
     def values(self) -> sp.csr_matrix:
-        """The prepared values (samples, vocabulary); from disk, they are read anew each time."""
-        return self.prepared.read() if isinstance(self.prepared, StoredRows) else self.prepared
+        """The prepared values (samples, vocabulary) as a matrix; from disk or calls, they are read anew each time."""
+        return self.prepared.read() if isinstance(self.prepared, StoredRows | Calls) else self.prepared
 
     @property
     def plain_values(self) -> sp.csr_matrix:
         """The values (samples, vocabulary) as baselines get them: finite numbers, see :meth:`Tokenizer.plain_values`."""
-        return self.tokenizer.plain_values(self.values, self.state)
+        return self.tokenizer.plain_values(self._loaded, self.state)
 
     @property
     def feature_values(self) -> sp.csr_matrix:
         """One finite number per feature, (samples, vocabulary), see :meth:`Tokenizer.feature_values`."""
-        return self.tokenizer.feature_values(self.values, self.state)
+        return self.tokenizer.feature_values(self._loaded, self.state)
+
+    @property
+    def _loaded(self) -> sp.csr_matrix | Calls:
+        """What the tokenizer prepared, in memory."""
+        return self.prepared.read() if isinstance(self.prepared, StoredRows) else self.prepared
 
     @cached_property
     def layout(self) -> Layout:
@@ -163,12 +169,13 @@ class TokenDataset(Dataset[Batch]):
         return replace(batch, visible=torch.from_numpy(visible), visible_lengths=tuple(lengths.tolist()))
 
 
-def _rows_of(prepared: sp.csr_matrix | StoredRows, rows: np.ndarray) -> sp.csr_matrix | StoredRows:
+def _rows_of(prepared: sp.csr_matrix | StoredRows | Calls, rows: np.ndarray) -> sp.csr_matrix | StoredRows | Calls:
     """Return rows of a matrix; SciPy copies all of them, which is only needed where they do not follow each other."""
     first = int(rows[0]) if len(rows) else -1
     stop = first + len(rows)
-    if isinstance(prepared, StoredRows) or first < 0 or not np.array_equal(rows, np.arange(first, stop)):
-        return prepared[rows]
+    is_in_a_row = first >= 0 and np.array_equal(rows, np.arange(first, stop))
+    if isinstance(prepared, StoredRows | Calls) or not is_in_a_row:
+        return prepared[slice(first, stop) if is_in_a_row else rows]
     begin, end = prepared.indptr[[first, stop]]
     arrays = prepared.data[begin:end], prepared.indices[begin:end], prepared.indptr[first : stop + 1] - begin
     return sp.csr_matrix(arrays, shape=(len(rows), prepared.shape[1]))

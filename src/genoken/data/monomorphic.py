@@ -6,22 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from genoken.core.calls import Calls
 from genoken.core.errors import DataError
 from genoken.core.samples import Samples
 
 
 def monomorphic(samples: Samples) -> np.ndarray:
     """Return which variants have the same genotype in all samples that have a call, or no call at all, bool (variants,)."""
-    values = samples.values
-    absent = np.isnan(values.data)
-    called = samples.num_samples - np.bincount(values.indices[absent], minlength=samples.num_features)
-    found = np.zeros(samples.num_features, dtype=bool)
-    stored = np.zeros(samples.num_features, dtype=np.int64)
-    for copies in (1, 2):
-        of_these = np.bincount(values.indices[values.data == copies], minlength=samples.num_features)
-        found |= of_these == called
-        stored += of_these
-    return found | (stored == 0)
+    counts = Calls.of(samples.values).counts()[:3]
+    return np.asarray((counts == counts.sum(axis=0)).any(axis=0))
 
 
 def without_monomorphic(samples: Samples) -> tuple[Samples, list[str]]:
@@ -39,7 +32,8 @@ def without_monomorphic(samples: Samples) -> tuple[Samples, list[str]]:
     if useless.all():
         raise DataError("every variant has the same genotype in all samples: nothing can be learned", where=samples.origin)
     keep = np.flatnonzero(~useless)
-    strand = None if samples.first_strand is None else samples.first_strand[:, keep]
-    kept = replace(samples, values=samples.values[:, keep], features=samples.features.iloc[keep], first_strand=strand)
+    strand = None if samples.first_strand is None else Calls.of(samples.first_strand).columns(keep)
+    values = Calls.of(samples.values).columns(keep)
+    kept = replace(samples, values=values, features=samples.features.iloc[keep], first_strand=strand)
     said = "1 variant has" if count == 1 else f"{count:,} variants have"
     return kept, [f"{said} the same genotype in all samples and {'is' if count == 1 else 'are'} left out"]

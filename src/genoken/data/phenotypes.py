@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,11 @@ def _values(words: Sequence[str]) -> np.ndarray:
     found = np.full(len(words), np.nan)
     found[~missing] = numbers.to_numpy(dtype=np.float64)
     return found
+
+
+def says_all_are_there(note: str) -> bool:
+    """Return whether a note of :func:`join_phenotypes` says that every sample has its phenotypes, and nothing else was found."""
+    return re.fullmatch(r"([\d,]+) of \1 samples have phenotypes in \S+", note) is not None
 
 
 def join_phenotypes(samples: Samples, phenotypes: pd.DataFrame, path: str) -> Samples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from genoken.core.calls import Calls
 from genoken.core.samples import Samples
 
 _BLOCK_ROWS = 65_536
@@ -19,7 +20,7 @@ def sample_hashes(samples: Samples) -> np.ndarray:
     return hashes + row_hashes(samples.first_strand, first_column=samples.num_features)
 
 
-def row_hashes(values: sp.csr_matrix, *, first_column: int = 0) -> np.ndarray:
+def row_hashes(values: Calls | sp.csr_matrix, *, first_column: int = 0) -> np.ndarray:
     """Return one 64-bit hash per row that is equal for equal rows.
 
     Each stored value is mixed with its column (the finalizer of SplitMix64), and a row's hash is the sum over its values
@@ -28,7 +29,7 @@ def row_hashes(values: sp.csr_matrix, *, first_column: int = 0) -> np.ndarray:
     Parameters
     ----------
     values
-        Canonical CSR float32 of shape (samples, features).
+        Canonical CSR float32 of shape (samples, features), or calls, whose hashes are those of the matrix that they stand for.
     first_column
         What the first column is counted as.
 
@@ -37,6 +38,9 @@ def row_hashes(values: sp.csr_matrix, *, first_column: int = 0) -> np.ndarray:
     numpy.ndarray
         uint64 of shape (samples,).
     """
+    if isinstance(values, Calls):
+        blocks = (row_hashes(block.read(), first_column=first_column) for block in values.blocks())
+        return np.concatenate([np.zeros(0, dtype=np.uint64), *blocks])
     hashes = np.zeros(values.shape[0], dtype=np.uint64)
     for start in range(0, values.shape[0], _BLOCK_ROWS):
         stop = min(start + _BLOCK_ROWS, values.shape[0])

@@ -104,7 +104,7 @@ def _curves(part: Controlled, *, signed: bool, seed: int, fractions: tuple[float
 
 def _removable(part: Controlled) -> tuple[sp.csr_matrix, float]:
     """Return values that have one entry for whatever can be removed, and the value of what is removed."""
-    values = part.subject.dataset.values[part.rows]
+    values = sp.csr_matrix(part.subject.dataset.take(part.rows).values, copy=True)
     if part.subject.population is None:
         values.eliminate_zeros()
         return values, 0.0

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from genoken.core.batch import Batch
-from genoken.core.contracts import Objective, Population, TargetState
+from genoken.core.contracts import Objective, TargetState
 from genoken.core.errors import ConfigError
+from genoken.core.genotypes import Population
 from genoken.core.layout import NUM_SPECIALS, Layout
 from genoken.data.dataset import TokenDataset
 from genoken.data.order import cut_batches

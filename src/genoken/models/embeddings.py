@@ -19,6 +19,7 @@ from genoken.core.layout import FIRST_CATEGORY, NO_CATEGORY, NUM_SPECIALS, Layou
 from genoken.core.random import generator
 from genoken.models.layers.packing import Packing
 from genoken.models.panel_path import GaussianStart
+from genoken.models.path_start import PathStart
 from genoken.models.successor_path import SuccessorStart
 
 VALUE_SCALE = 5.0
@@ -63,6 +64,8 @@ class EmbeddingStart:
         How many of the train split's tokens are of each feature, shape (features,): heads that choose a feature start from that.
     frequency
         Train frequency of the counted allele, shape (features,), where features are variants.
+    path
+        A linear path that is fitted already and stays as it is.
     """
 
     features: np.ndarray | None = None
@@ -75,6 +78,7 @@ class EmbeddingStart:
     edges: np.ndarray | None = None
     feature_counts: np.ndarray | None = None
     frequency: np.ndarray | None = None
+    path: PathStart | None = None
 
     @classmethod
     def from_state(cls, per_feature: Mapping[str, np.ndarray], features: np.ndarray | None = None) -> EmbeddingStart:
@@ -406,14 +410,18 @@ class FeatureBag(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return sums of shape (samples, outputs), in float32."""
+        return self.sums(batch, self.weight, self.bias)
+
+    def sums(self, batch: Batch, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return the sums with weights (features, columns) and a bias (columns,), shape (samples, columns), in float32."""
         features = (batch.channels[self.identity_name] - NUM_SPECIALS).clamp(min=0)
         is_feature = batch.channels[self.identity_name] >= NUM_SPECIALS
         values = batch.channels[self.value_name].float() * self.scale[features] * is_feature
         with torch.autocast(batch.offsets.device.type, enabled=False):
             sums = nn.functional.embedding_bag(
-                features, self.weight.float(), batch.offsets[:-1].long(), mode="sum", per_sample_weights=values
+                features, weight.float(), batch.offsets[:-1].long(), mode="sum", per_sample_weights=values
             )
-            return sums + (self.bias - self.shift @ self.weight.float())
+            return sums + (bias - self.shift @ weight.float())
 
     @property
     def table(self) -> Tensor:

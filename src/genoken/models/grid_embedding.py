@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from genoken.core.batch import Batch
-from genoken.core.contracts import Grid, GridMoments
 from genoken.core.errors import ConfigError
+from genoken.core.grid_contracts import Grid, GridMoments
 from genoken.core.layout import NUM_SPECIALS, Layout
 from genoken.models.embeddings import EmbeddingStart, floored
 

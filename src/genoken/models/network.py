@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from genoken.core.batch import Batch
 from genoken.core.config import ModelSettings
-from genoken.core.contracts import GridEncoder, GridModule
 from genoken.core.errors import ConfigError
+from genoken.core.grid_contracts import GridEncoder, GridModule
 from genoken.core.layout import HeadSpec, Layout
 from genoken.models.embeddings import EmbeddingStart, FeatureBag, TokenEmbedding
+from genoken.models.fitted_path import FittedPath
 from genoken.models.grid_embedding import GridEmbedding
 from genoken.models.heads import build_head
 from genoken.models.layers.attention import SelfAttention
@@ -135,7 +136,7 @@ class Network(EncoderNetwork):
         has_head = settings.encoder.gives == "states"
         self.head = build_head(settings.head, settings.width, head, settings.head_dropout) if has_head else nn.Identity()
         uses_path = settings.linear_path and self.takes != "bag"
-        self.linear_path = FeatureBag(layout, head.outputs, start, zero_start=True) if uses_path else None
+        self.linear_path = _linear_path(layout, head.outputs, start) if uses_path else None
         if uses_path:
             self.register_buffer("summand_weights", torch.ones(2))
 
@@ -265,6 +266,13 @@ class Network(EncoderNetwork):
             finally:
                 for layer in layers:
                     layer.weights_reader = None
+
+
+def _linear_path(layout: Layout, outputs: int, start: EmbeddingStart) -> FeatureBag:
+    """Return the path that was fitted already, or one that is learned from zero."""
+    if start.path is not None:
+        return FittedPath(layout, start.path, start)
+    return FeatureBag(layout, outputs, start, zero_start=True)
 
 
 def _embedding_and_encoder(

@@ -130,7 +130,7 @@ def _inspect_genotypes(adata: AnnData, source: str, origin: str) -> Inspection:
         raise DataError("there are no features in it", where=where)
     strand = adata.layers[STRAND_LAYER] if STRAND_LAYER in adata.layers and name == "X" else None
     found = Genotypes(
-        dosages=calls_of(_matrix(adata, name), where, most=2),
+        calls=calls_of(_matrix(adata, name), where, most=2),
         variants=features,
         table=_table(adata.obs),
         first_strand=None if strand is None else calls_of(strand, f"{origin}:layers/{STRAND_LAYER}", most=1),

@@ -12,10 +12,11 @@ import pandas as pd
 
 from genoken.core.components import settings
 from genoken.core.errors import DataError, MissingExtraError
-from genoken.core.genotypes import BUILD, CENTIMORGAN, CHROMOSOME, COUNTED, OTHER, POSITION, sparse_dosages
+from genoken.core.genotypes import BUILD, CENTIMORGAN, CHROMOSOME, COUNTED, OTHER, POSITION
 from genoken.readers._genotypes import STRAND_LAYER, Genotypes, inspect_genotypes
 from genoken.readers._inspection import Inspection
 from genoken.readers._reader import Content, FileReader, annotated
+from genoken.readers._variant_blocks import BlockSink, BlocksInMemory, Tables
 
 _NO_NAMES = frozenset({"", ".", "0"})
 
@@ -44,10 +45,30 @@ class GenotypeReader(FileReader):
     def load(self, path: Path) -> Content:
         """Return genotypes as an AnnData object that genoken reads as the same genotypes."""
         found = self.genotypes(Path(path))
-        adata = annotated(sparse_dosages(found.dosages), found.table, found.variants)
+        adata = annotated(found.calls.read(), found.table, found.variants)
         if found.first_strand is not None:
-            adata.layers[STRAND_LAYER] = sparse_dosages(found.first_strand)
+            adata.layers[STRAND_LAYER] = found.first_strand.read()
         return Content(adata, found.notes)
+
+
+@settings
+class VariantFileReader(GenotypeReader):
+    """Reads a file that holds genotypes variant after variant."""
+
+    @abc.abstractmethod
+    def stream(self, path: Path, sink: BlockSink) -> Tables:
+        """Hand over the calls block by block, and return what else there is.
+
+        Raises
+        ------
+        DataError
+            When the file cannot be read.
+        """
+
+    def genotypes(self, path: Path) -> Genotypes:
+        """Return the calls by sample, in memory."""
+        blocks = BlocksInMemory()
+        return blocks.genotypes(self.stream(path, blocks))
 
 
 def optional_module(module: str, package: str) -> Any:
@@ -91,10 +112,10 @@ def variant_table(
     centimorgans
         Genetic positions, where they are known.
     """
-    ids = [
-        place_name(*parts[1:]) if parts[0] in _NO_NAMES else parts[0]
-        for parts in zip(names, chromosomes, positions, other, counted, strict=True)
-    ]
+    ids = names
+    if not _NO_NAMES.isdisjoint(names):
+        places = zip(names, chromosomes, positions, other, counted, strict=True)
+        ids = [place_name(*place) if name in _NO_NAMES else name for name, *place in places]
     columns: dict[str, Any] = {CHROMOSOME: chromosomes, POSITION: positions.astype(np.int64), COUNTED: counted, OTHER: other}
     columns[BUILD] = build
     if centimorgans is not None:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from genoken.core.calls import Calls, num_bytes, pack_calls
 from genoken.core.errors import DataError
-from genoken.core.genotypes import BUILD, CENTIMORGAN, CHROMOSOME, COUNTED, MISSING, OTHER, POSITION, sparse_dosages
+from genoken.core.genotypes import BUILD, CENTIMORGAN, CHROMOSOME, COUNTED, MISSING, OTHER, POSITION
 from genoken.core.matrix import MatrixState
 from genoken.core.samples import Samples
 from genoken.readers._inspection import Inspection, MatrixInfo, repeated
@@ -26,22 +27,22 @@ class Genotypes:
 
     Parameters
     ----------
-    dosages
-        int8 (samples, variants): copies of the counted allele, :data:`~genoken.core.genotypes.MISSING` where there is no call.
+    calls
+        Copies of the counted allele, (samples, variants).
     variants
         One row per variant, see :mod:`genoken.core.genotypes`, indexed by variant id.
     table
         One row per sample, indexed by sample id.
     first_strand
-        int8 (samples, variants): copies on the first strand, where the phase is known.
+        Copies on the first strand, where the phase is known.
     notes
         Sentences about what was left out or read in another way than it is written.
     """
 
-    dosages: np.ndarray
+    calls: Calls
     variants: pd.DataFrame
     table: pd.DataFrame
-    first_strand: np.ndarray | None = None
+    first_strand: Calls | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -63,28 +64,26 @@ def inspect_genotypes(found: Genotypes, origin: str, name: str = "calls") -> Ins
         Name of the matrix.
     """
     features = _checked_variants(found.variants, origin)
-    values = sparse_dosages(found.dosages)
     samples = Samples(
-        values=values,
+        values=found.calls,
         table=found.table,
         features=features,
         value_kind="dosage",
         origin=origin,
         notes=found.notes,
-        first_strand=None if found.first_strand is None else sparse_dosages(found.first_strand),
+        first_strand=found.first_strand,
     )
     problems = _repeats(features.index, found.table.index, origin) + _builds(features, origin)
-    return Inspection(samples=samples, matrices=(MatrixInfo(name, _state(samples), used=True),), problems=tuple(problems))
+    return Inspection(samples=samples, matrices=(MatrixInfo(name, _state(found), used=True),), problems=tuple(problems))
 
 
-def _state(samples: Samples) -> MatrixState:
-    values = samples.values
-    size = max(values.shape[0] * values.shape[1], 1)
-    num_missing = int(np.isnan(values.data).sum())
-    phase = "the phase is known" if samples.first_strand is not None else "the phase is not known"
+def _state(found: Genotypes) -> MatrixState:
+    counts = found.calls.totals()
+    num_missing, size = int(counts[3]), max(int(counts.sum()), 1)
+    phase = "the phase is known" if found.first_strand is not None else "the phase is not known"
     evidence = f"copies of each variant's counted allele; {num_missing / size:.2%} of the calls are missing; {phase}"
-    highest = float(np.nanmax(values.data)) if num_missing < values.nnz else 0.0
-    return MatrixState("dosage", evidence, (values.nnz - num_missing) / size, 0.0, highest, num_missing, values.shape[0])
+    highest = float(np.flatnonzero(counts[:3]).max(initial=0))
+    return MatrixState("dosage", evidence, int(counts[1:3].sum()) / size, 0.0, highest, num_missing, found.calls.shape[0])
 
 
 def _checked_variants(variants: pd.DataFrame, origin: str) -> pd.DataFrame:
@@ -95,11 +94,10 @@ def _checked_variants(variants: pd.DataFrame, origin: str) -> pd.DataFrame:
         first = variants.index[int(np.flatnonzero(bad)[0])]
         raise DataError(f"{int(bad.sum()):,} variants have no position, the first is '{first}'", where=origin)
     table = variants.assign(**{POSITION: positions.astype(np.int64), BUILD: _build_column(variants)})
-    for column in (CHROMOSOME, COUNTED, OTHER):
-        table[column] = table[column].astype(object).where(table[column].notna(), "").map(str)
-    table[CHROMOSOME] = [plain_chromosome(name) for name in table[CHROMOSOME]]
-    for column in (COUNTED, OTHER):
-        table[column] = table[column].str.upper()
+    for column, spelled in ((CHROMOSOME, plain_chromosome), (COUNTED, str.upper), (OTHER, str.upper)):
+        codes, names = pd.factorize(table[column].astype(object))  # far fewer than variants; a code of -1 has no name
+        texts = np.array([*(spelled(str(name)) for name in names), ""], dtype=object)
+        table[column] = texts[codes]
     if CENTIMORGAN in table:
         table[CENTIMORGAN] = pd.to_numeric(table[CENTIMORGAN], errors="coerce")
     return table
@@ -140,8 +138,8 @@ def _repeats(variants: pd.Index, samples: pd.Index, origin: str) -> list[DataErr
     return problems
 
 
-def calls_of(matrix: Any, where: str, *, most: int) -> np.ndarray:
-    """Return a matrix of whole numbers from 0 to ``most``, with NaN or (among integers) -1 for missing calls, as dense int8.
+def calls_of(matrix: Any, where: str, *, most: int) -> Calls:
+    """Return a matrix of whole numbers from 0 to ``most``, with NaN or (among integers) -1 for missing calls, as calls.
 
     Parameters
     ----------
@@ -161,13 +159,13 @@ def calls_of(matrix: Any, where: str, *, most: int) -> np.ndarray:
         matrix = matrix.to_memory()
     if np.dtype(matrix.dtype).kind not in "buif":
         raise DataError(f"genotypes are whole numbers from 0 to {most}, not {matrix.dtype}", where=where)
-    found = np.empty(matrix.shape, dtype=np.int8)
+    packed = np.zeros((matrix.shape[0], num_bytes(matrix.shape[1])), dtype=np.uint8)
     rows = matrix.tocsr() if sp.issparse(matrix) else matrix
-    for start in range(0, found.shape[0], _ROWS_AT_ONCE):
+    for start in range(0, len(packed), _ROWS_AT_ONCE):
         block = rows[start : start + _ROWS_AT_ONCE]
         dense = np.asarray(block.toarray() if sp.issparse(block) else block)
-        found[start : start + _ROWS_AT_ONCE] = _as_calls(dense, start, where, most=most)
-    return found
+        packed[start : start + _ROWS_AT_ONCE] = pack_calls(_as_calls(dense, start, where, most=most))
+    return Calls(packed, matrix.shape[1])
 
 
 def _as_calls(dense: np.ndarray, start: int, where: str, *, most: int) -> np.ndarray:

@@ -7,21 +7,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from genoken.core.calls import pack_calls
 from genoken.core.components import settings
 from genoken.core.errors import DataError
-from genoken.core.genotypes import MISSING
 from genoken.readers._builds import build_of_header
-from genoken.readers._genotype_reader import GenotypeReader, optional_module, split_note, variant_table
-from genoken.readers._genotypes import Genotypes
+from genoken.readers._genotype_reader import VariantFileReader, optional_module, split_note, variant_table
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
 from genoken.readers._plink_tables import Variants, companion, read_sample_file, read_variant_file
+from genoken.readers._variant_blocks import BlockSink, Tables, split_alleles
 
 _MAGIC = b"\x6c\x1b"
 _VARIANTS_AT_ONCE = 1024
 
 
 @settings
-class PgenReader(GenotypeReader):
+class PgenReader(VariantFileReader):
     """Reads ``.pgen`` files with the ``.pvar`` and ``.psam`` beside them; what they have in common will do for a name.
 
     The counted allele is ALT; a variant with several of them becomes one per allele. Hard calls are read, not dosages. The phase is
@@ -38,8 +38,8 @@ class PgenReader(GenotypeReader):
         path = Path(path)
         return (path, companion(path, ".pvar", ".pvar.zst"), companion(path, ".psam"))
 
-    def genotypes(self, path: Path) -> Genotypes:
-        """Return samples (the lines of .psam) by variants (the lines of .pvar).
+    def stream(self, path: Path, sink: BlockSink) -> Tables:
+        """Hand over the calls of the samples (the lines of .psam) at the variants (the lines of .pvar).
 
         Raises
         ------
@@ -53,11 +53,11 @@ class PgenReader(GenotypeReader):
         table, notes = read_sample_file(sample_file)
         variants = read_variant_file(variant_file)
         build = build_of_header(variants.meta, str(variant_file))
-        calls, strand = _read_calls(pgen, variants, len(table))
-        rows = np.repeat(np.arange(len(variants.names)), [len(alternates) for alternates in variants.alternates])
-        several = int(sum(len(alternates) > 1 for alternates in variants.alternates))
+        is_phased = _read_calls(pgen, variants, len(table), sink)
+        counts = np.array([len(alternates) for alternates in variants.alternates])
+        rows, several = np.repeat(np.arange(len(counts)), counts).tolist(), int((counts > 1).sum())
         features = variant_table(
-            [variants.names[row] if len(variants.alternates[row]) == 1 else "." for row in rows],
+            [variants.names[row] if counts[row] == 1 else "." for row in rows] if several else variants.names,
             [variants.chromosomes[row] for row in rows],
             variants.positions[rows],
             [allele for alternates in variants.alternates for allele in alternates],
@@ -67,10 +67,11 @@ class PgenReader(GenotypeReader):
         )
         if several:
             notes = (*notes, split_note(several))
-        return Genotypes(dosages=calls, variants=features, table=table, first_strand=strand, notes=notes)
+        return Tables(features, table, notes, is_phased)
 
 
-def _read_calls(path: Path, variants: Variants, num_samples: int) -> tuple[np.ndarray, np.ndarray | None]:
+def _read_calls(path: Path, variants: Variants, num_samples: int, sink: BlockSink) -> bool:
+    """Hand over the calls, and return whether the phase of all is known."""
     pgenlib = optional_module("pgenlib", "Pgenlib")
     with path.open("rb") as handle:
         if handle.read(len(_MAGIC)) != _MAGIC:
@@ -85,44 +86,33 @@ def _read_calls(path: Path, variants: Variants, num_samples: int) -> tuple[np.nd
         )
         with reader:
             if reader.hardcall_phase_present() or has_several:
-                return _alleles(reader, num_alleles - 1, num_samples)
-            return _hard_calls(reader, len(num_alleles), num_samples), None
+                return _alleles(reader, num_alleles - 1, num_samples, sink)
+            _hard_calls(reader, len(num_alleles), num_samples, sink)
+            return False
     except (OSError, RuntimeError) as error:
         sizes = f".psam has {num_samples:,} samples and .pvar {len(num_alleles):,} variants"
         what = f"the file is damaged, or does not fit to its tables: {sizes} ({reason(error)})"
         raise DataError(what, where=str(path), remedy=COPY_AGAIN) from error
 
 
-def _hard_calls(reader: Any, num_variants: int, num_samples: int) -> np.ndarray:
-    calls = np.empty((num_samples, num_variants), dtype=np.int8)
+def _hard_calls(reader: Any, num_variants: int, num_samples: int, sink: BlockSink) -> None:
     block = np.empty((_VARIANTS_AT_ONCE, num_samples), dtype=np.int8)
     for start in range(0, num_variants, _VARIANTS_AT_ONCE):
         stop = min(start + _VARIANTS_AT_ONCE, num_variants)
         reader.read_range(start, stop, block[: stop - start])
-        calls[:, start:stop] = block[: stop - start].T
-    return np.maximum(calls, MISSING, out=calls)  # Pgenlib marks missing calls by -9
+        sink.add(pack_calls(block[: stop - start]), None)
 
 
-def _alleles(reader: Any, num_alternates: np.ndarray, num_samples: int) -> tuple[np.ndarray, np.ndarray | None]:
+def _alleles(reader: Any, num_alternates: np.ndarray, num_samples: int, sink: BlockSink) -> bool:
     """Read the two alleles of each call; the strands are dropped as soon as a heterozygous call has no phase."""
-    num_columns = int(num_alternates.sum())
-    calls = np.empty((num_samples, num_columns), dtype=np.int8)
-    strand: np.ndarray | None = np.empty_like(calls) if reader.hardcall_phase_present() else None
-    column = 0
+    is_phased = bool(reader.hardcall_phase_present())
     for start in range(0, len(num_alternates), _VARIANTS_AT_ONCE):
         stop = min(start + _VARIANTS_AT_ONCE, len(num_alternates))
         pairs = np.empty((stop - start, 2 * num_samples), dtype=np.int32)
         phased = np.empty((stop - start, num_samples), dtype=np.uint8)
         reader.read_alleles_and_phasepresent_range(start, stop, pairs, phased)
         first, second = pairs[:, 0::2], pairs[:, 1::2]
-        if strand is not None and ((first != second) & (phased == 0)).any():
-            strand = None
-        for row, count in enumerate(num_alternates[start:stop]):
-            missing = first[row] < 0
-            for allele in range(1, int(count) + 1):
-                on_first = (first[row] == allele).astype(np.int8)
-                calls[:, column] = np.where(missing, MISSING, on_first + (second[row] == allele))
-                if strand is not None:
-                    strand[:, column] = np.where(missing, MISSING, on_first)
-                column += 1
-    return calls, strand
+        is_phased = is_phased and not ((first != second) & (phased == 0)).any()
+        copies, on_first = split_alleles(first, second, num_alternates[start:stop])
+        sink.add(pack_calls(copies), pack_calls(on_first) if is_phased else None)
+    return is_phased

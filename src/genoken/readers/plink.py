@@ -7,21 +7,21 @@ from typing import ClassVar
 
 import numpy as np
 
+from genoken.core.calls import PER_BYTE, num_bytes
 from genoken.core.components import settings
 from genoken.core.errors import DataError
-from genoken.core.genotypes import MISSING
-from genoken.readers._genotype_reader import GenotypeReader, optional_module, variant_table
-from genoken.readers._genotypes import Genotypes
+from genoken.readers._genotype_reader import VariantFileReader, variant_table
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
 from genoken.readers._plink_tables import companion, read_sample_file, read_variant_file
+from genoken.readers._variant_blocks import BlockSink, Tables
 
 _MAGIC = b"\x6c\x1b"
 _HEADER = 3
-_CALLS_PER_BYTE = 4
+_BYTES_AT_ONCE = 1 << 20
 
 
 @settings
-class PlinkReader(GenotypeReader):
+class PlinkReader(VariantFileReader):
     """Reads ``.bed`` files with the ``.bim`` and ``.fam`` beside them; what they have in common will do for a name.
 
     The counted allele is A1, column 5 of ``.bim``.
@@ -37,15 +37,13 @@ class PlinkReader(GenotypeReader):
         path = Path(path)
         return (path, companion(path, ".bim"), companion(path, ".fam"))
 
-    def genotypes(self, path: Path) -> Genotypes:
-        """Return samples (the lines of .fam) by variants (the lines of .bim).
+    def stream(self, path: Path, sink: BlockSink) -> Tables:
+        """Hand over the calls of the samples (the lines of .fam) at the variants (the lines of .bim).
 
         Raises
         ------
         DataError
             When a file is missing or damaged, or the three disagree in size.
-        MissingExtraError
-            Without bed-reader.
         """
         _refuse_other_kinds(path)
         bed, variant_file, sample_file = self.files(path)
@@ -53,7 +51,7 @@ class PlinkReader(GenotypeReader):
         variants = read_variant_file(variant_file)
         _check_size(bed, len(table), len(variants.names))
         _check_padding(bed, len(table), len(variants.names))
-        calls = _read_calls(bed, len(table), len(variants.names))
+        _read_calls(bed, len(table), len(variants.names), sink)
         counted = [alternates[0] for alternates in variants.alternates]
         features = variant_table(
             variants.names,
@@ -63,7 +61,7 @@ class PlinkReader(GenotypeReader):
             variants.references,
             centimorgans=variants.centimorgans,
         )
-        return Genotypes(dosages=calls, variants=features, table=table, notes=notes)
+        return Tables(features, table, notes)
 
 
 def _refuse_other_kinds(path: Path) -> None:
@@ -79,7 +77,7 @@ def _refuse_other_kinds(path: Path) -> None:
 
 
 def _check_size(path: Path, num_samples: int, num_variants: int) -> None:
-    expected = _HEADER + num_variants * -(-num_samples // _CALLS_PER_BYTE)
+    expected = _HEADER + num_variants * num_bytes(num_samples)
     size = path.stat().st_size
     if size == expected:
         return
@@ -91,7 +89,7 @@ def _check_size(path: Path, num_samples: int, num_variants: int) -> None:
 
 def _check_padding(path: Path, num_samples: int, num_variants: int) -> None:
     """Refuse calls of more samples than .fam has, in the last byte of each variant: up to three do not show in the file's size."""
-    in_last = num_samples % _CALLS_PER_BYTE
+    in_last = num_samples % PER_BYTE
     if not in_last or not num_variants:
         return
     calls = np.memmap(path, dtype=np.uint8, mode="r", offset=_HEADER).reshape(num_variants, -1)
@@ -100,11 +98,31 @@ def _check_padding(path: Path, num_samples: int, num_variants: int) -> None:
         raise DataError(f"it holds calls of more samples than the {num_samples:,} of .fam", where=str(path), remedy=remedy)
 
 
-def _read_calls(path: Path, num_samples: int, num_variants: int) -> np.ndarray:
-    bed_reader = optional_module("bed_reader", "bed-reader")
+def _read_calls(path: Path, num_samples: int, num_variants: int, sink: BlockSink) -> None:
+    """Hand over the bytes of each variant in blocks: they are packed as calls are here, but for the codes."""
+    row_bytes = num_bytes(num_samples)
+    at_once = max(_BYTES_AT_ONCE // row_bytes, 1)
     try:
-        with bed_reader.open_bed(path, iid_count=num_samples, sid_count=num_variants, count_A1=True) as bed:
-            calls = bed.read(dtype="int8", order="C")
-    except (OSError, ValueError) as error:
+        with path.open("rb") as file:
+            file.seek(_HEADER)
+            for start in range(0, num_variants, at_once):
+                block = np.empty((min(at_once, num_variants - start), row_bytes), dtype=np.uint8)
+                if file.readinto(block.data) != block.nbytes:
+                    raise OSError("it was cut off while it was read")
+                sink.add(_with_our_codes(block), None)
+    except OSError as error:
         raise DataError(f"the file is damaged ({reason(error)})", where=str(path), remedy=COPY_AGAIN) from error
-    return np.maximum(calls, MISSING, out=calls)  # bed-reader marks missing calls by -127
+
+
+def _with_our_codes(block: np.ndarray) -> np.ndarray:
+    """Return the same calls with 00, 01, 10 and 11 in place of 11, 10, 00 and 01: 0, 1 and 2 copies of A1, and no call.
+
+    The high bit is the old one turned over; the low bit is set where the old two differ.
+    """
+    high = block >> 1 & 0x55
+    low = block & 0x55
+    low ^= high
+    high ^= 0x55
+    high <<= 1
+    high |= low
+    return high

@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from genoken.core.calls import pack_calls
 from genoken.core.components import settings
 from genoken.core.errors import DataError
-from genoken.core.genotypes import MISSING
 from genoken.readers._builds import build_of_header
-from genoken.readers._genotype_reader import GenotypeReader, optional_module, place_name, split_note, variant_table
-from genoken.readers._genotypes import Genotypes, plain_chromosome
+from genoken.readers._genotype_reader import VariantFileReader, optional_module, place_name, split_note, variant_table
+from genoken.readers._genotypes import plain_chromosome
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
+from genoken.readers._variant_blocks import BlockSink, Tables, split_alleles
 
 _RECORDS_AT_ONCE = 256
 _ONE_COPY = frozenset({"X", "Y", "MT"})
@@ -29,7 +30,7 @@ _PADDING = -2
 
 
 @settings
-class VcfReader(GenotypeReader):
+class VcfReader(VariantFileReader):
     """Reads ``.vcf``, ``.vcf.gz`` and ``.bcf`` files.
 
     The counted allele is ALT; a site with several becomes one variant per allele. A call with one of its two alleles missing is
@@ -39,8 +40,8 @@ class VcfReader(GenotypeReader):
     suffixes: ClassVar[tuple[str, ...]] = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
     """File name endings that this reader takes."""
 
-    def genotypes(self, path: Path) -> Genotypes:
-        """Return the file's samples by its variants.
+    def stream(self, path: Path, sink: BlockSink) -> Tables:
+        """Hand over the calls of the file's samples at its variants.
 
         Raises
         ------
@@ -52,20 +53,19 @@ class VcfReader(GenotypeReader):
         _refuse_other_kinds(path)
         with _opened(path) as vcf:
             build = build_of_header(vcf.raw_header.splitlines(), str(path))
-            calls = _read_calls(vcf, path)
+            calls = _read_calls(vcf, path, sink)
             names = [str(name) for name in vcf.samples]
         features = variant_table(calls.names, calls.chromosomes, np.array(calls.positions), calls.counted, calls.other, build=build)
         features.index = _apart(features)
-        dosages, strand = calls.matrices()
         table = pd.DataFrame(index=pd.Index(names, dtype=object))
-        return Genotypes(dosages=dosages, variants=features, table=table, first_strand=strand, notes=calls.notes())
+        return Tables(features, table, calls.notes(), calls.is_phased)
 
 
 @dataclass
 class _Calls:
-    """What was read so far; calls are decoded block by block, so that there is hardly a second copy of them."""
+    """What was read so far; calls are decoded and handed over block by block."""
 
-    num_samples: int
+    sink: BlockSink
     names: list[str] = field(default_factory=list)
     chromosomes: list[str] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
@@ -77,8 +77,6 @@ class _Calls:
     _pending: list[np.ndarray] = field(default_factory=list)
     _pending_alternates: list[int] = field(default_factory=list)
     _pending_odd: list[bool] = field(default_factory=list)
-    _dosages: list[np.ndarray] = field(default_factory=list)
-    _strand: list[np.ndarray] = field(default_factory=list)
     _may_be_phased: bool = True
     _has_phase: bool = False
 
@@ -97,19 +95,18 @@ class _Calls:
         self._pending_alternates.append(len(alternates))
         self._pending_odd.append(chromosome not in _ONE_COPY)
         if len(self._pending) == _RECORDS_AT_ONCE:
-            self._decode()
+            self.hand_over()
 
-    def matrices(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return copies, and those on the first strand where the phase is known, int8 (samples, variants); call it once."""
-        if self._pending:
-            self._decode()
-        dosages = _joined(self._dosages, self.num_samples)
-        return dosages, _joined(self._strand, self.num_samples) if self._may_be_phased and self._has_phase else None
+    @property
+    def is_phased(self) -> bool:
+        """Whether every heterozygous call has a phase, and some call has one."""
+        return self._may_be_phased and self._has_phase
 
-    def _decode(self) -> None:
+    def hand_over(self) -> None:
+        """Decode the records that wait, and hand over their calls."""
+        if not self._pending:
+            return
         calls = np.stack(self._pending)
-        rows = np.repeat(np.arange(len(calls)), self._pending_alternates)
-        numbers = np.concatenate([np.arange(1, count + 1, dtype=calls.dtype) for count in self._pending_alternates])[:, None]
         first, second, phased = calls[:, :, 0], calls[:, :, 1], calls[:, :, 2] == 1
         is_haploid = second == _PADDING
         second = np.where(is_haploid, first, second)
@@ -118,15 +115,8 @@ class _Calls:
         if self._may_be_phased:
             self._may_be_phased = not ((first != second) & ~missing & ~phased).any()
             self._has_phase |= bool((phased & ~missing & ~is_haploid).any())
-        on_first = (first[rows] == numbers).astype(np.int8)
-        copies = on_first + (second[rows] == numbers)
-        copies[missing[rows]] = MISSING
-        self._dosages.append(copies)
-        if self._may_be_phased:
-            on_first[missing[rows]] = MISSING
-            self._strand.append(on_first)
-        else:
-            self._strand.clear()
+        copies, on_first = split_alleles(first, second, np.array(self._pending_alternates))
+        self.sink.add(pack_calls(copies), pack_calls(on_first) if self._may_be_phased else None)
         for pending in (self._pending, self._pending_alternates, self._pending_odd):
             pending.clear()
 
@@ -142,25 +132,13 @@ class _Calls:
         return tuple(said)
 
 
-def _joined(blocks: list[np.ndarray], num_samples: int) -> np.ndarray:
-    """Return int8 (samples, variants) of blocks (variants, samples), which are removed from the list one by one."""
-    found = np.empty((num_samples, sum(map(len, blocks))), dtype=np.int8)
-    stop = found.shape[1]
-    while blocks:
-        block = blocks.pop()
-        found[:, stop - len(block) : stop] = block.T
-        stop -= len(block)
-    return found
-
-
-def _read_calls(vcf: Any, path: Path) -> _Calls:
-    num_samples = len(vcf.samples)
-    if not num_samples:
+def _read_calls(vcf: Any, path: Path, sink: BlockSink) -> _Calls:
+    if not len(vcf.samples):
         raise DataError("there are no samples in it, only sites", where=str(path))
     if not _has_genotypes(vcf):
         remedy = "call genotypes, or ask for a file with the field GT"
         raise DataError("it has no genotypes: its header announces no field GT", where=str(path), remedy=remedy)
-    calls = _Calls(num_samples)
+    calls = _Calls(sink)
     for record in vcf:
         if not record.ALT:
             calls.without_alternate += 1
@@ -169,6 +147,7 @@ def _read_calls(vcf: Any, path: Path) -> _Calls:
     if not calls.names:
         what = "there are no variants in it" if not calls.without_alternate else "no site in it has an alternate allele"
         raise DataError(what, where=str(path))
+    calls.hand_over()
     return calls
 
 

@@ -86,6 +86,12 @@ class RunFolder:
         return bool(self.metrics.get("task") == "regression")
 
     @property
+    def feature_noun(self) -> str:
+        """What a feature is called: a variant in runs on genotypes, else a gene."""
+        is_variant = self.variants is not None or section(self.check, "identifiers").get("type") == "variant"
+        return "variant" if is_variant else "gene"
+
+    @property
     def test(self) -> dict[str, Any]:
         """The scores of the test samples."""
         return section(self.metrics, "test")
@@ -195,6 +201,9 @@ def _named_for_regression(
     if difference := section(test, "difference"):
         baseline = difference.get("baseline")
         test["difference"] = difference | {"baseline": names.get(str(baseline), baseline)}
+    if within := section(test, "within"):
+        strata = {name: renamed(dict(scores)) for name, scores in section(within, "strata").items()}
+        test["within"] = within | {"strata": strata, "mean": renamed(section(within, "mean"))}
     contrast = {
         split: dict(scores) | {"baselines": renamed(section(scores, "baselines"))}
         for split, scores in section(metrics, "contrast").items()

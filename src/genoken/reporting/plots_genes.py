@@ -34,7 +34,7 @@ def symbols(rows: pd.DataFrame) -> list[str]:
     return [plain(symbol) or identifier for symbol, identifier in zip(rows["symbol"].fillna(""), identifiers, strict=True)]
 
 
-def importance(genes: pd.DataFrame, classes: Sequence[str]) -> Panel:
+def importance(genes: pd.DataFrame, classes: Sequence[str], noun: str = "gene") -> Panel:
     """Return bars of the top genes' importance beside the correlation of each with the class, one view per class.
 
     Parameters
@@ -43,6 +43,8 @@ def importance(genes: pd.DataFrame, classes: Sequence[str]) -> Panel:
         ``explanations/genes.tsv``.
     classes
         Classes to show, in order; those without rows are left out.
+    noun
+        What a feature is called.
     """
     shown = [name for name in classes if (genes["class"] == name).any()]
     bars, control = theme.figure(height=25 * TOP + 70), theme.figure(height=25 * TOP + 70)
@@ -70,15 +72,15 @@ def importance(genes: pd.DataFrame, classes: Sequence[str]) -> Panel:
             Plot(
                 "importance",
                 "Importance",
-                "How much the predictions of this class lean on a gene, averaged over its samples; not a proof that "
-                "the gene causes anything.",
+                f"How much the predictions of this class lean on a {noun}, averaged over its samples; not a proof that "
+                f"the {noun} causes anything.",
                 bars,
                 tuple(bar_views),
             ),
             Plot(
                 "correlation",
                 "Simple control",
-                "Correlation of the gene's values with the class: an important gene near zero here works through "
+                f"Correlation of the {noun}'s values with the class: an important {noun} near zero here works through "
                 "interactions, or is noise.",
                 control,
                 tuple(control_views),
@@ -118,13 +120,15 @@ def _correlation(rows: pd.DataFrame, labels: Sequence[str], *, visible: bool) ->
     )
 
 
-def deletion(curve: Mapping[str, Sequence[float]]) -> Panel:
+def deletion(curve: Mapping[str, Sequence[float]], noun: str = "gene") -> Panel:
     """Return the deletion curve: the score as the most important genes are removed, beside the same for random genes.
 
     Parameters
     ----------
     curve
         ``controls["deletion"]``; the band is drawn when both of its bounds are there.
+    noun
+        What a feature is called.
     """
     figure = theme.figure(height=360)
     fractions = [100 * value for value in curve["fractions"]]
@@ -139,8 +143,8 @@ def deletion(curve: Mapping[str, Sequence[float]]) -> Panel:
             go.Scatter(x=fractions, y=curve["random_high"], mode="lines", line=line, hoverinfo="skip", legendgroup="random", **band)
         )
     for key, title, color, dash in (
-        ("random", "random genes", tone, "dash"),
-        ("importance", "most important genes", theme.color("model"), "solid"),
+        ("random", f"random {noun}s", tone, "dash"),
+        ("importance", f"most important {noun}s", theme.color("model"), "solid"),
     ):
         figure.add_trace(
             go.Scatter(
@@ -153,19 +157,19 @@ def deletion(curve: Mapping[str, Sequence[float]]) -> Panel:
                 hovertemplate=f"<b>{title}</b><br>%{{x:.3g}} % removed: %{{y:.3f}}<extra></extra>",
             )
         )
-    figure.update_layout(xaxis={"title": {"text": "genes removed (%)"}}, yaxis={"title": {"text": "score that remains"}})
+    figure.update_layout(xaxis={"title": {"text": f"{noun}s removed (%)"}}, yaxis={"title": {"text": "score that remains"}})
     legend = (
-        LegendEntry("most important genes removed first", theme.color("model"), "line", "importance"),
-        LegendEntry("random genes (band: range of draws)", tone, "dash", "random"),
+        LegendEntry(f"most important {noun}s removed first", theme.color("model"), "line", "importance"),
+        LegendEntry(f"random {noun}s (band: range of draws)", tone, "dash", "random"),
     )
     caption = (
-        "If the ranking is right, the solid line falls faster than the band of random genes; if both fall alike, the "
+        f"If the ranking is right, the solid line falls faster than the band of random {noun}s; if both fall alike, the "
         "ranking says nothing."
     )
-    return Panel((Plot("deletion", "Does the model need these genes?", caption, figure),), legend)
+    return Panel((Plot("deletion", f"Does the model need these {noun}s?", caption, figure),), legend)
 
 
-def attention(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> Panel:
+def attention(names: Sequence[str], matrix: Sequence[Sequence[float]], noun: str = "gene") -> Panel:
     """Return the heat map of mean attention from gene (row) to gene (column).
 
     Parameters
@@ -174,6 +178,8 @@ def attention(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> Panel:
         Symbols of rows and columns.
     matrix
         Mean attention weights of shape (genes, genes).
+    noun
+        What a feature is called.
     """
     figure = theme.figure(height=int(np.clip(20 * len(names) + 150, 320, 720)))
     hover = "%{y} looks at %{x}<br>mean weight %{z:.3g}"
@@ -181,10 +187,10 @@ def attention(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> Panel:
     figure.add_trace(
         heatmap(np.asarray(matrix, dtype=np.float64), names, names, hover).update(showscale=True, colorbar=bar, xgap=0, ygap=0)
     )
-    figure.update_xaxes(name_axis(names, 14), tickangle=-60, title_text="gene that is looked at")
-    figure.update_yaxes(name_axis(names, 14), autorange="reversed", title_text="gene that looks")
+    figure.update_xaxes(name_axis(names, 14), tickangle=-60, title_text=f"{noun} that is looked at")
+    figure.update_yaxes(name_axis(names, 14), autorange="reversed", title_text=f"{noun} that looks")
     caption = (
-        "Each row shows where the token of one gene looks; a strong column is a gene that most others look at. Attention "
+        f"Each row shows where the token of one {noun} looks; a strong column is a {noun} that most others look at. Attention "
         "alone is a weak explanation."
     )
-    return Panel((Plot("attention", "Attention between genes", caption, figure),))
+    return Panel((Plot("attention", f"Attention between {noun}s", caption, figure),))

@@ -251,7 +251,14 @@ def _predictor_legend(shown: Sequence[str | None]) -> tuple[LegendEntry, ...]:
     )
 
 
-def per_group(scores: Mapping[str, Mapping[str, float]], sizes: Mapping[str, int], name: str) -> Panel:
+def per_group(
+    scores: Mapping[str, Mapping[str, float | None]],
+    sizes: Mapping[str, int],
+    name: str,
+    *,
+    key: str = "per-group",
+    title: str = "",
+) -> Panel:
     """Return one dot per group and predictor.
 
     Parameters
@@ -262,19 +269,20 @@ def per_group(scores: Mapping[str, Mapping[str, float]], sizes: Mapping[str, int
         Test samples of each group; the largest come first, at most 40 are shown.
     name
         Metric.
+    key, title
+        Identifier and title of the plot; by default that of the groups of the test samples.
     """
+    title = title or f"{metric(name).title} in each group of the test samples"
     order = sorted(sizes, key=lambda group: (-sizes[group], natural_order(group)))[:40]
-    shown = sorted(scores, key=lambda key: key == "model")
+    shown = sorted(scores, key=lambda own: own == "model")
     figure = theme.figure(height=rows_height(len(order)) + 80)
-    for key in shown:
-        rows = [(float(row), f"{group} · {predictor(key)}", {name: scores[key].get(group)}) for row, group in enumerate(order)]
-        figure.add_trace(dot_trace(rows, name, model=key == "model").update(error_x={"visible": False}, legendgroup=key))
+    for own in shown:
+        rows = [(float(row), f"{group} · {predictor(own)}", {name: scores[own].get(group)}) for row, group in enumerate(order)]
+        figure.add_trace(dot_trace(rows, name, model=own == "model").update(error_x={"visible": False}, legendgroup=own))
     figure.update_layout(xaxis=score_axis(name, [value for values in scores.values() for value in values.values()]))
     figure.update_yaxes(row_axis([f"{plain(group)} ({sizes[group]})" for group in order]))
     caption = (
         "One row per group, with its number of test samples in parentheses; a wide spread means that the result "
         "depends on who is asked."
     )
-    return Panel(
-        (Plot("per-group", f"{metric(name).title} in each group of the test samples", caption, figure),), _predictor_legend(shown)
-    )
+    return Panel((Plot(key, title, caption, figure),), _predictor_legend(shown))

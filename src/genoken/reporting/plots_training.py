@@ -113,7 +113,7 @@ def _validation(history: pd.DataFrame, columns: Sequence[str]) -> Plot:
     return Plot("validation", "Validation score", caption, figure, views if len(views) > 1 else ())
 
 
-def rate_and_memory(history: pd.DataFrame | None, memory_mb: Sequence[float] | None) -> Panel | None:
+def rate_and_memory(history: pd.DataFrame | None, memory_mb: Sequence[float] | None, device: str = "") -> Panel | None:
     """Return learning rate and peak memory by epoch; ``None`` when neither is known.
 
     Parameters
@@ -122,8 +122,11 @@ def rate_and_memory(history: pd.DataFrame | None, memory_mb: Sequence[float] | N
         ``history.csv``; its column ``peak_memory_mb`` is preferred for the memory.
     memory_mb
         ``manifest["peak_memory_mb_by_epoch"]``, used when the history has no such column.
+    device
+        ``manifest["hardware"]["device"]``, which says whose memory it is.
     """
     plots = []
+    whose = "of the GPU" if device.startswith("cuda") else "of the process"
     if history is not None and _has(history, "learning_rate"):
         figure = theme.figure(height=240)
         _lines(figure, history, "learning_rate", theme.series_color(0))
@@ -142,10 +145,10 @@ def rate_and_memory(history: pd.DataFrame | None, memory_mb: Sequence[float] | N
         figure.update_layout(
             xaxis={"title": {"text": "epoch"}}, yaxis={"title": {"text": "peak memory (MB)"}, "rangemode": "tozero"}
         )
-        plots.append(Plot("memory", "Peak memory", "Highest memory use up to each epoch; it should level off.", figure))
+        plots.append(Plot("memory", "Peak memory", f"Highest memory use {whose} up to each epoch; it should level off.", figure))
     if history is not None and _has(history, "memory_mb"):
         figure = theme.figure(height=240)
         _lines(figure, history, "memory_mb", theme.series_color(4))
         figure.update_layout(xaxis={"title": {"text": "epoch"}}, yaxis={"title": {"text": "memory (MB)"}, "rangemode": "tozero"})
-        plots.append(Plot("memory-held", "Memory over time", "Memory held at the end of each epoch's steps.", figure))
+        plots.append(Plot("memory-held", "Memory over time", f"Memory {whose} held at the end of each epoch's steps.", figure))
     return Panel(tuple(plots)) if plots else None

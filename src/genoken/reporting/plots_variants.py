@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,25 +17,31 @@ MOST_POINTS = 20_000
 """Variants drawn at most; of more, those with the highest numbers and an even share of the others."""
 _SHARE_OF_TOP = 0.5
 _LINKAGE = ((0.8, "r² ≥ 0.8"), (0.6, "0.6 – 0.8"), (0.4, "0.4 – 0.6"), (0.2, "0.2 – 0.4"), (-1.0, "below 0.2"))
+_KNOWN = LegendEntry("known to act (simulated)", theme.color("bad"), "diamond-open")
 
 
 def method_name(column: str) -> str:
     """Return what a column of importance is called on the page."""
-    return "mean rank" if column == "ensemble" else plain(column.removeprefix("importance_")).replace("_", " ")
+    if column == "ensemble":
+        return "mean rank"
+    name = column.removeprefix("importance_")
+    return "permuted labels" if name == "permuted" else plain(name).replace("_", " ")
 
 
 def importance_columns(variants: pd.DataFrame) -> list[str]:
-    """Return the columns of importance: the mean rank, then each method's."""
-    return ["ensemble", *[name for name in variants if str(name).startswith("importance_")]]
+    """Return the columns of importance: each method's, then the mean rank, whose even spread hides how far the first are ahead."""
+    return [*[name for name in variants if str(name).startswith("importance_")], "ensemble"]
 
 
-def manhattan(variants: pd.DataFrame) -> Panel:
+def manhattan(variants: pd.DataFrame, causal: Collection[str] = ()) -> Panel:
     """Return importance along the genome above −log10 p of single-variant regressions, one view per method.
 
     Parameters
     ----------
     variants
         ``explanations/variants.tsv``.
+    causal
+        Ids of variants that are known to act, which are marked.
     """
     columns, shown = importance_columns(variants), _thinned(variants)
     places, ticks = _genome(variants)
@@ -43,9 +49,13 @@ def manhattan(variants: pd.DataFrame) -> Panel:
     for index, column in enumerate(columns):
         for trace in _by_chromosome(variants, shown, places, column, "importance %{y:.4g}", visible=index == 0):
             importance.add_trace(trace)
+        if causal:
+            importance.add_trace(_marks(variants, places, column, causal, visible=index == 0))
     for trace in _by_chromosome(variants, shown, places, "glm_minus_log10_p", "−log10 p %{y:.2f}", visible=True):
         regression.add_trace(trace)
-    chromosomes = len(ticks["tickvals"])
+    if causal:
+        regression.add_trace(_marks(variants, places, "glm_minus_log10_p", causal, visible=True))
+    traces = len(ticks["tickvals"]) + bool(causal)
     threshold = -np.log10(0.05 / max(int(variants["glm_minus_log10_p"].notna().sum()), 1))
     regression.add_hline(y=threshold, line={"color": theme.color("axis"), "dash": "dot", "width": 1.5})
     for figure, title in ((importance, "importance"), (regression, "−log10 p")):
@@ -54,7 +64,7 @@ def manhattan(variants: pd.DataFrame) -> Panel:
             yaxis={"title": {"text": title}, "rangemode": "tozero"},
         )
     choices = tuple(
-        View(method_name(column), tuple(number == index for number in range(len(columns)) for _ in range(chromosomes)))
+        View(method_name(column), tuple(number == index for number in range(len(columns)) for _ in range(traces)))
         for index, column in enumerate(columns)
     )
     return Panel(
@@ -72,7 +82,22 @@ def manhattan(variants: pd.DataFrame) -> Panel:
                 "The same variants in regressions of one at a time; dotted: 0.05 over the number of variants.",
                 regression,
             ),
-        )
+        ),
+        (_KNOWN,) if causal else (),
+    )
+
+
+def _marks(variants: pd.DataFrame, places: np.ndarray, column: str, causal: Collection[str], *, visible: bool) -> go.Scatter:
+    """Return rings around the variants that are known to act."""
+    rows = np.flatnonzero(variants["id"].isin(list(causal)))
+    return go.Scatter(
+        x=places[rows],
+        y=variants[column].to_numpy(np.float64)[rows],
+        mode="markers",
+        marker={"color": theme.color("bad"), "size": 13, "symbol": "diamond-open", "line": {"width": 2}},
+        text=_labels(variants.iloc[rows]),
+        hovertemplate="<b>%{text}</b><br>known to act<extra></extra>",
+        visible=visible,
     )
 
 
@@ -129,7 +154,7 @@ def _labels(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def locus(variants: pd.DataFrame, facts: Mapping[str, Any]) -> Panel:
+def locus(variants: pd.DataFrame, facts: Mapping[str, Any], causal: Collection[str] = ()) -> Panel:
     """Return a locus: importance above, −log10 p below, colored by linkage to the lead; credible sets are ringed.
 
     Parameters
@@ -138,6 +163,8 @@ def locus(variants: pd.DataFrame, facts: Mapping[str, Any]) -> Panel:
         Rows of ``explanations/variants.tsv`` in the locus.
     facts
         The locus in ``variants.json``.
+    causal
+        Ids of variants that are known to act, which are marked.
     """
     lead = str(facts["lead"])
     squares = variants["r2_to_locus_lead"].to_numpy(np.float64)
@@ -148,8 +175,9 @@ def locus(variants: pd.DataFrame, facts: Mapping[str, Any]) -> Panel:
     line = {"color": theme.color("ink"), "width": np.where(in_set, 2.0, 0.0).tolist()}
     text = [f"{label}<br>r² to the lead {square:.2f}" for label, square in zip(_labels(variants), squares, strict=True)]
     plots = []
+    first = importance_columns(variants)[0]
     for key, column, title, hover in (
-        ("importance", "ensemble", "importance (mean rank)", "mean rank %{y:.3f}"),
+        ("importance", first, f"importance ({method_name(first)})", "importance %{y:.4g}"),
         ("regression", "glm_minus_log10_p", "−log10 p", "−log10 p %{y:.2f}"),
     ):
         figure = theme.figure(height=260)
@@ -163,6 +191,8 @@ def locus(variants: pd.DataFrame, facts: Mapping[str, Any]) -> Panel:
                 hovertemplate=f"<b>%{{text}}</b><br>{hover}<extra></extra>",
             )
         )
+        if causal:
+            figure.add_trace(_marks(variants, variants["pos"].to_numpy(np.float64) / 1e6, column, causal, visible=True))
         chromosome = plot_text(facts["chrom"], 6)
         figure.update_layout(
             xaxis={"title": {"text": f"position on chromosome {chromosome} (Mb)"}, "nticks": 6},
@@ -172,7 +202,10 @@ def locus(variants: pd.DataFrame, facts: Mapping[str, Any]) -> Panel:
             Plot(f"locus-{facts['number']}-{key}", _LOCUS_TITLES[key], _LOCUS_CAPTIONS[key].format(lead=plain(lead)), figure)
         )
     entries = [LegendEntry(words, _linkage_color(limit), "circle") for limit, words in _LINKAGE]
-    return Panel(tuple(plots), (*entries, LegendEntry("lead", theme.color("ink"), "diamond")))
+    entries.append(LegendEntry("lead", theme.color("ink"), "diamond"))
+    if variants["id"].isin(list(causal)).any():
+        entries.append(_KNOWN)
+    return Panel(tuple(plots), tuple(entries))
 
 
 _LOCUS_TITLES = {"importance": "Importance", "regression": "Single-variant regressions"}

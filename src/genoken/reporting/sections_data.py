@@ -58,6 +58,8 @@ def findings(entries: Any) -> list[Finding]:
 def _identifier_line(identifiers: dict[str, Any]) -> str:
     if not identifiers:
         return ""
+    if identifiers.get("type") == "variant":
+        return f"Identifiers of variants: {number(identifiers.get('duplicates', 0))} duplicated."
     parts = [f"Gene identifiers: {plain(identifiers.get('type', 'unknown'))}"]
     if identifiers.get("species"):
         parts.append(f"species {plain(identifiers['species'])}")

@@ -19,7 +19,8 @@ def training(run: RunFolder) -> Section | Missing:
     title = "Learning curves"
     memory = (run.manifest or {}).get("peak_memory_mb_by_epoch")
     curves = plots_training.learning_curves(run.history, run.primary_metric) if run.history is not None else None
-    rate = plots_training.rate_and_memory(run.history, memory)
+    device = plain(section(run.manifest, "hardware").get("device") or "")
+    rate = plots_training.rate_and_memory(run.history, memory, device)
     blocks = tuple(block for block in (curves, rate) if block is not None)
     if not blocks:
         return Missing(title, "history.csv is not in the run folder.")
@@ -67,7 +68,8 @@ def embedding(run: RunFolder, columns: Sequence[str] | None = None) -> Section |
 
 def genes(run: RunFolder) -> Section | Missing:
     """Return the top genes of each class with their controls."""
-    title = "Genes that the model looks at"
+    noun = run.feature_noun
+    title = f"{noun.capitalize()}s that the model looks at"
     controls = run.controls or {}
     if (run.genes is None or run.genes.empty) and not controls:
         return Missing(title, "explanations/ is not in the run folder; run genoken explain on it.")
@@ -75,26 +77,26 @@ def genes(run: RunFolder) -> Section | Missing:
     if run.genes is not None and not run.genes.empty:
         own = list(dict.fromkeys(run.genes["class"]))
         order = [name for name in run.classes if name in own] + [name for name in own if name not in run.classes]
-        blocks.append(plots_genes.importance(run.genes, order))
+        blocks.append(plots_genes.importance(run.genes, order, noun))
         listed = [
-            (Heading(shorten(name, 60)), tables.genes(plots_genes.top_genes(run.genes, name, 20)))
+            (Heading(shorten(name, 60)), tables.genes(plots_genes.top_genes(run.genes, name, 20), noun))
             for name in order[:_MAX_CLASS_TABLES]
         ]
-        blocks.append(Fold("The top 20 genes as tables", tuple(block for pair in listed for block in pair)))
-    blocks += [Heading("Controls"), *control_findings(controls)] if controls else []
+        blocks.append(Fold(f"The top 20 {noun}s as tables", tuple(block for pair in listed for block in pair)))
+    blocks += [Heading("Controls"), *control_findings(controls, noun)] if controls else []
     curve = section(controls, "deletion")
     if curve.get("fractions"):
-        blocks.append(plots_genes.deletion(curve))
+        blocks.append(plots_genes.deletion(curve, noun))
     attention = section(controls, "attention")
     if attention.get("genes"):
-        blocks.append(plots_genes.attention(attention["genes"], attention["matrix"]))
+        blocks.append(plots_genes.attention(attention["genes"], attention["matrix"], noun))
     blocks += _neighbors(run)
     method = controls.get("method") or (run.genes["method"].iloc[0] if run.genes is not None and "method" in run.genes else None)
     how = f"Method: {plain(method).replace('_', ' ')}. " if method else ""
     return Section("genes", title, f"{how}Importance says what the model uses, not what causes the phenotype.", tuple(blocks))
 
 
-def control_findings(controls: dict[str, Any]) -> list[Finding]:
+def control_findings(controls: dict[str, Any], noun: str = "gene") -> list[Finding]:
     """Return the controls of an explanation as findings: completeness, randomized weights, folds, deletion, notes.
 
     Thresholds: a completeness error above 1 % and a correlation above 0.5 with the importances of a model with randomized weights
@@ -133,11 +135,11 @@ def control_findings(controls: dict[str, Any]) -> list[Finding]:
             curve["importance"]
         )
         detail = (
-            f"With the top genes removed the score is lower by {number(gap)} on average than with as many random genes removed."
+            f"With the top {noun}s removed the score is lower by {number(gap)} on average than with as many random {noun}s removed."
         )
         if gap <= 0:
-            detail = "Removing the top genes does not hurt more than removing random ones: do not interpret this ranking."
-        result.append(Finding("ok" if gap > 0 else "warning", "Deletion of the top genes against random genes", detail))
+            detail = f"Removing the top {noun}s does not hurt more than removing random ones: do not interpret this ranking."
+        result.append(Finding("ok" if gap > 0 else "warning", f"Deletion of the top {noun}s against random {noun}s", detail))
     return result + [Finding("info", plain(note)) for note in controls.get("notes") or []]
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from genoken.reporting import plots_classification, plots_regression, plots_scores, tables
 from genoken.reporting.blocks import Block, Finding, Heading, KeyNumber, Missing, Panel, Paragraph, Section
 from genoken.reporting.load import RunFolder, section
+from genoken.reporting.sections_ancestry import beyond_ancestry, plausibility_banner
 from genoken.reporting.sections_data import leaky_banner
 from genoken.reporting.wording import (
     count,
@@ -48,12 +49,14 @@ def headline(run: RunFolder) -> Headline:
     name = run.primary_metric
     several = name is not None and len(run.predictors) > 1
     chart = plots_scores.comparison(run.predictors, [name], "headline") if several and name is not None else None
-    first, more = first_sentence(plain(run.metrics.get("verdict") or "No verdict was computed."))
+    warning = plausibility_banner(run)
+    verdict = plain(run.metrics.get("verdict") or "No verdict was computed.")
+    first, more = first_sentence(verdict if warning is None else verdict.replace(warning.detail, "").strip())
     return Headline(
         label=plain(run.metrics.get("label") or "label"),
         verdict=first,
         more=more,
-        banners=(leaky_banner(facts),) if facts.get("leaky") else (),
+        banners=(*([leaky_banner(facts)] if facts.get("leaky") else []), *([] if warning is None else [warning])),
         numbers=_numbers(run, name),
         chart=chart,
         done=_done(run, facts),
@@ -142,7 +145,7 @@ def scores(run: RunFolder) -> Section:
     floors = section(run.test, "floors")
     if floors:
         blocks += [Heading("Trivial floors"), tables.pairs(floors, ("Guess", "Loss"))]
-    blocks += _ablation(run) + _scratch(run)
+    blocks += beyond_ancestry(run) + _ablation(run) + _scratch(run)
     blocks += _by_group(run)
     if not run.is_regression and run.predictions is not None:
         blocks += _mistakes(run, run.predictions)

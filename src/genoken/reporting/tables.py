@@ -181,13 +181,15 @@ def confident_mistakes(predictions: pd.DataFrame, count: int = 15) -> Table | No
     )
 
 
-def genes(rows: pd.DataFrame) -> Table:
+def genes(rows: pd.DataFrame, noun: str = "gene") -> Table:
     """Return the top genes of one class with their controls.
 
     Parameters
     ----------
     rows
         Rows of ``explanations/genes.tsv``, best first.
+    noun
+        What a feature is called.
     """
     cells: list[tuple[Cell, ...]] = []
     for place, (row, symbol) in enumerate(zip(rows.to_dict("records"), symbols(rows), strict=True), start=1):
@@ -204,7 +206,7 @@ def genes(rows: pd.DataFrame) -> Table:
         )
     columns = (
         Column("Rank", numeric=True),
-        Column("Gene"),
+        Column(noun.capitalize()),
         Column("Identifier"),
         Column("Importance", numeric=True),
         Column(
@@ -212,7 +214,7 @@ def genes(rows: pd.DataFrame) -> Table:
             numeric=True,
             hint="Spearman correlation of the importances of two random halves of the samples; near 1 is stable.",
         ),
-        Column("Correlation", numeric=True, hint="Correlation of the gene's values with the class: the simple control."),
+        Column("Correlation", numeric=True, hint=f"Correlation of the {noun}'s values with the class: the simple control."),
     )
     return Table(columns, tuple(cells))
 

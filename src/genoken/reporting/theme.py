@@ -59,6 +59,7 @@ GLYPHS = {
     "arrow": "→",
     "dash": "╍",
     "circle-open": "○",
+    "diamond-open": "◇",
 }
 """Character that stands for a marker or line in a legend."""
 

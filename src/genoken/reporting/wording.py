@@ -88,7 +88,7 @@ _PREDICTORS = {
     "pca_linear": "PCA + logistic regression",
     "boosting": "Gradient boosting",
     "covariates": "Covariates alone",
-    "covariates_pcs": "Covariates + principal components",
+    "covariates_pcs": "Covariates + ancestry PCs",
     "gblup": "GBLUP",
     "elastic_net": "Elastic net",
     "linear_network": "Linear network",
@@ -157,6 +157,20 @@ _SPLIT_KINDS = {
     "random": "samples at random",
     "column": "given in the data",
 }
+
+
+_RANKINGS = {
+    "ensemble": "Network: mean rank",
+    "glm": "Single-variant regressions",
+    "glm_without_components": "Regressions without principal components",
+    "pip": "SuSiE (within the loci)",
+    "permuted": "Network of permuted labels",
+}
+
+
+def ranking(name: str) -> str:
+    """Return how a ranking of variants is called: what networks, regressions or fine-mapping make of them."""
+    return _RANKINGS.get(name) or f"Network: {plain(name.replace('_', ' '))}"
 
 
 def split_words(kind: Any, group: Any, folds: Any) -> str:

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from genoken.core.contracts import Population, TokenizerState
+from genoken.core.calls import Calls
+from genoken.core.contracts import TokenizerState
 from genoken.core.errors import DataError
-from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION, other_strand
+from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION, Population, other_strand
 from genoken.core.samples import Samples
-from genoken.tokenizers._dosages import ABSENT, FLIPPED, SAME, orient, sign_by_strand
 
+SAME, FLIPPED, ABSENT = 0, 1, 2
+"""How a vocabulary's variant stands in a file: it counts the same allele, it counts the other one, or it is not there."""
 NO_SPREAD = 1e-9
 """Variance of the dosage below which a variant does not vary: all samples are homozygous alike, or all heterozygous."""
 
@@ -49,16 +51,14 @@ class CallMoments:
         return np.minimum(self.frequency, 1 - self.frequency)
 
 
-def call_moments(values: sp.csr_matrix) -> CallMoments:
-    """Return the moments of dosages (samples, variants), NaN where a call is missing."""
-    num_samples, num_variants = values.shape
-    is_missing = np.isnan(values.data)
-    called = num_samples - np.bincount(values.indices[is_missing], minlength=num_variants).astype(np.float64)
-    data = np.where(is_missing, 0.0, values.data.astype(np.float64))
-    sums = np.bincount(values.indices, weights=data, minlength=num_variants)
-    mean = np.divide(sums, called, out=np.zeros(num_variants), where=called > 0)
-    squares = np.bincount(values.indices, weights=data**2, minlength=num_variants) - called * mean**2
-    return CallMoments(called / max(num_samples, 1), mean, np.maximum(squares, 0.0))
+def call_moments(values: Calls | sp.csr_matrix) -> CallMoments:
+    """Return the moments of dosages (samples, variants), in a matrix NaN where a call is missing."""
+    calls = Calls.of(values)
+    counts = calls.counts().astype(np.float64)
+    called = counts[:3].sum(axis=0)
+    mean = np.divide(counts[1] + 2 * counts[2], called, out=np.zeros(calls.num_columns), where=called > 0)
+    squares = counts[1] + 4 * counts[2] - called * mean**2
+    return CallMoments(called / max(calls.shape[0], 1), mean, np.maximum(squares, 0.0))
 
 
 def variants_to_keep(
@@ -213,24 +213,29 @@ def _texts(values: Sequence[str]) -> np.ndarray:
     return np.asarray(values, dtype=object)
 
 
+def oriented_calls(samples: Samples, columns: np.ndarray, facts: Mapping[str, Any]) -> Calls:
+    """Return genotypes (samples, variants) that count the alleles of a state's facts; absent variants are missing."""
+    return _oriented(samples.values, samples, columns, facts, most=2)
+
+
 def oriented(samples: Samples, columns: np.ndarray, facts: Mapping[str, Any], *, phased: bool) -> sp.csr_matrix:
-    """Return genotypes (samples, variants) that count the alleles of a state's facts, NaN where a call is missing.
+    """Return what :func:`oriented_calls` does as a matrix, NaN where a call is missing.
 
     With ``phased`` a single copy on the second strand is -1.
     """
-    values = samples.values
-    data = np.asarray(values.data, dtype=np.float32)
+    strand = None
     if phased:
         assert samples.first_strand is not None  # noqa: S101
-        first = samples.first_strand
-        data = sign_by_strand(values.indptr, values.indices, data, first.indptr, first.indices, first.data, samples.num_features)
-    variant_of = np.full(samples.num_features, -1, dtype=np.int32)
-    variant_of[columns[columns >= 0]] = np.flatnonzero(columns >= 0)
+        strand = _oriented(samples.first_strand, samples, columns, facts, most=1)
+    return oriented_calls(samples, columns, facts).read(strand)
+
+
+def _oriented(
+    values: Calls | sp.csr_matrix, samples: Samples, columns: np.ndarray, facts: Mapping[str, Any], *, most: int
+) -> Calls:
     orientation = orientation_of(samples.features, columns, facts)
-    indptr, indices, found = orient(values.indptr, values.indices, data, variant_of, orientation, phased)
-    result = sp.csr_matrix((found, indices, indptr), shape=(samples.num_samples, len(columns)))
-    result.has_sorted_indices = result.has_canonical_format = True
-    return result
+    present = np.where(orientation == ABSENT, -1, columns)
+    return Calls.of(values).columns(present, orientation == FLIPPED, most=most)
 
 
 def orientation_notes(samples: Samples, state: TokenizerState) -> tuple[str, ...]:
@@ -253,11 +258,12 @@ def orientation_notes(samples: Samples, state: TokenizerState) -> tuple[str, ...
     return tuple(notes)
 
 
-def imputed(prepared: sp.csr_matrix, state: TokenizerState) -> sp.csr_matrix:
+def imputed(prepared: Calls | sp.csr_matrix, state: TokenizerState) -> sp.csr_matrix:
     """Return dosages (samples, vocabulary) without a sign for the strand, missing calls at twice the train frequency."""
     mean = (2 * state.per_feature["frequency"]).astype(np.float32)
-    data = np.where(np.isnan(prepared.data), mean[prepared.indices], np.abs(prepared.data))
-    result = sp.csr_matrix((data, prepared.indices, prepared.indptr), shape=prepared.shape)
+    values = prepared.read() if isinstance(prepared, Calls) else prepared
+    data = np.where(np.isnan(values.data), mean[values.indices], np.abs(values.data))
+    result = sp.csr_matrix((data, values.indices, values.indptr), shape=values.shape)
     result.has_sorted_indices = result.has_canonical_format = True
     return result
 

@@ -8,14 +8,16 @@ import numpy as np
 from pydantic import Field
 
 from genoken.core.components import settings
-from genoken.core.contracts import Population, Tokenizer, TokenizerState
+from genoken.core.contracts import Tokenizer, TokenizerState
 from genoken.core.errors import DataError
+from genoken.core.genotypes import Population
 from genoken.core.layout import NUM_SPECIALS, Channel, Layout
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
     from genoken.core.batch import Tokens
+    from genoken.core.calls import Calls
     from genoken.core.samples import Samples
 
 Table = tuple[tuple[float, ...], ...]
@@ -114,16 +116,18 @@ class GenotypeTokenizer(Tokenizer):
             is_panel=True,
         )
 
-    def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> sp.csr_matrix:
-        """Return genotypes (samples, vocabulary): copies of the vocabulary's counted allele, NaN where missing.
+    def prepare(self, samples: Samples, columns: np.ndarray, state: TokenizerState) -> Calls | sp.csr_matrix:
+        """Return genotypes (samples, vocabulary): copies of the vocabulary's counted allele.
 
-        Variants that the samples lack, or have with other alleles, are missing in all of them. With ``haplotype`` a single copy is
-        -1 where it is on the second strand.
+        Variants that the samples lack, or have with other alleles, are missing in all of them. With ``haplotype`` it is a matrix,
+        NaN where missing, in which a single copy is -1 where it is on the second strand.
         """
         from genoken.tokenizers import _variants
 
         self._refuse(samples)
-        return _variants.oriented(samples, columns, state.facts, phased=self.encoding == "haplotype")
+        if self.encoding == "haplotype":
+            return _variants.oriented(samples, columns, state.facts, phased=True)
+        return _variants.oriented_calls(samples, columns, state.facts)
 
     def notes(self, samples: Samples, state: TokenizerState) -> tuple[str, ...]:
         """Say how many variants were flipped, and how many have other alleles than those of the train split."""
@@ -131,7 +135,7 @@ class GenotypeTokenizer(Tokenizer):
 
         return _variants.orientation_notes(samples, state)
 
-    def plain_values(self, prepared: sp.csr_matrix, state: TokenizerState) -> sp.csr_matrix:
+    def plain_values(self, prepared: Calls | sp.csr_matrix, state: TokenizerState) -> sp.csr_matrix:
         """Return copies of the counted allele, missing calls at their train mean, whatever the encoding."""
         from genoken.tokenizers import _variants
 
@@ -143,12 +147,15 @@ class GenotypeTokenizer(Tokenizer):
 
         return _variants.population(state, phased=self.encoding == "haplotype")
 
-    def encode(self, prepared: sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
+    def encode(self, prepared: Calls | sp.csr_matrix, rows: np.ndarray, state: TokenizerState) -> Tokens:
         """Return packed tokens of these rows: CLS and every variant of the vocabulary, in order."""
         from genoken.core.batch import Tokens
+        from genoken.core.calls import Calls
         from genoken.tokenizers import _dosages
 
         rows = np.ascontiguousarray(rows, dtype=np.int64)
+        if isinstance(prepared, Calls):
+            prepared, rows = prepared[rows].read(), np.arange(len(rows))
         frequency = state.per_feature["frequency"]
         mean = (2 * frequency).astype(np.float32)
         shift = -mean if self.encoding == "additive" else np.zeros_like(mean)
@@ -162,7 +169,7 @@ class GenotypeTokenizer(Tokenizer):
         channels = {"feature": identities, "value": values} | ({"genotype": codes} if len(code_of) else {})
         return Tokens(channels=channels, offsets=np.arange(len(rows) + 1, dtype=np.int64) * (len(mean) + 1))
 
-    def lengths(self, prepared: sp.csr_matrix, state: TokenizerState) -> np.ndarray:
+    def lengths(self, prepared: Calls | sp.csr_matrix, state: TokenizerState) -> np.ndarray:
         """Return the tokens of each sample: CLS and all variants."""
         return np.full(prepared.shape[0], len(state.feature_ids) + 1, dtype=np.int64)
 

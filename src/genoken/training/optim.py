@@ -61,7 +61,8 @@ def parameter_groups(network: Network | TokenNetwork, settings: TrainingSettings
     groups: list[dict[str, object]] = [
         {"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in ordered
     ]
-    own = list(network.linear_path.parameters()) if network.linear_path is not None else []
+    path_parameters = () if network.linear_path is None else network.linear_path.parameters()
+    own = [parameter for parameter in path_parameters if parameter.requires_grad]
     if own:
         # The path's shrinkage is a ridge penalty in the loss, as in logistic regression, not a decay.
         groups.append({"params": own, "lr": settings.linear_path_learning_rate, "weight_decay": 0.0})

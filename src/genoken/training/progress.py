@@ -14,6 +14,9 @@ from genoken.training.checkpoint import checkpoint_path
 from genoken.training.memory import memory_mb, peak_memory_mb
 from genoken.training.module import TrainingModule
 
+MEASURED = ("seconds", "samples_per_second", "tokens_per_second", "flops_per_second", "loader_wait", "peak_memory_mb", "memory_mb")
+"""Columns of ``history.csv`` that tell of the machine: all others are the same whenever a command is run again."""
+
 EpochReader = Callable[[dict[str, float]], None]
 """Called with each epoch's row of ``history.csv``."""
 

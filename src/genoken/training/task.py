@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from genoken.core.batch import Batch, LossTerm
 from genoken.core.config import TrainingSettings
-from genoken.core.contracts import Objective, Penalized, TargetState
+from genoken.core.contracts import Objective, TargetState
+from genoken.core.grid_contracts import Penalized
 from genoken.data.dataset import Part, TokenDataset
 from genoken.models.network import Network, Outputs
 
@@ -146,7 +147,7 @@ class SupervisedTask:
     def _ridge(self, network: nn.Module) -> Tensor | float:
         """Return the linear path's penalty ``|w|^2 / (2 C n)``."""
         path = network.linear_path if isinstance(network, Network) else None
-        if path is None:
+        if path is None or not path.weight.requires_grad:
             return 0.0
         return path.weight.square().sum() / (2 * self.settings.linear_path_strength * self.num_train_samples)
 

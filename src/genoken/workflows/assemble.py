@@ -13,19 +13,22 @@ import scipy.sparse as sp
 
 from genoken.core.components import kind_of
 from genoken.core.config import DataSettings, RunConfig, build, component_from_dict, merge, override, read_yaml
-from genoken.core.contracts import GridEncoder, Task, Tokenizer, TokenizerState
+from genoken.core.contracts import TargetState, Task, Tokenizer, TokenizerState
 from genoken.core.errors import ConfigError, suggestion
 from genoken.core.genotypes import CHROMOSOME, POSITION
+from genoken.core.grid_contracts import GridEncoder
 from genoken.data.dataset import TokenDataset
+from genoken.data.genotypes.linkage import linked_features
 from genoken.evaluation.metrics.classification import classification_metrics
 from genoken.evaluation.metrics.regression import regression_metrics
 from genoken.models.embeddings import EmbeddingStart, svd_start
-from genoken.models.linkage_edges import linkage_edges
+from genoken.models.path_start import PathStart
 from genoken.models.pretrained_weights import take_over
 from genoken.workflows.background import BaselineValues, fit_background, without_background
 from genoken.workflows.baseline_choice import chosen_baselines
 from genoken.workflows.encoder import fit_tokenizer, locate, names_of
 from genoken.workflows.inputs import Study, has_split_column
+from genoken.workflows.path_start import reml_path
 from genoken.workflows.start import PretrainedStart
 from genoken.workflows.store import FittedModel, build_network
 
@@ -226,16 +229,30 @@ def prepare_fold(
     values = config.tokenizer.prepare(samples, columns, state)
     plain = config.tokenizer.plain_values(values, state)
     target = config.objective.fit(study.labels[train], study.label, study.classes)
-    is_pretrained = start is not None and not from_scratch
-    own_start = EmbeddingStart.from_state(state.per_feature) if is_pretrained else _start(config, state, values[train])
-    network = build_network(config, state, target, own_start, config.training.seed)
-    if start is not None and is_pretrained:
-        take_over(network, start.model.network, start.num_phenotypes)
     tuned_on = np.zeros(0, dtype=np.int64) if val is None else val
     found = fit_background(config, study, plain, _places(state), train, tuned_on)
     background, known = (None, without_background(plain)) if found is None else found
+    prior = None if background is None else background.prior(known, target)
+    is_pretrained = start is not None and not from_scratch
+    own_start = EmbeddingStart.from_state(state.per_feature) if is_pretrained else _start(config, state, values[train])
+    own_start = replace(own_start, path=_fitted_path(config, study, plain, train, target, prior))
+    network = build_network(config, state, target, own_start, config.training.seed)
+    if start is not None and is_pretrained:
+        take_over(network, start.model.network, start.num_phenotypes)
     model = FittedModel(config, state, names_of(state, samples.features, columns), target, network, background)
-    return Prepared(model, values, known, study.labels, None if background is None else background.prior(known, target))
+    return Prepared(model, values, known, study.labels, prior)
+
+
+def _fitted_path(
+    config: RunConfig, study: Study, plain: sp.csr_matrix, train: np.ndarray, target: TargetState, prior: np.ndarray | None
+) -> PathStart | None:
+    """Return the linear path where it is fitted beforehand: to what the prior leaves over."""
+    if config.training.linear_path_fit != "reml" or target.task != "regression" or not has_linear_path(config):
+        return None
+    targets = (study.labels[train] - target.center) / target.scale
+    if prior is not None:
+        targets = targets - prior[train, 0]
+    return reml_path(plain[train], targets, None if study.groups is None else study.groups[train], config.training.seed)
 
 
 def _places(state: TokenizerState) -> pd.DataFrame | None:
@@ -255,4 +272,9 @@ def _start(config: RunConfig, state: TokenizerState, prepared: sp.csr_matrix) ->
         features = svd_start(train_values, own_width, config.training.seed)
     start = EmbeddingStart.from_state(per_feature, features)
     linkage = encoder.linkage if isinstance(encoder, GridEncoder) else None
-    return start if linkage is None else replace(start, edges=linkage_edges(train_values, linkage, per_feature.get("chromosome")))
+    if linkage is None:
+        return start
+    edges = linked_features(
+        train_values, window=linkage.window, min_r2=linkage.threshold, chromosomes=per_feature.get("chromosome")
+    )
+    return replace(start, edges=edges)

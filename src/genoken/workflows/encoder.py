@@ -13,6 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from genoken.core.batch import Batch
+from genoken.core.calls import Calls
 from genoken.core.components import component_to_dict, kind_of
 from genoken.core.config import ModelSettings, build, component_from_dict
 from genoken.core.contracts import MADE_OF, Tokenizer, TokenizerState, TokenObjective
@@ -171,7 +172,7 @@ class Encoder:
         prepared, counts = self._prepared(samples, columns)
         return TokenDataset(self.tokenizer, self.state, prepared, None, self.phenotypes, codes, counts)
 
-    def _prepared(self, samples: Samples, columns: np.ndarray) -> tuple[sp.csr_matrix | StoredRows, np.ndarray | None]:
+    def _prepared(self, samples: Samples, columns: np.ndarray) -> tuple[sp.csr_matrix | StoredRows | Calls, np.ndarray | None]:
         """Return the prepared values; where the samples' are on disk, beside them there, and with the tokens of each sample."""
         if not isinstance(samples.values, StoredRows):
             return self.tokenizer.prepare(samples, columns, self.state), None
@@ -182,7 +183,7 @@ class Encoder:
             for block in samples.blocks():
                 prepared = self.tokenizer.prepare(replace(block, scale=scale), columns, self.state)
                 counts.append(self.tokenizer.lengths(prepared, self.state))
-                yield prepared
+                yield prepared.read() if isinstance(prepared, Calls) else prepared
 
         stored = store_rows(parts(), samples.values.folder.with_name("prepared"), len(self.state.feature_ids))
         return stored, np.concatenate(counts)

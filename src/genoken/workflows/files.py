@@ -44,7 +44,7 @@ def inspect_file(path: Path, source: str = "auto", *, strict: bool = False) -> I
         When it cannot be read at all.
     """
     path = whole_name(path)
-    return _reader(path, source, strict=strict).inspect(path)
+    return reader_of(path, source, strict=strict).inspect(path)
 
 
 def read_file(path: Path, source: str = "auto", *, strict: bool = False) -> Samples:
@@ -67,7 +67,7 @@ def load_file(path: Path) -> AnnData:
         When it cannot be read.
     """
     path = whole_name(path)
-    return _reader(path, "auto", strict=False).load(path).adata
+    return reader_of(path).load(path).adata
 
 
 def read_graph(path: Path, key: str) -> StoredGraph:
@@ -78,7 +78,7 @@ def read_graph(path: Path, key: str) -> StoredGraph:
     DataError
         When the file cannot be read; that it has no such matrix is no error here.
     """
-    return _reader(path, "auto", strict=False).graph(path, key)
+    return reader_of(path).graph(path, key)
 
 
 def whole_name(path: Path) -> Path:
@@ -98,7 +98,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
         When one of them is missing.
     """
     path = whole_name(path)
-    return _reader(path, "auto", strict=False).files(path)
+    return reader_of(path).files(path)
 
 
 def read_files(
@@ -137,8 +137,21 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
-def _reader(path: Path, source: str, *, strict: bool) -> FileReader:
-    """Return the reader that a file's ending names, or that knows the content of a folder."""
+def reader_of(path: Path, source: str = "auto", *, strict: bool = False) -> FileReader:
+    """Return the reader that a file's ending names, or that knows the content of a folder.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    source, strict
+        See :func:`inspect_file`.
+
+    Raises
+    ------
+    DataError
+        When there is none.
+    """
     readers = _readers()
     if not _exists(str(path)):
         raise missing_file_error(path)

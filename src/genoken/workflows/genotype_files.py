@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import numpy as np
 import pandas as pd
 
+from genoken.core.calls import Calls
 from genoken.core.errors import DataError, MissingExtraError
 from genoken.core.files import atomic_path
 from genoken.core.genotypes import CENTIMORGAN, CHROMOSOME, COUNTED, MISSING, OTHER, POSITION, dense_dosages
@@ -161,8 +162,8 @@ def _write_h5ad(path: Path, samples: Samples, trait: pd.Series | None) -> None:
 
     table = samples.table.copy() if trait is None else samples.table.assign(trait=trait)
     table.index.name = None
-    adata = AnnData(samples.values, obs=table, var=samples.features)
+    adata = AnnData(Calls.of(samples.values).read(), obs=table, var=samples.features)
     if samples.first_strand is not None:
-        adata.layers["first_strand"] = samples.first_strand
+        adata.layers["first_strand"] = Calls.of(samples.first_strand).read()
     with atomic_path(path) as temporary:
         adata.write_h5ad(temporary)

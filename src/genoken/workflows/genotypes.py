@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.errors import DataError
-from genoken.core.genotypes import CHROMOSOME, COUNTED, OTHER, POSITION, sparse_dosages
+from genoken.core.genotypes import CHROMOSOME, COUNTED, OTHER, POSITION
 from genoken.readers._genotypes import STRAND_LAYER, calls_of
 from genoken.readers._reader import annotated
 
@@ -58,17 +58,17 @@ def genotypes(
     --------
     >>> run = genoken.train(genoken.genotypes(dosages, labels=populations), label="label")
     """
-    calls = np.asarray(dosages)
-    if calls.ndim != 2:
-        raise DataError(f"genotypes are a matrix of samples by variants, not of {calls.ndim} dimensions", where="genotypes")
-    dense = calls_of(calls, "genotypes", most=2)
-    people = _sample_table(table, labels, len(dense))
-    adata = annotated(sparse_dosages(dense), people, _variants(variants, dense.shape[1]))
+    given = np.asarray(dosages)
+    if given.ndim != 2:
+        raise DataError(f"genotypes are a matrix of samples by variants, not of {given.ndim} dimensions", where="genotypes")
+    calls = calls_of(given, "genotypes", most=2)
+    people = _sample_table(table, labels, calls.shape[0])
+    adata = annotated(calls.read(), people, _variants(variants, calls.shape[1]))
     if first_strand is not None:
         strand = calls_of(np.asarray(first_strand), "first_strand", most=1)
-        _check_length(len(strand), len(dense), "first_strand", "samples")
-        _check_length(strand.shape[1], dense.shape[1], "first_strand", "variants")
-        adata.layers[STRAND_LAYER] = sparse_dosages(strand)
+        _check_length(strand.shape[0], calls.shape[0], "first_strand", "samples")
+        _check_length(strand.shape[1], calls.shape[1], "first_strand", "variants")
+        adata.layers[STRAND_LAYER] = strand.read()
     return adata
 
 

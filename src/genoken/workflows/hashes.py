@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 
+from genoken.core.calls import Calls
 from genoken.core.files import sha256_of_file, sha256_of_folder
 from genoken.core.genotypes import COUNTED, OTHER
 from genoken.core.samples import Samples
@@ -32,9 +34,13 @@ def hash_of_samples(samples: Samples) -> str:
     digest = hashlib.sha256()
     for matrix in (samples.values, samples.first_strand):
         if matrix is not None:
-            for array in (matrix.indptr, matrix.indices, matrix.data):
+            for array in _arrays(matrix):
                 digest.update(np.ascontiguousarray(array).tobytes())
     alleles = [samples.features[name] for name in (COUNTED, OTHER) if samples.value_kind == "dosage"]
     for names in (samples.table.index, samples.features.index, *alleles):
         digest.update("\x1f".join(map(str, names)).encode())
     return digest.hexdigest()
+
+
+def _arrays(matrix: sp.csr_matrix | Calls) -> tuple[np.ndarray, ...]:
+    return (matrix.packed,) if isinstance(matrix, Calls) else (matrix.indptr, matrix.indices, matrix.data)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genoken.core.calls import Calls
 from genoken.core.config import DataSettings
 from genoken.core.contracts import TargetState, Task
 from genoken.core.errors import ConfigError, DataError, suggestion
@@ -183,8 +184,7 @@ def _empty(samples: Samples) -> tuple[np.ndarray, str]:
     """Return which samples have nothing to learn from, bool (samples,), and in words what they lack."""
     if samples.value_kind != "dosage":
         return np.diff(samples.values.indptr) == 0, "no values above zero"
-    missing = np.concatenate([[0], np.cumsum(np.isnan(samples.values.data))])[samples.values.indptr]
-    return np.diff(missing) == samples.num_features, "no genotype at all"
+    return Calls.of(samples.values).missing_of_samples() == samples.num_features, "no genotype at all"
 
 
 def without_empty(samples: Samples, *, strict: bool) -> Samples:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from genoken.core.calls import Calls
 from genoken.core.errors import DataError
 from genoken.core.matrix import LOG_MAXIMUM
 from genoken.core.samples import Samples
@@ -70,12 +71,17 @@ class Joint:
     def gathered(self, place: int, values: sp.csr_matrix) -> sp.csr_matrix:
         """Return the values of the file at a place with the joined features for columns."""
         columns = self.columns[place]
-        return values if np.array_equal(columns, np.arange(values.shape[1])) else gather_columns(values, columns)
+        if np.array_equal(columns, np.arange(values.shape[1])):
+            return values
+        return values.columns(columns) if isinstance(values, Calls) else gather_columns(values, columns)
 
     def together(self, values: Sequence[sp.csr_matrix]) -> sp.csr_matrix:
         """Return the values of all files, one after the other; of a single one, the very matrix."""
         parts = [self.gathered(place, own) for place, own in enumerate(values)]
-        return sp.csr_matrix(sp.vstack(parts)) if len(parts) > 1 else parts[0]
+        if len(parts) == 1:
+            return parts[0]
+        is_packed = all(isinstance(part, Calls) for part in parts)
+        return Calls.stacked(parts) if is_packed else sp.csr_matrix(sp.vstack(parts))
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
+from genoken.core.calls import Calls
 from genoken.core.errors import DataError
-from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION, dense_dosages, sparse_dosages
+from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION
 from genoken.core.samples import Samples
-from genoken.data.genotypes.alleles import VariantJoin, join_variants, oriented
+from genoken.data.genotypes.alleles import VariantJoin, join_variants
 from genoken.workflows.join import joined_table, origin_of, refuse_mixed_values
 
 COLUMNS = ("file", "outcome", "variants", "meaning")
@@ -74,18 +76,17 @@ def join_genotypes(parts: Sequence[Samples], names: Sequence[str], *, column: st
         raise _too_few(len(kept), len(first), min_coverage, origin_of(parts), joins)
     columns = [kept, *(join.second[np.searchsorted(join.first, kept)] for join in joins)]
     flips = [np.zeros(len(kept), dtype=bool), *(join.flipped[np.searchsorted(join.first, kept)] for join in joins)]
-    values = np.vstack([oriented(dense_dosages(part.values), *how) for part, *how in zip(parts, columns, flips, strict=True)])
-    table = joined_table(parts, names, column)
     samples = Samples(
-        values=sparse_dosages(values),
-        table=table,
+        values=_oriented([part.values for part in parts], columns, flips),
+        table=joined_table(parts, names, column),
         features=first.iloc[kept],
         value_kind="dosage",
         origin=origin_of(parts),
         notes=_notes(parts, joins, columns, column),
     )
-    if all(part.first_strand is not None for part in parts):
-        samples = replace(samples, first_strand=sparse_dosages(_strands(parts, columns, flips)))
+    strands = [part.first_strand for part in parts if part.first_strand is not None]
+    if len(strands) == len(parts):
+        samples = replace(samples, first_strand=_oriented(strands, columns, flips, most=1))
     return JoinedGenotypes(samples, _account(joins, names, len(kept)))
 
 
@@ -104,10 +105,12 @@ def _distinctly_counted(features: pd.DataFrame) -> pd.DataFrame:
     return features.assign(**{COUNTED: "COUNTED", OTHER: "OTHER"})
 
 
-def _strands(parts: Sequence[Samples], columns: Sequence[np.ndarray], flips: Sequence[np.ndarray]) -> np.ndarray:
-    strands = [part.first_strand for part in parts if part.first_strand is not None]
-    found = [oriented(dense_dosages(strand), *how, most=1) for strand, *how in zip(strands, columns, flips, strict=True)]
-    return np.vstack(found)
+def _oriented(
+    parts: Sequence[Calls | sp.csr_matrix], columns: Sequence[np.ndarray], flips: Sequence[np.ndarray], *, most: int = 2
+) -> Calls:
+    """Return the chosen variants of all parts below each other, counted alike."""
+    chosen = zip(parts, columns, flips, strict=True)
+    return Calls.stacked([Calls.of(part).columns(places, flipped, most=most) for part, places, flipped in chosen])
 
 
 def _too_few(num_kept: int, num_first: int, min_coverage: float, where: str, joins: Sequence[VariantJoin]) -> DataError:

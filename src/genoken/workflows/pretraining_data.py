@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from genoken.core.calls import Calls
 from genoken.core.errors import ConfigError, DataError, RunError
 from genoken.core.pretraining_settings import PretrainDataSettings
 from genoken.core.stored_rows import bytes_on_disk, store_rows
@@ -93,7 +94,8 @@ class Reading:
             samples = read_file(path, self.settings.source, strict=self.settings.strict)
             if (samples.num_samples, samples.num_features) != (known["samples"], known["features"]):
                 raise DataError("the file changed while it was read", where=str(path), remedy="start again when it is whole")
-            yield joint.gathered(place, samples.values)
+            values = joint.gathered(place, samples.values)
+            yield values.read() if isinstance(values, Calls) else values
 
 
 def files_of(data: Files | AnnData | None, evaluate_on: Files | None) -> dict[str, list[Path]]:

@@ -54,6 +54,10 @@ _MODEL_WORDS = {
     "mlp": "the multilayer perceptron",
     "linear": "the linear network",
     "own": "the user's own network",
+    "cnn": "the convolutional network",
+    "cnn_transformer": "the CNN-transformer",
+    "gnn": "the graph network",
+    "single_effect": "the sum of single effects",
 }
 
 

@@ -119,6 +119,55 @@ class Run:
 
         return explain(self, data, method=method, aggregate=aggregate, by=by, top=top)
 
+    def variants(
+        self,
+        *,
+        methods: Sequence[str] = (),
+        seeds: int = 1,
+        null: int = 1,
+        strata: str = "",
+        components: int = 10,
+        covariates: Sequence[str] | None = None,
+        truth: str | Path | None = None,
+        output: str | Path | None = None,
+    ) -> pd.DataFrame:
+        """Return how important each variant is to a run on genotypes, beside regressions, fine-mapping and permuted labels.
+
+        In the test samples of what the run was trained on. The run's ``explanations/`` and report get the results, too.
+
+        Parameters
+        ----------
+        methods
+            Kinds of attributions whose ranks are averaged; empty for gradients, integrated gradients and attention.
+        seeds, null, strata, components
+            As in :class:`genoken.workflows.variant_options.VariantOptions`.
+        covariates
+            Of the regressions; ``None`` for the run's own.
+        truth
+            ``NAME.truth.tsv`` of a simulated trait, to score each ranking by.
+        output
+            ``.tsv``, ``.csv`` or ``.parquet`` for a copy of the table.
+
+        Examples
+        --------
+        >>> run = genoken.train("people.bed", label="trait", preset="genotype")
+        >>> run.variants().sort_values("rank").head()
+        """
+        from genoken.workflows.variant_options import DEFAULT_METHODS, VariantOptions
+        from genoken.workflows.variant_truth import read_truth
+        from genoken.workflows.variants import explain_variants
+
+        options = VariantOptions(
+            methods=tuple(methods) or DEFAULT_METHODS,
+            seeds=seeds,
+            null=null,
+            strata=strata,
+            components=components,
+            covariates=None if covariates is None else tuple(covariates),
+            causal=() if truth is None else read_truth(Path(truth)),
+        )
+        return explain_variants(self, options=options, output=output)
+
     def attention(self, data: Input | None = None, *, genes: Sequence[str] = ()) -> pd.DataFrame:
         """Return how much genes look at each other, per layer and head, and by rollout over the layers.
 

@@ -62,7 +62,7 @@ def simulate(
     """Simulate people and a trait, and write them with the truth.
 
     Beside ``NAME.bed`` (with ``.bim`` and ``.fam``), ``NAME.vcf``, ``NAME.vcf.gz`` or ``NAME.h5ad`` are written ``NAME.traits.tsv``
-    (a row per person) and ``NAME.truth.tsv`` (a row per variant with an effect); see
+    (a row per person; with several populations, also which) and ``NAME.truth.tsv`` (a row per variant with an effect); see
     :class:`genoken.synthetic_traits.SimulatedTrait`.
 
     Parameters
@@ -94,7 +94,7 @@ def simulate(
     found = simulate_trait(samples, trait, seed)
     write_genotypes(Path(output), samples, found.table["trait"])
     traits, truth = targets[-2:]
-    _write_tsv(traits, found.table.rename_axis("sample_id").reset_index())
+    _write_tsv(traits, _known(samples, found).rename_axis("sample_id").reset_index())
     _write_tsv(truth, found.truth)
     _describe(samples, found, trait, targets, show)
     return found
@@ -219,6 +219,12 @@ def _targets(output: Path) -> list[Path]:
 def _write_tsv(path: Path, table: pd.DataFrame) -> None:
     with atomic_path(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+
+
+def _known(samples: Samples, found: SimulatedTrait) -> pd.DataFrame:
+    """Return the trait and the covariates of each person, and the population where there are several."""
+    populations = samples.table.get("population", pd.Series(dtype=object))
+    return found.table.assign(population=populations) if populations.nunique() > 1 else found.table
 
 
 def _describe(samples: Samples, found: SimulatedTrait, trait: TraitModel, targets: list[Path], show: Show) -> None:

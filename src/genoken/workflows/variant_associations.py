@@ -88,7 +88,7 @@ def associate(cohort: Cohort, importance: np.ndarray, options: VariantOptions) -
         Components, covariates, clumps and loci.
     """
     study, dense, notes = cohort.study, cohort.dense, []
-    given = covariate_columns(study.samples.table, options.covariates)
+    given = covariate_columns(study.samples.table, options.covariates or ())
     components = genotype_components(dense, cohort.features, min(options.components, len(dense) // _SAMPLES_PER_COMPONENT))
     covariates = np.concatenate([given, components], axis=1)
     unadjusted = association_scan(dense, study.labels, study.task, len(study.classes), given)

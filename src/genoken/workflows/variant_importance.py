@@ -52,15 +52,20 @@ class PermutedNull:
     ----------
     refits
         Networks fitted on permuted labels; 0 for none.
-    largest
-        float64 (methods,): the largest importance of any variant in any of them.
+    importance
+        float64 (methods, variants): the largest importance of a variant in any of them; NaN where they know it not.
     observed
         float64 (methods, variants): importance in the network that was fitted on the same fold with the true labels.
     """
 
     refits: int
-    largest: np.ndarray
+    importance: np.ndarray
     observed: np.ndarray
+
+    @property
+    def largest(self) -> np.ndarray:
+        """The largest importance of any variant, float64 (methods,); 0 without refits."""
+        return np.nanmax(self.importance, axis=1, initial=0.0)
 
     @property
     def above(self) -> np.ndarray:
@@ -124,15 +129,15 @@ def importance_of_variants(
             network = refit(model.config, study, words, course, "seed", seed) if seed else model
             by_model.append(_explained(network, study, words, methods, feature_ids))
             on_step()
-    largest, config = np.zeros(len(methods)), explained.models[0].config
+    importance, config = np.full((len(methods), len(feature_ids)), np.nan), explained.models[0].config
     for draw in range(1, options.null + 1):
         stranger = permuted(study, folds[0], strata=options.strata, seed=config.training.seed, draw=draw)
         network = refit(config, stranger, folds[0], courses[0], "permuted", draw)
         found = _explained(network, stranger, folds[0], methods, feature_ids)
-        largest = np.maximum(largest, np.nanmax(found, axis=1))
+        importance = np.fmax(importance, found)
         on_step()
     whole = np.stack(by_model)
-    return Importance(methods, whole, rank_ensemble(whole, top=options.top), PermutedNull(options.null, largest, whole[0]))
+    return Importance(methods, whole, rank_ensemble(whole, top=options.top), PermutedNull(options.null, importance, whole[0]))
 
 
 def num_steps(num_folds: int, options: VariantOptions) -> int:

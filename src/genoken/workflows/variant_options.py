@@ -28,7 +28,7 @@ class VariantOptions:
     components
         Principal components that the regressions are adjusted for.
     covariates
-        Columns of the samples that they are adjusted for besides.
+        Columns of the samples that they are adjusted for besides; ``None``: the run's own covariates.
     top
         How many variants count as the first ones of a ranking.
     most_loci
@@ -37,6 +37,8 @@ class VariantOptions:
         Reach of a clump, and of a locus on either side of its lead.
     clump_r2
         Smallest ``r²`` of a variant with the lead of its clump.
+    causal
+        Ids of the variants that are known to act, because the trait was simulated; empty where it is not known.
     """
 
     methods: tuple[str, ...] = DEFAULT_METHODS
@@ -44,11 +46,12 @@ class VariantOptions:
     null: int = 1
     strata: str = ""
     components: int = 10
-    covariates: tuple[str, ...] = ()
+    covariates: tuple[str, ...] | None = None
     top: int = 20
     most_loci: int = 5
     window_bp: int = 250_000
     clump_r2: float = 0.5
+    causal: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.methods if name not in kinds("attributions")]

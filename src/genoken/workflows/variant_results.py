@@ -62,6 +62,7 @@ def variant_table(cohort: Cohort, importance: Importance, found: Associations) -
     columns |= {f"importance_{name}": values for name, values in zip(importance.methods, importance.by_method, strict=True)}
     if importance.null.refits:
         columns["above_null"] = importance.null.above[0]
+        columns["importance_permuted"] = importance.null.importance[0]
     columns |= {
         "clump_lead": np.where(found.leaders >= 0, ids[np.maximum(found.leaders, 0)], ""),
         "glm_beta": best["beta"].to_numpy(),
@@ -95,7 +96,7 @@ def variant_controls(
         "association": {
             "samples": len(cohort.dense),
             "components": 0 if found.adjusted is None else found.components,
-            "covariates": list(options.covariates),
+            "covariates": list(options.covariates or ()),
             "tests": found.best["test"].value_counts().to_dict(),
         },
         "agreement": _agreements(table, importance, options),

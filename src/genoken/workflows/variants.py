@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,8 @@ from genoken.workflows.variant_results import (
     variant_controls,
     variant_table,
 )
+from genoken.workflows.variant_truth import recovered
+from genoken.workflows.variant_words import show_files, show_leads, show_recovery
 
 SHOWN_PER_LOCUS = 60
 """Variants of a locus between which linkage and attention are kept, for the heat maps."""
@@ -86,6 +89,10 @@ def explain_variants(
         write_table(path, results.table.set_index("id"))
     for note in results.controls["notes"]:
         show.line(note)
+    show_leads(results.table, show)
+    if results.controls["recovery"]:
+        show_recovery(results.controls["recovery"], show)
+    show_files(run.folder, show)
     return results.table
 
 
@@ -112,11 +119,14 @@ def variant_results(
     on_step
         Called after each network that has been explained.
     """
+    if options.covariates is None:
+        options = replace(options, covariates=explained.models[0].config.data.covariates)
     cohort = _cohort(explained)
     importance = importance_of_variants(explained, list(cohort.features.index.astype(str)), options, on_step)
     found = associate(cohort, importance.ensemble.score, options)
     table = variant_table(cohort, importance, found)
     controls = variant_controls(table, cohort, importance, found, options)
+    controls["recovery"] = recovered(table, cohort, options.causal) if options.causal else None
     return VariantResults(table, controls, _pairs(explained, cohort, found))
 
 

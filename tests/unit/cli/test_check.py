@@ -122,7 +122,7 @@ def test_genotypes_with_phenotypes_of_a_table(call, tmp_path):
     assert answer.code == 0
     assert "variant ids" in answer.out
     assert "3 of 3 samples have phenotypes in traits.csv" in answer.out
-    assert "data.phenotypes_file=" in answer.out
+    assert f"--phenotypes {tmp_path / 'traits.csv'} --preset genotype" in answer.out
     (tmp_path / "traits.csv").write_text("id,height\nx,170.5\n")
     answer = call(*words)
     assert (answer.code, answer.out) == (2, "")

@@ -17,6 +17,7 @@ from genoken.core.errors import DataError
 
 VERBS = (
     "check",
+    "pack",
     "successors",
     "train",
     "pretrain",

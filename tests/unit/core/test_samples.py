@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from genoken.core import calls
+from genoken.core.calls import Calls
 from genoken.core.samples import Samples
 from genoken.core.stored_rows import store_rows
 
@@ -82,3 +84,16 @@ def test_samples_on_disk_are_read_in_blocks(samples, tmp_path, monkeypatch):
     assert [total for block in blocks for total in block.totals] == [3.0, 0.0, 2.0]
     assert list(samples.blocks()) == [samples]
     assert samples.in_memory() is samples
+
+
+def test_calls_come_in_blocks_as_matrices_with_their_strand(samples, monkeypatch):
+    monkeypatch.setattr(calls, "BLOCK_CALLS", 6)
+    copies = sp.csr_matrix(np.array([[1, 0, 2], [0, 0, np.nan], [2, 1, 0], [0, 1, 0]], dtype=np.float32))
+    strand = sp.csr_matrix(np.array([[1, 0, 1], [0, 0, np.nan], [1, 0, 0], [0, 1, 0]], dtype=np.float32))
+    packed = replace(samples, values=Calls.of(copies), value_kind="dosage", first_strand=Calls.of(strand))
+    blocks = list(packed.blocks())
+    assert [list(block.table.index) for block in blocks] == [["s1", "s2"], ["s3", "s4"]]
+    assert sp.issparse(blocks[0].values)
+    np.testing.assert_array_equal(np.concatenate([block.values.toarray() for block in blocks]), copies.toarray())
+    np.testing.assert_array_equal(blocks[1].first_strand.toarray(), strand[2:].toarray())
+    np.testing.assert_array_equal(packed.take(np.array([3, 0])).first_strand.toarray(), strand[[3, 0]].toarray())

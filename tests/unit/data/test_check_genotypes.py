@@ -63,3 +63,18 @@ def test_two_builds_are_an_error():
     adata = genoken.genotypes(np.array([[0, 1], [1, 2]]), variants=pd.DataFrame(columns, index=["a", "b"]))
     errors = [finding["title"] for finding in genoken.check(adata)["findings"] if finding["level"] == "error"]
     assert errors == ["The variants have positions of 2 genome builds: 1 of GRCh37, 1 of GRCh38"]
+
+
+def test_the_suggestion_has_the_preset_and_the_phenotypes(cohort, tmp_path):
+    assert genoken.check(cohort, label="sex")["suggestion"] == "genoken.train(adata, label='sex', preset='genotype')"
+    path = tmp_path / "cohort.h5ad"
+    cohort.obs["code"] = range(30)
+    cohort.obs = cohort.obs[["code"]]
+    cohort.write_h5ad(path)
+    assert genoken.check(path)["suggestion"] == (
+        f"genoken train {path} --label COLUMN --phenotypes FILE --preset genotype -o runs/cohort"
+    )
+    traits = tmp_path / "traits.tsv"
+    traits.write_text("sample_id\ttrait\n" + "".join(f"p{row}\t{'case' if row % 3 else 'control'}\n" for row in range(30)))
+    found = genoken.check(path, label="trait", phenotypes=traits)
+    assert found["suggestion"] == f"genoken train {path} --label trait --phenotypes {traits} --preset genotype -o runs/cohort"

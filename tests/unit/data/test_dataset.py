@@ -10,11 +10,13 @@ import pytest
 import scipy.sparse as sp
 import torch
 
+from genoken.core.calls import Calls
 from genoken.core.samples import Samples
 from genoken.core.stored_rows import store_rows
 from genoken.data.dataset import TokenDataset, collate
 from genoken.data.token_dropout import visible_tokens
 from genoken.tokenizers.continuous import ContinuousTokenizer
+from genoken.tokenizers.genotype import GenotypeTokenizer
 
 DENSE = np.array([[0, 2.5, 0, 1.5], [0, 0, 0, 0], [1, 3, 3, 2], [4, 0, 0, 0]], dtype=np.float32)
 
@@ -104,3 +106,24 @@ def test_a_prior_travels_with_its_samples():
     assert collate([dataset[1], dataset[3]]).prior.tolist() == [[1.5], [3.5]]
     assert dataset.batch(np.array([1])).to("cpu").prior.tolist() == [[1.5]]
     assert collate([replace(dataset, prior=None)[0]]).prior is None
+
+
+@pytest.mark.parametrize("encoding", ["dosage", "additive", "genotype8"])
+def test_calls_give_the_tokens_and_values_of_the_matrix_that_they_stand_for(encoding):
+    copies = np.array([[0, 1, 2, np.nan], [2, 1, 0, 0], [1, 2, np.nan, 1], [0, 0, 1, 2]], dtype=np.float32)
+    places = {"chromosome": "1", "position_bp": range(4), "counted_allele": "A", "other_allele": "G", "build": ""}
+    features = pd.DataFrame(places, index=list("vwxy"))
+    samples = Samples(Calls.of(sp.csr_matrix(copies)), pd.DataFrame(index=list("abcd")), features, "dosage", "typed")
+    tokenizer = GenotypeTokenizer(encoding=encoding)
+    state = tokenizer.fit(samples)
+    ours = TokenDataset(tokenizer, state, tokenizer.prepare(samples, np.arange(4), state))
+    assert isinstance(ours.prepared, Calls)
+    theirs = replace(ours, prepared=sp.csr_matrix(copies))
+    np.testing.assert_array_equal(ours.values.toarray(), copies)
+    np.testing.assert_array_equal(ours.plain_values.toarray(), theirs.plain_values.toarray())
+    assert ours.lengths().tolist() == [5, 5, 5, 5]
+    for rows in (np.array([3, 0]), np.array([1, 2])):
+        one, other = ours.take(rows).batch(np.array([1, 0])), theirs.take(rows).batch(np.array([1, 0]))
+        assert set(one.channels) == set(other.channels)
+        for name, entries in one.channels.items():
+            torch.testing.assert_close(entries, other.channels[name], rtol=0, atol=0)

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from genoken.core.errors import DataError
 from genoken.core.samples import Samples
-from genoken.data.phenotypes import join_phenotypes, read_phenotypes
+from genoken.data.phenotypes import join_phenotypes, read_phenotypes, says_all_are_there
 
 NAN = np.nan
 
@@ -80,6 +80,14 @@ def test_join_by_id_counts_who_has_a_line_and_keeps_the_order():
     np.testing.assert_array_equal(found.table["phenotype"], [3, 1, NAN])
     np.testing.assert_array_equal(found.table["age"], [50, 30, NAN])
     assert found.notes == ("first", "2 of 3 samples have phenotypes in traits.csv, which has 1 other sample too")
+
+
+def test_a_note_that_all_samples_have_a_line_is_no_warning():
+    everyone = join_phenotypes(samples_of("a", "b"), pd.DataFrame({"age": [30, 40]}, index=["a", "b"]), "traits.csv")
+    assert says_all_are_there(everyone.notes[-1])
+    others = pd.DataFrame({"age": [30, 40, 50]}, index=["a", "b", "x"])
+    assert not says_all_are_there(join_phenotypes(samples_of("a", "b"), others, "traits.csv").notes[-1])
+    assert not says_all_are_there(join_phenotypes(samples_of("a", "c"), others, "traits.csv").notes[-1])
 
 
 def test_no_sample_with_a_line_is_refused():

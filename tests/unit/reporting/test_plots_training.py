@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from genoken.reporting import plots_training
 
@@ -64,6 +65,13 @@ def test_memory_over_time_stands_beside_the_peak() -> None:
     assert [plot.key for plot in panel.plots] == ["learning-rate", "memory", "memory-held"]
     own = history[history["fold"] == history["fold"].iloc[0]]["memory_mb"].tolist()
     assert own in [list(line.y) for line in panel.plots[2].figure.data]
+
+
+@pytest.mark.parametrize(("device", "whose"), [("cuda:0", "of the GPU"), ("cpu", "of the process")])
+def test_it_is_said_whose_memory_it_is(device, whose):
+    panel = plots_training.rate_and_memory(HISTORY.assign(memory_mb=1.0), None, device)
+    assert panel is not None
+    assert [whose in plot.caption for plot in panel.plots] == [False, True, True]
 
 
 def test_memory_from_the_manifest_when_the_history_has_none() -> None:

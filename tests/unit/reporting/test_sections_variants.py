@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pandas as pd
 import pytest
 
@@ -68,3 +70,33 @@ def test_the_text_of_ids_and_alleles_is_kept(run):
     assert run.variants["chrom"].tolist() == ["3"] * 5
     assert run.variants["pos"].dtype == "int64"
     assert pd.isna(run.variants["pip"].iloc[4])
+
+
+RECOVERY = {
+    "causal": ["rs2"],
+    "absent": 0,
+    "chance": 0.2,
+    "rankings": [
+        {"ranking": name, "average_precision": value, "recall_at_10": 1.0, "linkage_recall": 1.0, "signal_fdr": 0.0}
+        for name, value in (("ensemble", 0.5), ("attention", 0.25), ("pip", 1.0), ("permuted", 0.1))
+    ],
+}
+
+
+def test_where_the_truth_is_known_rankings_are_scored_by_it(run):
+    heading, table = sections_variants.recovery(RECOVERY)
+    assert heading.text == "How well each ranking finds the causal variants"
+    assert [[cell.text for cell in row[:2]] for row in table.rows] == [
+        ["SuSiE (within the loci)", "1.000"],
+        ["Network: mean rank", "0.500"],
+        ["Network: attention", "0.250"],
+        ["Network of permuted labels", "0.100"],
+    ]
+    assert "its 1 causal variant" in table.caption
+    assert "average precision of 0.200" in table.caption
+    known = dataclasses.replace(run, variant_controls=run.variant_controls | {"recovery": RECOVERY})
+    section = sections_variants.variants(known)
+    assert heading in section.blocks
+    panels = [block for block in section.blocks if isinstance(block, Panel)]
+    assert [entry.name for entry in panels[0].legend] == ["known to act (simulated)"]
+    assert sections_variants.recovery({}) == []

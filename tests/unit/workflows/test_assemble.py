@@ -14,6 +14,7 @@ from genoken.core.config import DataSettings
 from genoken.core.errors import ConfigError
 from genoken.workflows.assemble import ValidationScorer, prepare_fold, resolve_config, settle_kinds, task_of_objective
 from genoken.workflows.inputs import build_study
+from genoken.workflows.path_start import reml_path
 
 
 def test_settings_win_over_a_file_over_a_preset_over_defaults(tmp_path):
@@ -130,3 +131,26 @@ def test_an_objective_that_is_chosen_decides_the_task():
     assert task(objective={"kind": "classify", "label_smoothing": 0.1}) == "classification"
     with pytest.raises(ConfigError, match="but the objective 'regress' is one of regression — change one of the two"):
         task(objective="regress", data={"task": "classification"})
+
+
+def test_a_linear_path_that_is_fitted_beforehand_explains_what_covariates_leave_over(study):
+    rng = np.random.default_rng(5)
+    age = rng.normal(size=12)
+    made = study(y=4 * age + rng.normal(size=12), age=age)
+    settings = {"tokenizer.hvgs": 0, "model.width": 8, "model.encoder.heads": 2, "training.linear_path_fit": "reml"}
+    config = settle_kinds(resolve_config("", None, settings | {"data.covariates": ["age"]}), made)
+    train = np.arange(9)
+    prepared = prepare_fold(config, made, train)
+    target = prepared.model.target
+    left_over = (made.labels[train] - target.center) / target.scale - prepared.prior[train, 0]
+    assert np.var(left_over) < 0.5  # age says more than that
+    expected = reml_path(prepared.values[train], left_over, None, seed=0)
+    found = prepared.model.network.linear_path
+    np.testing.assert_allclose(found.weight.numpy() * found.scale.numpy()[:, None], expected.weights, rtol=1e-5, atol=1e-6)
+    assert found.num_folds == 5
+
+    classes = study(y=["a", "b"] * 6)
+    config = settle_kinds(resolve_config("", None, settings), classes)
+    path = prepare_fold(config, classes, train).model.network.linear_path
+    assert path.weight.requires_grad
+    assert not path.weight.any()

@@ -93,7 +93,7 @@ def test_no_two_readers_take_the_same_ending():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cells.xlsx", r"'.xlsx' is the ending of no known kind of file — .* end in \.bcf, \.bed, \.gct, .*, \.h5, \.h5ad"),
+        ("cells.xlsx", r"'.xlsx' is the ending of no known kind of file — .* in \.bcf, \.bed, \.calls, \.gct, .*, \.h5, \.h5ad"),
         ("cells", "a name without an ending says no kind of file — known are"),
         ("folder/", r"this folder is of no known kind — .*hold .*matrix.mtx.*zarr.json; .* a pattern, '.*folder/\*.h5ad'"),
         ("cell.h5ad", r"the file does not exist — did you mean 'cells\.h5ad'"),

@@ -34,9 +34,13 @@ def standardized(dense: np.ndarray) -> np.ndarray:
 
     A variant without variation is 0 throughout: it is correlated with nothing, itself included.
     """
-    values = imputed(dense)
-    values -= values.mean(axis=0)
-    lengths = np.sqrt((values**2).sum(axis=0))
+    return of_unit_length(imputed(dense))
+
+
+def of_unit_length(values: np.ndarray) -> np.ndarray:
+    """Return float64 columns of mean 0 and sum of squares 1; one without variation is 0 throughout."""
+    centered = values - values.mean(axis=0)
+    lengths = np.sqrt((centered**2).sum(axis=0))
     varies = lengths > 1e-9
-    values[:, ~varies] = 0.0
-    return values / np.where(varies, lengths, 1.0)
+    centered[:, ~varies] = 0.0
+    return centered / np.where(varies, lengths, 1.0)

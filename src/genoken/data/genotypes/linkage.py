@@ -6,7 +6,7 @@ in a sparse matrix.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numba
 import numpy as np
@@ -15,9 +15,10 @@ import scipy.sparse as sp
 
 from genoken.core.errors import DataError
 from genoken.core.genotypes import CHROMOSOME, POSITION
-from genoken.data.genotypes.imputation import standardized
+from genoken.data.genotypes.imputation import of_unit_length, standardized
 
 _VARIANTS_AT_ONCE = 512
+_ROUNDING = 1e-9  # by how much the squared correlation of two equal features can miss 1
 
 
 def linkage(
@@ -64,8 +65,39 @@ def linkage(
     average under random mating. Mixed populations show linkage between variants that are far apart.
     """
     ends = window_ends(features, window_bp=window_bp, window_variants=window_variants)
+    return _near_pairs(lambda columns: standardized(dense[:, columns]), ends, min_r2)
+
+
+def linked_features(values: sp.csr_matrix, *, window: int, min_r2: float, chromosomes: np.ndarray | None = None) -> np.ndarray:
+    """Return pairs of neighboring features whose squared correlation reaches a threshold, int64 (2, pairs), the earlier one first.
+
+    The same as :func:`linkage`, of any values that a network is given in the order of the genome; a feature that does not vary is
+    in no pair.
+
+    Parameters
+    ----------
+    values
+        CSR matrix (samples, features) of the train split, finite.
+    window
+        Most features from one to the other.
+    min_r2
+        Smallest squared correlation.
+    chromosomes
+        Code of each feature's chromosome; features of different ones are never connected. ``None``: all are on one.
+    """
+    by_column, count = values.tocsc(), values.shape[1]
+    ends = np.minimum(np.arange(count) + window + 1, count)
+    found = _near_pairs(
+        lambda columns: of_unit_length(by_column[:, columns].toarray().astype(np.float64)), ends, min_r2 - _ROUNDING
+    ).tocoo()
+    pairs = np.stack([found.row, found.col]).astype(np.int64)
+    return pairs if chromosomes is None else pairs[:, chromosomes[pairs[0]] == chromosomes[pairs[1]]]
+
+
+def _near_pairs(standardized_columns: Callable[[np.ndarray], np.ndarray], ends: np.ndarray, min_r2: float) -> sp.csr_matrix:
+    """Return the correlations of each column with those behind it and before its end, as far as their squares reach a limit."""
     rows, columns, values = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
-    for first, second, block in _blocks(dense, ends):
+    for first, second, block in _blocks(standardized_columns, ends):
         place, other = np.meshgrid(first, second, indexing="ij")
         wanted = (other > place) & (other < ends[first][:, None]) & (block**2 >= min_r2)
         rows.append(place[wanted])
@@ -206,15 +238,17 @@ def _clumped(
     return leaders
 
 
-def _blocks(dense: np.ndarray, ends: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield the columns of two blocks of variants and their correlations, wherever their windows meet."""
+def _blocks(
+    standardized_columns: Callable[[np.ndarray], np.ndarray], ends: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield two blocks of columns and their correlations, wherever their windows meet."""
     for start in range(0, len(ends), _VARIANTS_AT_ONCE):
         first = np.arange(start, min(start + _VARIANTS_AT_ONCE, len(ends)))
-        left = standardized(dense[:, first]).T
+        left = standardized_columns(first).T
         reach = int(ends[first].max())
         for other in range(start, reach, _VARIANTS_AT_ONCE):
             second = np.arange(other, min(other + _VARIANTS_AT_ONCE, reach))
-            yield first, second, left @ standardized(dense[:, second])
+            yield first, second, left @ standardized_columns(second)
 
 
 def _out_of_order(what: str) -> DataError:

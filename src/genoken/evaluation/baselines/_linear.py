@@ -11,7 +11,7 @@ import copy
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,6 +20,7 @@ from genoken.core.contracts import BaselineProblem
 from genoken.evaluation.baselines._tuning import all_columns, final_part, score_classes, score_values, with_validation
 
 Matrix: TypeAlias = np.ndarray | sp.csr_matrix
+Criterion: TypeAlias = Literal["macro_f1", "log_loss"]
 State: TypeAlias = dict[str, np.ndarray]
 
 PENALTIES = (1e5, 1e4, 1e3, 1e2, 1e1, 1.0, 1e-1, 1e-2)
@@ -49,6 +50,8 @@ class LinearProblem:
     num_covariates
         Last columns that are never divided by their standard deviation: covariates, given large so that penalties hardly touch
         them.
+    tuned_by
+        What classes are tuned by first; the other one decides between equals.
     """
 
     train: Matrix
@@ -59,6 +62,7 @@ class LinearProblem:
     final_labels: np.ndarray
     num_classes: int
     num_covariates: int = 0
+    tuned_by: Criterion = "macro_f1"
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class _Best:
     model: Any
 
 
-def fit_columns(problem: BaselineProblem, penalties: tuple[float, ...]) -> State:
+def fit_columns(problem: BaselineProblem, penalties: tuple[float, ...], *, tuned_by: Criterion = "macro_f1") -> State:
     """Return ``weights`` and ``intercept`` of the best model on validation, of the columns of a problem as they are."""
     final, final_labels = final_part(problem)
     problem = with_validation(problem)
@@ -83,6 +87,7 @@ def fit_columns(problem: BaselineProblem, penalties: tuple[float, ...]) -> State
         final_labels=final_labels,
         num_classes=problem.num_classes,
         num_covariates=problem.num_covariates,
+        tuned_by=tuned_by,
     )
     return fit_linear(linear, penalties)
 
@@ -105,9 +110,9 @@ def _logistic(problem: LinearProblem, penalties: tuple[float, ...]) -> State:
 
     Minimizes :math:`\sum_i w_{y_i} \cdot \text{cross-entropy}_i + \tfrac{\lambda}{2} \lVert W \rVert^2` (scikit-learn's ``C`` is
     :math:`1/\lambda`). Tuned are λ, whether features are divided by their train standard deviation (not centered, so that they stay
-    sparse), and whether classes are weighted by the inverse of their frequency: by macro-F1 on validation, then by log-loss. λ goes
-    from strong to weak, each fit starting from the last, until two steps bring nothing; half steps beside the best λ, and class
-    weights there, come after. The winner is fitted to convergence on the final part.
+    sparse), and whether classes are weighted by the inverse of their frequency: by macro-F1 on validation, then by log-loss, or the
+    other way round. λ goes from strong to weak, each fit starting from the last, until two steps bring nothing; half steps beside
+    the best λ, and class weights there, come after. The winner is fitted to convergence on the final part.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -168,7 +173,8 @@ def _logistic_path(problem: LinearProblem, scaler: Any, grid: list[float], model
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.set_params(C=1 / penalty).fit(train, problem.train_labels)
         predicted = all_columns(model.predict_proba(val), model.classes_, problem.num_classes)
-        score = score_classes(problem.val_labels, predicted)
+        by_f1, by_loss = score_classes(problem.val_labels, predicted)
+        score = (by_f1, by_loss) if problem.tuned_by == "macro_f1" else (by_loss, by_f1)
         without_gain += 1
         if best is None or score > best.score:
             best, without_gain = _Best(score, penalty, copy.deepcopy(model)), 0

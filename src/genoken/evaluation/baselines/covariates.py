@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @settings
 class CovariatesBaseline(Baseline):
-    """Multinomial logistic regression, or ridge regression, on the covariates alone, tuned on validation."""
+    """Multinomial logistic regression, or ridge regression, on the covariates alone, tuned on validation; classes by log-loss.
+
+    Its linear predictor can be the fixed offset of the network's outputs, which must not be too sure of itself.
+    """
 
     penalties: tuple[float, ...] = _linear.PENALTIES
     """Grid of the squared penalty λ on the weights (scikit-learn's alpha, and 1 / C)."""
@@ -26,7 +29,7 @@ class CovariatesBaseline(Baseline):
 
     def fit(self, problem: BaselineProblem) -> Mapping[str, np.ndarray]:
         """Return ``weights`` and ``intercept`` of the model that was best on validation."""
-        return _linear.fit_columns(problem, self.penalties)
+        return _linear.fit_columns(problem, self.penalties, tuned_by="log_loss")
 
     def predict(self, state: Mapping[str, np.ndarray], values: sp.csr_matrix) -> np.ndarray:
         """Return probabilities (samples, classes) or values (samples,)."""

@@ -19,7 +19,7 @@ class CovariatesPcsBaseline(Baseline):
     """Multinomial logistic regression, or ridge regression, on covariates and the leading principal components of the genotypes.
 
     The components are those of the run (``data.principal_components``). Its linear predictor is also the fixed offset of the
-    network's outputs, so that the network learns what goes beyond it.
+    network's outputs, so that the network learns what goes beyond it; classes are therefore tuned by log-loss.
     """
 
     penalties: tuple[float, ...] = _linear.PENALTIES
@@ -30,7 +30,7 @@ class CovariatesPcsBaseline(Baseline):
 
     def fit(self, problem: BaselineProblem) -> Mapping[str, np.ndarray]:
         """Return ``weights`` and ``intercept`` of the model that was best on validation."""
-        return _linear.fit_columns(problem, self.penalties)
+        return _linear.fit_columns(problem, self.penalties, tuned_by="log_loss")
 
     def predict(self, state: Mapping[str, np.ndarray], values: sp.csr_matrix) -> np.ndarray:
         """Return probabilities (samples, classes) or values (samples,)."""

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from genoken.core.batch import Batch
-from genoken.core.contracts import Explained, Population
+from genoken.core.contracts import Explained
 from genoken.core.errors import ConfigError
+from genoken.core.genotypes import Population
 from genoken.core.layout import MASK_CATEGORY, MASK_ID, NUM_SPECIALS, Layout
 from genoken.models.layers.packing import Packing
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from genoken.core.components import settings
-from genoken.core.contracts import Attribution, Explained, Population, TokenAttribution
+from genoken.core.contracts import Attribution, Explained, TokenAttribution
 from genoken.core.errors import ConfigError
+from genoken.core.genotypes import Population
 
 if TYPE_CHECKING:
     from genoken.core.batch import Batch

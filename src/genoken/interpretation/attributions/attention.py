@@ -49,10 +49,8 @@ class AttentionToGenes(Attribution):
         matrix = ScoreMatrix(len(rows), subject.layout)
         for position, row in enumerate(rows):
             batch = subject.batch(np.array([row]))
-            if subject.has_pooling_weights:
-                scores = subject.pooling_weights(batch).double().cpu().numpy()
-            else:
-                scores = self._pooled_attention(subject, int(row)).double().cpu().numpy()
+            scores = self._pooled_attention(subject, int(row)).double().cpu().numpy()
+            if subject.has_place_attention or not subject.has_pooling_weights:  # the encoder's own weights may be no shares
                 scores /= max(scores[feature_tokens(batch, subject.layout)[0]].sum(), 1e-12)
             matrix.put(np.array([position]), batch, scores)
         return TokenAttribution(scores=matrix.to_csr())

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from genoken.core.components import settings
-from genoken.core.contracts import Grid, GridEncoder, GridModule
+from genoken.core.grid_contracts import Grid, GridEncoder, GridModule
 
 Size = Annotated[int, Field(ge=1)]
 

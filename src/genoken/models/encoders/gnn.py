@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from genoken.core.components import settings
-from genoken.core.contracts import Grid, GridEncoder, GridModule, LinkageWindow
+from genoken.core.grid_contracts import Grid, GridEncoder, GridModule, LinkageWindow
 
 
 @settings

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 from pydantic import Field
 
 from genoken.core.components import settings
-from genoken.core.contracts import Grid, GridEncoder, GridModule
 from genoken.core.errors import ConfigError
+from genoken.core.grid_contracts import Grid, GridEncoder, GridModule
 
 
 @settings

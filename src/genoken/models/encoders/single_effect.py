@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from genoken.core.components import settings
-from genoken.core.contracts import Grid, GridEncoder, GridModule
 from genoken.core.errors import ConfigError
+from genoken.core.grid_contracts import Grid, GridEncoder, GridModule
 
 Weight = Annotated[float, Field(ge=0)]
 

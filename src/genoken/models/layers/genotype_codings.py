@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genoken.core.contracts import Grid
 from genoken.core.errors import ConfigError
+from genoken.core.grid_contracts import Grid
 
 IMPOSSIBLE = -1e9
 """Logarithm of the prior of what cannot be chosen."""

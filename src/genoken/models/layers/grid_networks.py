@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from genoken.core.contracts import Grid
+from genoken.core.grid_contracts import Grid
 from genoken.models.layers.attention_pooling import AttentionPooling, spread_over_features
 from genoken.models.layers.convolution import MultiScaleConvolution
 from genoken.models.layers.graph_convolution import FeatureGraph, GraphConvolution

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from genoken.core.contracts import Grid
 from genoken.core.errors import ConfigError
+from genoken.core.grid_contracts import Grid
 
 
 class OwnNetwork(nn.Module):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from genoken.core.contracts import Grid
 from genoken.core.errors import ConfigError
+from genoken.core.grid_contracts import Grid
 from genoken.models.layers.gated_choice import GatedChoice
 from genoken.models.layers.genotype_codings import IMPOSSIBLE, GenotypeCodings
 

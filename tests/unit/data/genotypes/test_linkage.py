@@ -11,7 +11,7 @@ from genoken.core.errors import DataError
 from genoken.core.random import generator
 from genoken.data.genotypes import linkage as module
 from genoken.data.genotypes.imputation import imputed
-from genoken.data.genotypes.linkage import clump, linkage, prune, window_ends
+from genoken.data.genotypes.linkage import clump, linkage, linked_features, prune, window_ends
 
 
 def features(*places):
@@ -127,3 +127,29 @@ def test_clumping_is_typed_by_hand(monkeypatch, interpreted):
     assert clump(pairs, scores, min_r2=0.5).tolist() == [1, 1, 1, 3, 4, -1, 6]
     assert clump(pairs, scores, min_r2=0.05).tolist() == [1, 1, 1, 3, 3, -1, 6]
     assert clump(pairs, scores, min_r2=0.7).tolist() == [0, 1, 1, 3, 4, -1, 6]
+
+
+@pytest.mark.parametrize("at_once", [3, 8, 512])
+def test_linked_features_are_those_of_the_matrix_of_correlations(at_once, monkeypatch):
+    monkeypatch.setattr(module, "_VARIANTS_AT_ONCE", at_once)
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(60, 6))
+    values = np.round(np.clip(hidden[:, np.arange(20) // 4] + 0.7 * rng.normal(size=(60, 20)) + 1, 0, 2))
+    values[:, 7] = 1  # does not vary
+    chromosomes = np.repeat([0, 1], [9, 11])
+    found = linked_features(sp.csr_matrix(values), window=3, min_r2=0.2, chromosomes=chromosomes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squared = np.nan_to_num(np.corrcoef(values.T)) ** 2
+    expected = {
+        (i, j) for i in range(20) for j in range(i + 1, min(i + 4, 20)) if squared[i, j] >= 0.2 and chromosomes[i] == chromosomes[j]
+    }
+    assert len(expected) > 10
+    assert {tuple(pair) for pair in found.T.tolist()} == expected
+    assert found.shape == (2, len(expected))
+    assert not (found == 7).any()
+
+
+def test_equal_features_have_a_squared_correlation_of_one():
+    column = np.random.default_rng(1).integers(0, 3, size=(50, 1))
+    found = linked_features(sp.csr_matrix(np.hstack([column, 2 - column])), window=1, min_r2=1.0)
+    assert found.tolist() == [[0], [1]]

@@ -47,7 +47,7 @@ def test_few_variants_tell_no_relatives():
 
 
 def test_a_person_who_is_there_twice_is_found():
-    pairs = duplicates(people(300))
+    pairs = duplicates(people(500))
     assert pairs[["first", "second"]].to_numpy().tolist() == [[2, 62]]
     assert pairs["kinship"].tolist() == [0.5]
     assert duplicates(people(199)).empty  # too few variants to tell

@@ -6,7 +6,7 @@ import pydantic
 import pytest
 import torch
 
-from genoken.core.contracts import Grid
+from genoken.core.grid_contracts import Grid
 from genoken.models.encoders.cnn import CnnEncoder
 
 

@@ -7,7 +7,7 @@ import pydantic
 import pytest
 import torch
 
-from genoken.core.contracts import Grid, LinkageWindow
+from genoken.core.grid_contracts import Grid, LinkageWindow
 from genoken.models.encoders.gnn import GnnEncoder
 
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from genoken.core.components import component_to_dict
 from genoken.core.config import component_from_dict
-from genoken.core.contracts import Grid
 from genoken.core.errors import ConfigError
+from genoken.core.grid_contracts import Grid
 from genoken.models.encoders.own import OwnEncoder
 
 GRID = Grid(channels=3, num_features=5, outputs=2)

@@ -6,8 +6,8 @@ import pydantic
 import pytest
 import torch
 
-from genoken.core.contracts import Grid
 from genoken.core.errors import ConfigError
+from genoken.core.grid_contracts import Grid
 from genoken.models.encoders.single_effect import SingleEffectEncoder
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from genoken.core.contracts import Grid, GridMoments
 from genoken.core.errors import ConfigError
+from genoken.core.grid_contracts import Grid, GridMoments
 from genoken.models.layers.genotype_codings import IMPOSSIBLE, GenotypeCodings
 
 ALL = (0.9, 0.05, 0.05)

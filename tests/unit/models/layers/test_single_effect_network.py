@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genoken.core.contracts import Grid, Penalized
 from genoken.core.errors import ConfigError
+from genoken.core.grid_contracts import Grid, Penalized
 from genoken.models.layers.single_effect_network import SingleEffectNetwork
 
 BIG, ADDITIVE = 4.0, (1.0, 0.0, 0.0)

@@ -11,14 +11,17 @@ import pandas as pd
 import pytest
 
 import genoken
+from genoken.core.config import DataSettings
 from genoken.core.errors import ConfigError, DataError
 from genoken.core.genotypes import dense_dosages
 from genoken.workflows.embed import embed
 from genoken.workflows.evaluate import evaluate
 from genoken.workflows.explain import explain
+from genoken.workflows.inputs import examine
 from genoken.workflows.own_samples import own_study
 from genoken.workflows.predict import predict
 from genoken.workflows.run import Run, load_trained
+from genoken.workflows.source import read_source
 from genoken.workflows.train import train
 
 VARIANTS, PEOPLE = 60, 60
@@ -122,6 +125,19 @@ def test_alleles_of_the_second_file_are_those_of_the_first(joint):
     expected = np.vstack([people("a", 1)[0], people("b", 2)[0]])
     columns = [int(name[2:]) for name in samples.features.index]
     np.testing.assert_array_equal(dense_dosages(samples.values), expected[:, columns])
+
+
+def test_the_check_names_both_files(joint, files):
+    check = json.loads((joint.folder / "check.json").read_text(encoding="utf-8"))
+    assert check["file"] == f"{files[0]}, {files[1]}"
+    assert [entry["level"] for entry in check["findings"] if entry["title"] == "'cohort': 2 groups"] == ["warning"]
+    assert not [entry for entry in check["findings"] if entry["level"] == "error"]
+
+
+def test_the_suggestion_names_all_files(files):
+    source = read_source(list(files), "auto", phenotypes=phenotypes_of(files))
+    found = examine(source, DataSettings(label="trait"), group="")
+    assert found["suggestion"].startswith(f"genoken train {files[0]} {files[1]} --label trait")
 
 
 def test_a_run_on_two_files_goes_on_with_both(joint, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -281,7 +282,7 @@ def has_split_column(table: pd.DataFrame) -> bool:
 def examine(source: Source, settings: DataSettings, *, group: str) -> dict[str, Any]:
     """Return the input doctor's findings on what was read, as in ``check.json``."""
     paths = [entry["path"] for entry in source.files if entry["path"]]
-    return check_samples(
+    found = check_samples(
         source.samples,
         list(source.matrices),
         label=settings.label,
@@ -290,3 +291,10 @@ def examine(source: Source, settings: DataSettings, *, group: str) -> dict[str, 
         source=settings.source,
         phenotypes=settings.phenotypes_file,
     )
+    for finding in found["findings"]:
+        if finding["title"] == f"'{group}': 2 groups":  # three parts cannot be made of two groups, but each can be left out
+            finding["level"] = "warning"
+    if len(paths) < 2 or SPLIT_COLUMN in source.samples.table:
+        return found
+    command = found["suggestion"].replace(shlex.quote(paths[0]), shlex.join(paths), 1)
+    return found | {"file": ", ".join(paths), "suggestion": command}

@@ -18,7 +18,6 @@ from genoken.workflows.store import FittedModel, read_model, verify_hashes
 
 if TYPE_CHECKING:
     import pandas as pd
-    from anndata import AnnData
 
     from genoken.workflows.source import Input
 
@@ -31,8 +30,8 @@ class Run:
     folder
         Where it is.
     objects
-        The AnnData objects that it was made from, under ``data`` or ``train``, ``val`` and ``test``, as far as they are still in
-        memory: :func:`genoken.train` leaves them here.
+        The AnnData objects, or lists of them, that it was made from, under ``data`` or ``train``, ``val`` and ``test``, as far as
+        they are still in memory: :func:`genoken.train` leaves them here.
     network
         The code of its network, where that is its user's own: what was given to :func:`genoken.train`.
 
@@ -44,11 +43,11 @@ class Run:
     """
 
     def __init__(
-        self, folder: str | Path, objects: Mapping[str, AnnData] | None = None, network: NetworkFactory | None = None
+        self, folder: str | Path, objects: Mapping[str, Input] | None = None, network: NetworkFactory | None = None
     ) -> None:
         self.folder = Path(folder)
         self.network = network
-        self.objects: Mapping[str, AnnData] = dict(objects or {})
+        self.objects: Mapping[str, Input] = dict(objects or {})
 
     def __repr__(self) -> str:
         """Return folder and verdict."""

@@ -62,7 +62,9 @@ def test_the_path_reaches_weak_features_beside_a_strong_covariate(is_classes):
     problem = BaselineProblem(matrix[:400], matrix[400:], labels[:400], labels[400:], 2 * is_classes, 0, num_covariates=1)
     baseline = ElasticNetBaseline(steps=8)
     chosen = baseline._chosen(problem, problem.train, problem.train_labels)
-    path = [state["weights"] for _, state in baseline._path(problem, chosen, problem.train, problem.train_labels, baseline._shares())]
+    path = [
+        state["weights"] for _, state in baseline._path(problem, chosen, problem.train, problem.train_labels, baseline._shares())
+    ]
     counts = [np.count_nonzero(np.abs(weights.reshape(len(weights), -1)[:60]).max(axis=1) > 1e-9) for weights in path]
     assert counts[0] <= 3 and counts[-1] >= 50
     weights = baseline.fit(problem)["weights"]

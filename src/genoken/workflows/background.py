@@ -50,7 +50,7 @@ class BaselineValues:
     covariates
         float64 (samples, covariates).
     components
-        float64 (samples, principal components).
+        float64 (samples, principal components), of samples that are not in train as large as if they were.
     """
 
     features: sp.csr_matrix
@@ -93,7 +93,7 @@ class Background:
     state: Mapping[str, np.ndarray]
 
     def values(self, table: pd.DataFrame, plain_values: sp.csr_matrix, where: str) -> tuple[BaselineValues, tuple[str, ...]]:
-        """Return what baselines may be told of samples, and sentences on values of covariates that train did not have.
+        """Return what baselines may be told of samples that are not in train, and sentences on covariates that train did not have.
 
         Raises
         ------
@@ -182,8 +182,11 @@ def fit_background(
         return None
     coding = fit_coding(samples.table.iloc[train], config.data.covariates, samples.origin)
     count = num_components(config, samples.value_kind)
-    axes = fit_axes(plain_values[train], features, count, config.training.seed) if count else None
+    groups = None if study.groups is None else study.groups[train]
+    axes = fit_axes(plain_values[train], features, count, config.training.seed, groups) if count else None
     values, _ = _values(coding, axes, samples.table, plain_values, samples.origin)
+    if axes is not None:
+        values.components[train] = axes.train_scores(plain_values[train])
     kind = "covariates_pcs" if axes is not None else "covariates"
     learned = np.setdiff1d(train, val)
     problem = problem_of(
@@ -234,7 +237,9 @@ def write_background(folder: Path, background: Background) -> None:
     """Write ``background.json`` and ``background.safetensors``."""
     write_json(folder / CODING, {"kind": background.kind, "covariates": background.coding.to_json()})
     axes = background.axes
-    arrays = dict(background.state) | ({} if axes is None else {"axes": axes.weights, "axes_offset": axes.offset})
+    arrays = dict(background.state)
+    if axes is not None:
+        arrays |= {"axes": axes.weights, "axes_offset": axes.offset, "axes_shrinkage": axes.shrinkage}
     write_tensors(folder / NUMBERS, {name: torch.from_numpy(np.array(value, order="C")) for name, value in arrays.items()})
 
 
@@ -250,7 +255,7 @@ def read_background(folder: Path) -> Background:
         content: Any = read_json(folder / CODING)
         coding = CovariateCoding.from_json(content["covariates"])
         arrays = {name: tensor.numpy() for name, tensor in load_file(folder / NUMBERS).items()}
-        axes = AncestryAxes(arrays["axes"], arrays["axes_offset"]) if "axes" in arrays else None
+        axes = _axes(arrays) if "axes" in arrays else None
         state = {name: arrays[name] for name in ("weights", "intercept")}
         return Background(str(content["kind"]), coding, axes, state)
     except (SafetensorError, OSError, KeyError, TypeError) as error:
@@ -260,3 +265,9 @@ def read_background(folder: Path) -> Background:
             where=str(folder / CODING),
             remedy="restore the files, or train again",
         ) from error
+
+
+def _axes(arrays: Mapping[str, np.ndarray]) -> AncestryAxes:
+    """Return the axes; models that were written before shrinkage was measured have projections as they are."""
+    offset = arrays["axes_offset"]
+    return AncestryAxes(arrays["axes"], offset, arrays.get("axes_shrinkage", np.ones_like(offset)))

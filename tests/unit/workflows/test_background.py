@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from safetensors.torch import load_file
 from scipy.special import softmax
 
 from genoken.core.config import RunConfig, build
@@ -14,6 +15,7 @@ from genoken.core.errors import RunError
 from genoken.core.samples import Samples
 from genoken.workflows.background import Background, BaselineValues, fit_background, read_background, write_background
 from genoken.workflows.inputs import Study
+from genoken.workflows.tensors import write_tensors
 
 ROWS = np.arange(120)
 
@@ -121,11 +123,36 @@ def test_is_the_same_once_written_and_read(tmp_path):
     write_background(tmp_path, background)
     again = read_background(tmp_path)
     values, notes = again.values(study.samples.table, study.samples.values, "people")
-    np.testing.assert_array_equal(values.components, known.components)
+    np.testing.assert_array_equal(values.components[70:], known.components[70:])
     np.testing.assert_array_equal(values.covariates, known.covariates)
     target = TargetState("classification", "y", ("no", "yes"), (30, 40))
-    np.testing.assert_array_equal(again.prior(values, target), background.prior(known, target))
+    np.testing.assert_array_equal(again.prior(values, target)[70:], background.prior(known, target)[70:])
     assert (again.coding, notes) == (background.coding, ())
     (tmp_path / "background.json").write_text("{}", encoding="utf-8")
     with pytest.raises(RunError, match="covariates and components of the model cannot be read"):
         read_background(tmp_path)
+
+
+def test_components_of_others_are_as_large_as_those_of_train(tmp_path):
+    study, config = study_of(), build(RunConfig, {"data": {"principal_components": 1}})
+    rng = np.random.default_rng(6)
+    population = ROWS % 2
+    values = rng.binomial(2, rng.uniform(0.3, 0.7, (2, 600))[population]).astype(np.float32)
+    background, known = fit_background(config, study, sp.csr_matrix(values), None, ROWS[:70], ROWS[70:90])
+    shrinkage = background.axes.shrinkage[0]
+    assert 0.3 < shrinkage < 0.95
+    projected = background.axes.train_scores(sp.csr_matrix(values))
+    np.testing.assert_array_equal(known.components[:70], projected[:70])
+    np.testing.assert_allclose(known.components[70:], projected[70:] / shrinkage)
+    write_background(tmp_path, background)
+    assert read_background(tmp_path).axes.shrinkage.tolist() == [shrinkage]
+
+
+def test_models_from_before_shrinkage_was_measured_project_as_they_did(tmp_path):
+    background, _ = fitted(study_of())
+    write_background(tmp_path, background)
+    arrays = {name: tensor for name, tensor in load_file(tmp_path / "background.safetensors").items() if name != "axes_shrinkage"}
+    write_tensors(tmp_path / "background.safetensors", arrays)
+    values = study_of().samples.values
+    again = read_background(tmp_path).axes
+    np.testing.assert_array_equal(again.scores(values), background.axes.train_scores(values))

@@ -8,7 +8,7 @@ import pandas as pd
 from genoken.core.genotypes import dense_dosages
 from genoken.core.samples import Samples
 from genoken.data.genotypes.relatedness import DUPLICATE, duplicate_pairs, kinship_groups, related_pairs
-from genoken.data.genotypes.thinning import MOST_VARIANTS, evenly_spaced, unlinked
+from genoken.data.genotypes.thinning import MOST_VARIANTS, autosomal, evenly_spaced, unlinked
 
 MOST_CHANCE = 0.2
 """Kinship by chance beyond which not even parents and children, at 0.25, can be told from strangers."""
@@ -29,7 +29,8 @@ def chance_kinship(num_samples: int, num_variants: int) -> float:
 def relatives(samples: Samples, min_kinship: float) -> tuple[np.ndarray, float] | None:
     """Return the group of relatives of each sample, and the kinship from which two samples count as relatives.
 
-    That kinship is higher than asked for where the variants, without those in linkage, show as much by chance.
+    Variants on autosomes tell them, or all where none is known to be on one. That kinship is higher than asked for where the
+    variants, without those in linkage, show as much by chance.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def relatives(samples: Samples, min_kinship: float) -> tuple[np.ndarray, float] 
         Text of shape (samples,), the id of a member of the group, and the kinship. ``None`` where too few variants tell relatives
         from strangers.
     """
-    columns = evenly_spaced(samples.num_features, MOST_VARIANTS)
+    columns = _spaced_autosomal(samples, MOST_VARIANTS)
     dense = dense_dosages(samples.values, columns)
     kept = unlinked(dense, samples.features.iloc[columns])
     kept = kept[evenly_spaced(len(kept), _VARIANTS_FOR_KINSHIP)]
@@ -67,8 +68,13 @@ def duplicates(samples: Samples) -> pd.DataFrame:
     pandas.DataFrame
         See :func:`genoken.data.genotypes.relatedness.related_pairs`.
     """
-    columns = evenly_spaced(samples.num_features, _VARIANTS_FOR_DUPLICATES)
+    columns = _spaced_autosomal(samples, _VARIANTS_FOR_DUPLICATES)
     dense = dense_dosages(samples.values, columns)
     kept = unlinked(dense, samples.features.iloc[columns])
     enough = chance_kinship(samples.num_samples, len(kept)) <= MOST_CHANCE
     return duplicate_pairs(related_pairs(dense[:, kept] if enough else dense[:0], min_kinship=DUPLICATE))
+
+
+def _spaced_autosomal(samples: Samples, most: int) -> np.ndarray:
+    columns = autosomal(samples.features)
+    return columns[evenly_spaced(len(columns), most)]

@@ -8,6 +8,8 @@ import pandas as pd
 from genoken.core.genotypes import CHROMOSOME, MISSING, POSITION
 from genoken.data.genotypes.linkage import linkage, prune
 
+NO_AUTOSOMES: frozenset[str] = frozenset({"", "0", "X", "Y", "XY", "M", "MT", "W", "Z", "PAR", "PAR1", "PAR2", "UN"})
+"""Names of chromosomes that are no autosomes: of one copy in some samples, or not known."""
 MOST_VARIANTS = 20_000
 """Evenly spaced variants that are looked at."""
 WINDOW = 50
@@ -16,6 +18,15 @@ MOST_R2 = 0.2
 """Largest squared correlation of two near variants that both stay, in samples enough."""
 _CHANCE_SQUARES = 10.0
 """About the largest square, of so many in a window, that unlinked variants show by chance, times the number of samples."""
+
+
+def autosomal(features: pd.DataFrame) -> np.ndarray:
+    """Return the columns of variants on autosomes, int64, ascending; all where there is none, as where chromosomes have no names.
+
+    On X, Y and the mitochondrial genome a sample's copies follow sex and descent from one parent, not relationship and ancestry.
+    """
+    found = np.flatnonzero(~features[CHROMOSOME].astype(str).str.upper().isin(NO_AUTOSOMES).to_numpy(dtype=bool))
+    return found if len(found) else np.arange(len(features), dtype=np.int64)
 
 
 def evenly_spaced(count: int, most: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from genoken.core.random import generator
 from genoken.data.genotypes.imputation import standardized
 from genoken.data.genotypes.linkage import linkage, prune
 from genoken.data.genotypes.quality import variant_statistics
+from genoken.data.genotypes.thinning import autosomal
 
 WINDOW, MAX_R2 = 50, 0.2
 """Variants that are near, and the largest ``r²`` between near variants that both take part: a locus in linkage is no ancestry."""
@@ -17,7 +18,7 @@ MIN_FREQUENCY = 0.01
 
 
 def genotype_components(dense: np.ndarray, features: pd.DataFrame, count: int) -> np.ndarray:
-    """Return the leading principal components of the samples, over variants that are common and not in linkage.
+    """Return the leading principal components of the samples, over variants that are common, on autosomes, and not in linkage.
 
     Parameters
     ----------
@@ -38,7 +39,8 @@ def genotype_components(dense: np.ndarray, features: pd.DataFrame, count: int) -
 
     frequency = variant_statistics(dense)["frequency"].to_numpy()
     rarer = np.minimum(frequency, 1.0 - frequency)
-    common = np.flatnonzero(np.nan_to_num(rarer) >= MIN_FREQUENCY)
+    places = autosomal(features)
+    common = places[np.nan_to_num(rarer[places]) >= MIN_FREQUENCY]
     pairs = linkage(dense[:, common], features.iloc[common], window_variants=WINDOW, min_r2=MAX_R2)
     chosen = common[prune(pairs, frequency[common], max_r2=MAX_R2)]
     count = min(count, min(len(dense), len(chosen)) - 1)

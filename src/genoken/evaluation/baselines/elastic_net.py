@@ -35,7 +35,8 @@ class ElasticNetBaseline(Baseline):
     l1_ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of the penalty that is on absolute values."""
     steps: Annotated[int, Field(ge=2)] = 15
-    """Strengths on the path, from the one at which all weights are zero down to a hundredth of it, evenly in the logarithm."""
+    """Strengths on the path, from the one at which no feature has a weight beside the covariates down to a hundredth of it, evenly
+    in the logarithm."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
     uses: ClassVar[BaselineColumns] = "both"
@@ -95,11 +96,13 @@ class ElasticNetBaseline(Baseline):
         self, problem: BaselineProblem, matrix: np.ndarray, labels: np.ndarray, shares: np.ndarray
     ) -> Iterator[tuple[float, _linear.State]]:
         import numpy as np
-        from sklearn.linear_model import ElasticNet
+        from sklearn.linear_model import ElasticNet, LinearRegression
 
-        largest = max(
-            float(np.abs(matrix.T @ (labels - labels.mean())).max(initial=0.0)) / len(labels) / self.l1_ratio, _NEGLIGIBLE
-        )
+        features, covariates = _divided(matrix, problem.num_covariates)
+        left = labels - labels.mean()
+        if problem.num_covariates:
+            left = labels - LinearRegression().fit(covariates, labels).predict(covariates)
+        largest = max(float(np.abs(features.T @ left).max(initial=0.0)) / len(labels) / self.l1_ratio, _NEGLIGIBLE)
         model = ElasticNet(l1_ratio=self.l1_ratio, warm_start=True, tol=_TOLERANCE, max_iter=10 * _ITERATIONS)
         for share in shares:
             _fit_quietly(model.set_params(alpha=share * largest), matrix, labels)
@@ -112,8 +115,12 @@ class ElasticNetBaseline(Baseline):
         from sklearn.linear_model import LogisticRegression
 
         present = np.unique(labels)
-        indicators = (labels[:, None] == present) - np.bincount(labels)[present] / len(labels)
-        largest = max(float(np.abs(matrix.T @ indicators).max(initial=0.0)) / self.l1_ratio, _NEGLIGIBLE)
+        features, covariates = _divided(matrix, problem.num_covariates)
+        chances = np.bincount(labels)[present] / len(labels)
+        if problem.num_covariates:  # they are large: the default penalty, for classes that they tell apart, hardly touches them
+            chances = LogisticRegression(max_iter=10 * _ITERATIONS).fit(covariates, labels).predict_proba(covariates)
+        left = (labels[:, None] == present) - chances
+        largest = max(float(np.abs(features.T @ left).max(initial=0.0)) / self.l1_ratio, _NEGLIGIBLE)
         model = LogisticRegression(
             l1_ratio=self.l1_ratio, solver="saga", warm_start=True, tol=_TOLERANCE, max_iter=_ITERATIONS,
             random_state=sklearn_seed(problem.seed, "elastic_net"),
@@ -151,6 +158,12 @@ class _Chosen:
         weights = np.zeros((self.num_columns, *per_unit.shape[1:]))
         weights[self.columns] = per_unit
         return {"weights": weights, "intercept": np.asarray(state["intercept"] - self.mean @ per_unit)}
+
+
+def _divided(matrix: np.ndarray, num_covariates: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return features and covariates, which stand last."""
+    num_features = matrix.shape[1] - num_covariates
+    return matrix[:, :num_features], matrix[:, num_features:]
 
 
 def _fit_quietly(model: Any, matrix: np.ndarray, labels: np.ndarray) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genoken.core.genotypes import sparse_dosages
+from genoken.core.genotypes import dense_dosages, sparse_dosages
 from genoken.core.samples import Samples
 from genoken.data.genotypes.relatives import chance_kinship, duplicates, relatives
 
@@ -51,3 +51,17 @@ def test_a_person_who_is_there_twice_is_found():
     assert pairs[["first", "second"]].to_numpy().tolist() == [[2, 62]]
     assert pairs["kinship"].tolist() == [0.5]
     assert duplicates(people(199)).empty  # too few variants to tell
+
+
+def test_relatives_among_men_are_found_although_their_one_x_shows_none():
+    """Of 2,000 variants on an autosome, and 1,000 on X, where men have 0 or 2 copies, of their mothers' two at random."""
+    everyone = people(3000)
+    dense = dense_dosages(everyone.values)
+    dense[:, 2000:] = 2 * np.random.default_rng(4).integers(0, 2, (63, 1000))
+    features = everyone.features.assign(chromosome=np.repeat(["1", "X"], [2000, 1000]))
+    groups, threshold = relatives(Samples(sparse_dosages(dense), everyone.table, features, "dosage", "people"), 0.0442)
+    expected = [f"p{row}" for row in range(63)]
+    expected[1] = expected[60] = expected[61] = "p0"
+    expected[62] = "p2"
+    assert groups.tolist() == expected
+    assert threshold == pytest.approx(chance_kinship(63, 2000), rel=0.02)

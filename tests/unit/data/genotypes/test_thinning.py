@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genoken.data.genotypes.thinning import evenly_spaced, is_in_order, unlinked
+from genoken.data.genotypes.thinning import autosomal, evenly_spaced, is_in_order, unlinked
 
 
 def places(chromosomes, positions):
@@ -35,3 +35,9 @@ def test_order_is_by_position_within_chromosomes_that_stand_together():
     assert is_in_order(places("1122", [3, 3, 1, 2]))
     assert not is_in_order(places("1212", [1, 2, 3, 4]))
     assert not is_in_order(places("1122", [3, 2, 1, 2]))
+
+
+def test_autosomes_are_all_but_sex_chromosomes_mitochondria_and_unplaced():
+    names = ["1", "0", "X", "22", "Y", "MT", "xy", "", "2L", "M"]
+    assert autosomal(pd.DataFrame({"chromosome": names})).tolist() == [0, 3, 8]
+    assert autosomal(pd.DataFrame({"chromosome": ["X", "", "0"]})).tolist() == [0, 1, 2]  # none: all

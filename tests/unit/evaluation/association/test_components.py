@@ -44,3 +44,13 @@ def test_there_are_no_more_than_data_gives():
     assert genotype_components(dense, features, 10).shape[1] <= 3
     assert genotype_components(dense[:, :1], features.iloc[:1], 10).shape == (4, 0)
     assert genotype_components(dense, features, 0).shape == (4, 0)
+
+
+def test_sexes_are_no_component():
+    dense, features = cohort(variants=120)
+    is_man = (np.arange(60) % 2).astype(bool)
+    dense[:, 80:] = np.where(is_man[:, None], 2 * (dense[:, 80:] > 1), dense[:, 80:])
+    on_x = features.assign(chromosome=np.repeat(["1", "X"], [80, 40]))
+    found = genotype_components(dense, on_x, 3)
+    np.testing.assert_array_equal(found, genotype_components(dense[:, :80], features.iloc[:80], 3))
+    assert (genotype_components(dense, features.assign(chromosome="X"), 3) != 0).all()  # nothing else is there

@@ -49,6 +49,29 @@ def test_a_covariate_that_is_given_large_is_hardly_shrunken():
     assert state["weights"][80] == pytest.approx(0.1, rel=0.05)
 
 
+@pytest.mark.parametrize("is_classes", [False, True])
+def test_the_path_reaches_weak_features_beside_a_strong_covariate(is_classes):
+    """Path of two decades below the covariate's strength, which is stored ten times as large, ends before any variant enters."""
+    values, _, rng = planted(600, 60)
+    effects = np.where(np.arange(60) < 30, rng.normal(size=60), 0.0)
+    signal = (values - values.mean(axis=0)) @ effects
+    signal, covariate = signal / signal.std(), rng.normal(size=600)
+    labels = 0.5 * signal + (2 * covariate if is_classes else covariate) + 0.3 * rng.normal(size=600)
+    labels = (labels > 0).astype(np.int64) if is_classes else labels
+    matrix = sp.csr_matrix(np.column_stack([values, 10 * covariate]))
+    problem = BaselineProblem(matrix[:400], matrix[400:], labels[:400], labels[400:], 2 * is_classes, 0, num_covariates=1)
+    baseline = ElasticNetBaseline(steps=8)
+    chosen = baseline._chosen(problem, problem.train, problem.train_labels)
+    path = [
+        state["weights"] for _, state in baseline._path(problem, chosen, problem.train, problem.train_labels, baseline._shares())
+    ]
+    counts = [np.count_nonzero(np.abs(weights.reshape(len(weights), -1)[:60]).max(axis=1) > 1e-9) for weights in path]
+    assert counts[0] <= 3 and counts[-1] >= 50
+    weights = baseline.fit(problem)["weights"]
+    weights = weights[:, 1] - weights[:, 0] if is_classes else weights
+    assert np.corrcoef(weights[:60], effects)[0, 1] > (0.7 if is_classes else 0.95)
+
+
 def test_marginal_scores_are_squared_correlations_beyond_covariates():
     rng = np.random.default_rng(1)
     values, covariate = rng.normal(size=(50, 3)), rng.normal(size=50)

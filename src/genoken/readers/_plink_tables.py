@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.errors import DataError
+from genoken.core.phenotypes import MISSING_WORDS, PhenotypeColumn, missing_notes, phenotype_column
 from genoken.readers._genotypes import plain_chromosome
 from genoken.readers._inspection import repeated
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
@@ -21,7 +22,6 @@ _FAM = ("FID", "IID", "PAT", "MAT", "SEX", "PHENO1")
 _BIM = ("CHROM", "ID", "CM", "POS", "ALT", "REF")
 _NAMES = {"FID": "family", "PAT": "father", "MAT": "mother", "SEX": "sex", "PHENO1": "phenotype"}
 _SEXES = {"1": "male", "2": "female", "m": "male", "f": "female", "male": "male", "female": "female"}
-_MISSING = frozenset({"", "na", "nan", ".", "none"})
 _HUMAN_CODES = {"23": "X", "24": "Y", "25": "X", "26": "MT", "XY": "X"}
 _HIGHEST_HUMAN_CODE = 26
 
@@ -65,15 +65,15 @@ class _Table:
 def read_sample_file(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Read a .fam or .psam file, separated by spaces or tabs.
 
-    Sex is ``male``, ``female`` or missing. ``0`` means no family, no parent and an unknown sex; ``-9`` and ``NA`` a missing
-    phenotype, and so does ``0`` where all phenotypes are 0, 1 and 2, PLINK's codes of controls and cases.
+    Sex is ``male``, ``female`` or missing. ``0`` means no family, no parent and an unknown sex. Phenotypes are read by
+    :func:`genoken.core.phenotypes.phenotype_column`.
 
     Returns
     -------
     table : pandas.DataFrame
         Indexed by sample id: the individual's, or FAMILY_INDIVIDUAL where individuals of several families have the same.
     notes : tuple of str
-        Says so.
+        Says so, and which codes were read as missing phenotypes.
 
     Raises
     ------
@@ -88,32 +88,21 @@ def read_sample_file(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if not num_samples:
         raise DataError("there are no samples in it", where=str(path))
     table: dict[str, Any] = {name: np.full(num_samples, np.nan, dtype=object) for name in _NAMES.values()}
+    phenotypes: dict[str, PhenotypeColumn] = {}
     for column, words in columns.items():
         if column in ("FID", "PAT", "MAT"):
-            table[_NAMES[column]] = _texts(words, missing=_MISSING | {"0"})
+            table[_NAMES[column]] = _texts(words, missing=MISSING_WORDS | {"0"})
         elif column == "SEX":
             table["sex"] = np.array([_SEXES.get(word.lower(), np.nan) for word in words], dtype=object)
         elif column not in ("IID", "SID"):
-            table[_NAMES.get(column, column)] = phenotype_values(words)
+            phenotypes[_NAMES.get(column, column)] = phenotype_column(words, case_codes=True)
+    table |= {name: column.values for name, column in phenotypes.items()}
     names, notes = _sample_names(columns, path)
-    return pd.DataFrame(table, index=names), notes
+    return pd.DataFrame(table, index=names), (*notes, *missing_notes(phenotypes))
 
 
 def _texts(words: Sequence[str], missing: frozenset[str]) -> np.ndarray:
     return np.array([np.nan if word.lower() in missing else word for word in words], dtype=object)
-
-
-def phenotype_values(words: Sequence[str]) -> np.ndarray:
-    """Return phenotypes as PLINK writes them: numbers where all are numbers, else texts, NaN where there is none."""
-    known = [word for word in words if word.lower() not in _MISSING and word != "-9"]
-    codes = set(known)
-    if codes <= {"0", "1", "2"} and codes & {"1", "2"} and "2" in codes:
-        known = [word for word in known if word != "0"]
-    present = set(known)
-    numbers = pd.to_numeric(pd.Series(sorted(present), dtype=object), errors="coerce")
-    if numbers.isna().any():
-        return np.array([word if word in present else np.nan for word in words], dtype=object)
-    return np.array([float(word) if word in present else np.nan for word in words], dtype=np.float64)
 
 
 def _sample_names(columns: dict[str, list[str]], path: Path) -> tuple[pd.Index, tuple[str, ...]]:

@@ -35,7 +35,8 @@ def write(tmp_path):
 def test_calls_and_tables_typed_by_hand(write):
     found = PlinkReader().read(write())
     np.testing.assert_array_equal(found.values.toarray(), [[2, 0], [NAN, 1], [1, 2]])
-    assert (found.value_kind, found.origin, found.notes, found.first_strand) == ("dosage", "cohort.bed:calls", (), None)
+    assert (found.value_kind, found.origin, found.first_strand) == ("dosage", "cohort.bed:calls", None)
+    assert found.notes == ("-9 is read as missing: phenotype (1)",)
     expected = pd.DataFrame(
         {
             "chromosome": ["1", "X"],
@@ -76,6 +77,8 @@ def test_genetic_positions_are_kept_where_there_are_some(write):
         (("1", "2", "0"), [1, 2, NAN]),  # codes of controls and cases, 0 for missing
         (("0", "1", "3"), [0, 1, 3]),
         (("NA", "-9", "0.5"), [NAN, NAN, 0.5]),
+        (("-9.0", "-9.000", "0.5"), [NAN, NAN, 0.5]),
+        (("-8", "-9", "-10"), [-8, -9, -10]),
         (("-9", "-9", "-9"), [NAN, NAN, NAN]),
     ],
 )
@@ -99,7 +102,7 @@ def test_the_common_name_of_the_files_will_do(write):
 def test_the_same_individual_id_in_two_families(write):
     found = PlinkReader().read(write(fam=FAM.replace("0 s3", "F2 s1")))
     assert list(found.table.index) == ["F1_s1", "F1_s2", "F2_s1"]
-    assert found.notes == ("samples of several families have the same id, so all are named FAMILY_INDIVIDUAL",)
+    assert found.notes[0] == "samples of several families have the same id, so all are named FAMILY_INDIVIDUAL"
 
 
 @pytest.mark.parametrize(

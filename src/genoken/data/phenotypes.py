@@ -27,8 +27,8 @@ class Phenotypes:
     Parameters
     ----------
     table
-        Indexed by sample id: the individual's, or FAMILY_INDIVIDUAL where individuals of several families have the same. Columns are
-        numbers where all values are; a column ``FID`` of families is named ``family``.
+        Indexed by sample id: the individual's, or FAMILY_INDIVIDUAL where individuals of several families have the same. Columns
+        are numbers where all values are; a column ``FID`` of families is named ``family``.
     family_ids
         FAMILY_INDIVIDUAL of each line, where the table names families.
     notes
@@ -43,8 +43,8 @@ class Phenotypes:
 def read_phenotypes(path: Path) -> Phenotypes:
     """Read a table of phenotypes: separated by commas, semicolons, tabs or spaces, as its line of names shows.
 
-    What is missing: see :func:`genoken.core.phenotypes.phenotype_column`. 0 is, among PLINK's codes of controls and cases, where the
-    table has PLINK's two columns of ids, FID and IID; elsewhere 0, 1 and 2 are three classes.
+    What is missing: see :func:`genoken.core.phenotypes.phenotype_column`. 0 is, among PLINK's codes of controls and cases, where
+    the table has PLINK's two columns of ids, FID and IID; elsewhere 0, 1 and 2 are three classes.
 
     Parameters
     ----------

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.errors import DataError
+from genoken.core.genotypes import coded_chromosomes, plain_chromosome
 from genoken.core.phenotypes import MISSING_WORDS, PhenotypeColumn, missing_notes, phenotype_column
-from genoken.readers._genotypes import plain_chromosome
 from genoken.readers._inspection import repeated
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
 from genoken.readers._panel import decoded
@@ -22,8 +22,6 @@ _FAM = ("FID", "IID", "PAT", "MAT", "SEX", "PHENO1")
 _BIM = ("CHROM", "ID", "CM", "POS", "ALT", "REF")
 _NAMES = {"FID": "family", "PAT": "father", "MAT": "mother", "SEX": "sex", "PHENO1": "phenotype"}
 _SEXES = {"1": "male", "2": "female", "m": "male", "f": "female", "male": "male", "female": "female"}
-_HUMAN_CODES = {"23": "X", "24": "Y", "25": "X", "26": "MT", "XY": "X"}
-_HIGHEST_HUMAN_CODE = 26
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,8 @@ class Variants:
         Genetic positions; ``None`` where all are 0 or there are none.
     meta
         Lines of .pvar that start with ``##``.
+    notes
+        Sentences, without a full stop, on what was read in another way than it is written.
     """
 
     names: list[str]
@@ -53,6 +53,7 @@ class Variants:
     alternates: list[list[str]]
     centimorgans: np.ndarray | None
     meta: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,17 @@ def _sample_names(columns: dict[str, list[str]], path: Path) -> tuple[pd.Index, 
     return both, ("samples of several families have the same id, so all are named FAMILY_INDIVIDUAL",)
 
 
-def read_variant_file(path: Path) -> Variants:
+def read_variant_file(path: Path, num_autosomes: int) -> Variants:
     """Read a .bim or .pvar file (.pvar.zst too), separated by spaces or tabs.
 
-    PLINK's human codes 23, 24, 25 and 26 are X, Y, X and MT, unless there are higher ones.
+    The four numbers after the autosomes are X, Y, XY (the part that both share) and MT, unless there are higher ones.
+
+    Parameters
+    ----------
+    path
+        The file.
+    num_autosomes
+        How many chromosomes of the species are none of sex.
 
     Raises
     ------
@@ -136,14 +144,16 @@ def read_variant_file(path: Path) -> Variants:
         raise DataError("there are no variants in it", where=str(path))
     positions = _numbers(columns["POS"], found.first_line, path).astype(np.int64)
     centimorgans = _numbers(columns["CM"], found.first_line, path) if "CM" in columns else None
+    chromosomes, notes = _chromosomes(columns["CHROM"], num_autosomes)
     return Variants(
         names=columns["ID"],
-        chromosomes=_chromosomes(columns["CHROM"]),
+        chromosomes=chromosomes,
         positions=positions,
         references=[word.upper() for word in columns["REF"]],
         alternates=[word.upper().split(",") for word in columns["ALT"]],
         centimorgans=centimorgans if centimorgans is not None and np.any(centimorgans != 0) else None,
         meta=found.meta,
+        notes=notes,
     )
 
 
@@ -156,11 +166,19 @@ def _numbers(words: list[str], first_line: int, path: Path) -> np.ndarray:
     raise DataError(f"'{words[bad]}' is not a position", where=f"{path}, line {first_line + bad}", remedy="write the file again")
 
 
-def _chromosomes(words: list[str]) -> list[str]:
+def _chromosomes(words: list[str], num_autosomes: int) -> tuple[list[str], tuple[str, ...]]:
+    """Return plain names, those of numbers after the autosomes among them, and a sentence on these."""
     named = {word: plain_chromosome(word) for word in set(words)}
-    if max((int(name) for name in named.values() if name.isdecimal()), default=0) <= _HIGHEST_HUMAN_CODE:
-        named = {word: _HUMAN_CODES.get(name, name) for word, name in named.items()}
-    return [named[word] for word in words]
+    codes = coded_chromosomes(num_autosomes)
+    numbers = {int(name) for name in named.values() if name.isdecimal()}
+    used = [code for code in codes if int(code) in numbers]
+    genome = f"a genome of {num_autosomes:,} autosomes, which data.autosomes changes"
+    if max(numbers, default=0) > num_autosomes + len(codes):
+        said = f"chromosomes are numbered up to {max(numbers)}, beyond {genome}; none is taken for X, Y or MT"
+        return [named[word] for word in words], (said,)
+    named = {word: codes.get(name, name) for word, name in named.items()}
+    said = f"chromosome {', '.join(used)} is read as {', '.join(codes[code] for code in used)}, that of {genome}"
+    return [named[word] for word in words], (said,) if used else ()
 
 
 def _read_table(path: Path, usual: Sequence[str], starts: tuple[str, ...]) -> _Table:

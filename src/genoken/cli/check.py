@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genoken.cli.options import AsJson, File, Group, Label, write_json
+from genoken.cli.options import AsJson, Autosomes, File, Group, Label, write_json
 
 if TYPE_CHECKING:
     from genoken.workflows.show import Show
@@ -23,6 +23,7 @@ def command(
     phenotypes: Annotated[
         str, typer.Option("--phenotypes", metavar="FILE", help="Table with more columns of obs, by sample id.", show_default=False)
     ] = "",
+    autosomes: Autosomes = 22,
     as_json: AsJson = False,
 ) -> None:
     """Examine a file before anything is trained on it.
@@ -32,7 +33,7 @@ def command(
     from genoken.workflows.check import check
     from genoken.workflows.show import Show
 
-    result = check(file, label=label, group=group, source=source, phenotypes=phenotypes)
+    result = check(file, label=label, group=group, source=source, phenotypes=phenotypes, autosomes=autosomes)
     if as_json:
         write_json(result)
     else:

@@ -145,6 +145,7 @@ TRAIN_FLAGS: tuple[Flag, ...] = (
     ),
     Flag("principal-components", "data.principal_components", int, DATA, "Genotypes: components for ancestry.", metavar="N"),
     Flag("kinship", "data.kinship", float, DATA, "Genotypes: kinship from which samples stay together.", metavar="KINSHIP"),
+    Flag("autosomes", "data.autosomes", int, DATA, "Chromosomes of the species before X in PLINK's numbers.", metavar="N"),
     Flag("strata", "data.strata", str, DATA, "Column within whose values scores are given too.", metavar="COLUMN"),
     Flag("task", "data.task", str, DATA, "What the label calls for", TASKS),
     Flag("source", "data.source", str, DATA, "Where the values are: auto, X, raw or layers/NAME.", metavar="MATRIX"),

@@ -34,6 +34,9 @@ Group = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", metavar=" ", help="Write JSON to stdout and nothing else.")]
+Autosomes = Annotated[
+    int, typer.Option("--autosomes", metavar="N", help="Chromosomes of the species before X in PLINK's numbers.", min=1, max=95)
+]
 Quiet = Annotated[bool, typer.Option("--quiet", metavar=" ", help="Write nothing but errors.")]
 MinCoverage = Annotated[
     float | None,

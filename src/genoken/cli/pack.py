@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from genoken.cli.options import Quiet
+from genoken.cli.options import Autosomes, Quiet
 
 
 def command(
@@ -17,6 +17,7 @@ def command(
         Path, typer.Option("-o", "--output", metavar="STORE", help="Folder to write; its name ends in .calls.", show_default=False)
     ],
     overwrite: Annotated[bool, typer.Option("--overwrite", metavar=" ", help="Replace a store that is there.")] = False,
+    autosomes: Autosomes = 22,
     quiet: Quiet = False,
 ) -> None:
     """Pack genotypes into a store that holds them sample after sample, in bounded memory.
@@ -26,4 +27,4 @@ def command(
     from genoken.workflows.pack import pack
     from genoken.workflows.show import Show
 
-    pack(file, output, overwrite=overwrite, show=Show(quiet=quiet))
+    pack(file, output, overwrite=overwrite, autosomes=autosomes, show=Show(quiet=quiet))

@@ -61,6 +61,8 @@ class DataSettings:
     kinship: Annotated[float, Field(gt=0, lt=0.5)] = 0.0442
     """Kinship from which samples are of one group, where groups are those of relatives (``group: kinship``, the default for
     genotypes): 0.0442 is the third degree, 0.0884 the second, 0.177 the first."""
+    autosomes: Annotated[int, Field(ge=1, le=95)] = 22
+    """Chromosomes of the species that are none of sex, such as 29 of cattle: files of PLINK number X, Y, XY and MT after them."""
     strata: str = ""
     """Column of ``obs`` within whose values scores are given too; empty: ``population``, where genotypes have it."""
     phenotypes_file: str = ""

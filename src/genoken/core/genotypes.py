@@ -20,6 +20,10 @@ CENTIMORGAN = "position_cm"
 BLOCK = "block"
 """Column of the feature table with the number of the block that a variant belongs to, int64, -1 for none, where it is divided."""
 
+HUMAN_AUTOSOMES = 22
+"""Chromosomes that are none of sex, of a human."""
+
+_AFTER_AUTOSOMES = ("X", "Y", "XY", "MT")
 _PAIRS = str.maketrans("ACGT", "TGCA")
 _COPIES = np.array([0, 1, 2, np.nan], dtype=np.float32)
 
@@ -82,6 +86,18 @@ def dense_dosages(values: Calls | sp.csr_matrix, columns: np.ndarray | None = No
     rows = np.repeat(np.arange(chosen.shape[0]), np.diff(chosen.indptr))
     found[rows, chosen.indices] = np.where(np.isnan(chosen.data), MISSING, chosen.data).astype(np.int8)
     return found
+
+
+def plain_chromosome(name: str) -> str:
+    """Return a chromosome's name without ``chr``, in capitals; that of the mitochondria is ``MT``."""
+    plain = name[3:] if name[:3].lower() == "chr" else name
+    plain = plain.upper() if len(plain) <= 2 else plain
+    return "MT" if plain == "M" else plain
+
+
+def coded_chromosomes(num_autosomes: int) -> dict[str, str]:
+    """Return the names of the chromosomes that PLINK numbers after the autosomes: X, Y, XY (the part that both share) and MT."""
+    return {str(num_autosomes + place): name for place, name in enumerate(_AFTER_AUTOSOMES, start=1)}
 
 
 def other_strand(allele: str) -> str:

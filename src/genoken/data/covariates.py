@@ -28,7 +28,7 @@ class ColumnCoding:
     levels
         Values that have a column of zeros and ones each; the most frequent one of train has none. Empty for a number.
     reference
-        That most frequent value; empty for a number.
+        That most frequent value; ``None`` for a number.
     center, scale
         Mean and standard deviation in train, of a number; a scale of 0: it does not vary there and has no column.
     has_missing
@@ -37,7 +37,7 @@ class ColumnCoding:
 
     name: str
     levels: tuple[str, ...] = ()
-    reference: str = ""
+    reference: str | None = None
     center: float = 0.0
     scale: float = 0.0
     has_missing: bool = False
@@ -45,7 +45,7 @@ class ColumnCoding:
     @property
     def is_number(self) -> bool:
         """Whether it is a number."""
-        return not self.reference
+        return self.reference is None
 
     @property
     def names(self) -> list[str]:
@@ -78,7 +78,9 @@ class CovariateCoding:
     @classmethod
     def from_json(cls, content: Sequence[Mapping[str, Any]]) -> CovariateCoding:
         """Return what :meth:`to_json` wrote."""
-        return cls(tuple(ColumnCoding(**{**column, "levels": tuple(column["levels"])}) for column in content))
+        # runs of earlier versions wrote an empty text where a number has no most frequent value
+        coded = (dict(column) | {"levels": tuple(column["levels"]), "reference": column["reference"] or None} for column in content)
+        return cls(tuple(ColumnCoding(**column) for column in coded))
 
 
 def fit_coding(table: pd.DataFrame, covariates: Sequence[str], where: str) -> CovariateCoding:
@@ -102,6 +104,7 @@ def fit_coding(table: pd.DataFrame, covariates: Sequence[str], where: str) -> Co
 
 
 def _fit_column(column: pd.Series, where: str) -> ColumnCoding:
+    column = _without_empty_text(column)
     name, has_missing = str(column.name), bool(column.isna().any())
     if column.isna().all():
         raise DataError(f"the covariate '{name}' has no value in the train samples", where=where, remedy="leave it out")
@@ -119,6 +122,14 @@ def _fit_column(column: pd.Series, where: str) -> ColumnCoding:
         )
     ordered = sorted(counts.index, key=lambda level: (-counts[level], level))
     return ColumnCoding(name, levels=tuple(sorted(ordered[1:])), reference=ordered[0], has_missing=has_missing)
+
+
+def _without_empty_text(column: pd.Series) -> pd.Series:
+    """Return the column with text that is empty, or only spaces, as missing."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    values = column.astype(object)
+    return values.mask(values.map(lambda value: isinstance(value, str) and not value.strip()), np.nan)
 
 
 def encode(table: pd.DataFrame, coding: CovariateCoding, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -155,7 +166,7 @@ def encode(table: pd.DataFrame, coding: CovariateCoding, where: str) -> tuple[np
                 where=where,
                 remedy="add it to the sample table, or name a table with --phenotypes; values that are not known may be missing",
             )
-        values = require_column(table, column.name, where)
+        values = _without_empty_text(require_column(table, column.name, where))
         parts.append(_numbers(values, column, where) if column.is_number else _indicators(values, column, notes))
         if column.has_missing:
             parts.append(values.isna().to_numpy(dtype=np.float64)[:, None])

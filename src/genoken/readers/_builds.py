@@ -14,17 +14,21 @@ _LENGTHS = {
 }
 """Lengths of chromosomes, by which a build is known; others of a build are looked up in none of these."""
 _WORDS = {
-    "NCBI36": ("ncbi36", "hg18", "b36"),
-    "GRCh37": ("grch37", "hg19", "b37", "hs37", "g1k_v37"),
-    "GRCh38": ("grch38", "hg38", "b38", "hs38"),
+    "NCBI36": r"ncbi36|hg18|b36",
+    "GRCh37": r"grch37|hg19|b37|hs37|g1k_v37|assembly19",
+    "GRCh38": r"grch38|hg38|b38|hs38|assembly38",
 }
+_NAMES = {build: re.compile(rf"(?<![a-z0-9])(?:{words})(?!\d)") for build, words in _WORDS.items()}
+"""What names of references begin a word with; patches and decoys may follow, as in ``GRCh38.p14`` and ``hs37d5``."""
 _REMEDY = "bring all positions to one build"
 _CONTIG = re.compile(r"##contig=<(.*)>")
 _FIELD = re.compile(r"(\w+)=([^,>]*)")
 
 
 def build_of_header(lines: Sequence[str], where: str) -> str:
-    """Return the build that header lines speak of, by the lengths of contigs, their assembly or the reference; else nothing.
+    """Return the build that header lines speak of: by the lengths of contigs, else by names of assemblies and of the reference.
+
+    Of a path only the name of the file counts: folders are named by people.
 
     Parameters
     ----------
@@ -38,31 +42,33 @@ def build_of_header(lines: Sequence[str], where: str) -> str:
     DataError
         When they speak of several.
     """
-    found: dict[str, str] = {}
-    for line in lines:
-        build = _of_contig(line) or _of_words(line)
-        if build:
-            found.setdefault(build, line[:80])
-    if len(found) > 1:
-        said = ", ".join(f"{build} ({line})" for build, line in sorted(found.items()))
-        raise DataError(f"the header speaks of {len(found)} genome builds: {said}", where=where, remedy=_REMEDY)
-    return next(iter(found), "")
+    for build_of in (_of_length, _of_words):
+        found: dict[str, str] = {}
+        for line in lines:
+            build = build_of(line)
+            if build:
+                found.setdefault(build, line[:80])
+        if len(found) > 1:
+            said = ", ".join(f"{build} ({line})" for build, line in sorted(found.items()))
+            raise DataError(f"the header speaks of {len(found)} genome builds: {said}", where=where, remedy=_REMEDY)
+        if found:
+            return next(iter(found))
+    return ""
 
 
-def _of_contig(line: str) -> str:
+def _fields(line: str) -> dict[str, str]:
     match = _CONTIG.match(line)
-    if not match:
-        return ""
-    fields = {name.lower(): value.strip('"') for name, value in _FIELD.findall(match.group(1))}
+    return {name.lower(): value.strip('"') for name, value in _FIELD.findall(match.group(1))} if match else {}
+
+
+def _of_length(line: str) -> str:
+    fields = _fields(line)
     name, length = fields.get("id", "").removeprefix("chr"), fields.get("length", "")
-    of_length = [build for build, lengths in _LENGTHS.items() if str(lengths.get(name)) == length]
-    return of_length[0] if of_length else _named(fields.get("assembly", ""))
+    return next((build for build, lengths in _LENGTHS.items() if str(lengths.get(name)) == length), "")
 
 
 def _of_words(line: str) -> str:
-    return _named(line.partition("=")[2]) if line.startswith(("##reference=", "##assembly=")) else ""
-
-
-def _named(text: str) -> str:
-    plain = text.lower()
-    return next((build for build, words in _WORDS.items() if any(word in plain for word in words)), "")
+    is_named = line.startswith(("##reference=", "##assembly="))
+    text = line.partition("=")[2] if is_named else _fields(line).get("assembly", "")
+    name = re.split(r"[/\\]", text.strip().rstrip("/\\"))[-1].lower()
+    return next((build for build, words in _NAMES.items() if words.search(name)), "")

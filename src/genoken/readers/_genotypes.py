@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from genoken.core.calls import Calls, num_bytes, pack_calls
 from genoken.core.errors import DataError
-from genoken.core.genotypes import BUILD, CENTIMORGAN, CHROMOSOME, COUNTED, MISSING, OTHER, POSITION
+from genoken.core.genotypes import BUILD, CENTIMORGAN, CHROMOSOME, COUNTED, MISSING, OTHER, POSITION, plain_chromosome
 from genoken.core.matrix import MatrixState
 from genoken.core.samples import Samples
 from genoken.readers._inspection import Inspection, MatrixInfo, repeated
@@ -108,13 +108,6 @@ def _build_column(variants: pd.DataFrame) -> Any:
         return ""
     column = variants[BUILD].astype(object)
     return column.where(column.notna(), "").map(str)
-
-
-def plain_chromosome(name: str) -> str:
-    """Return a chromosome's name without ``chr``, in capitals; that of the mitochondria is ``MT``."""
-    plain = name[3:] if name[:3].lower() == "chr" else name
-    plain = plain.upper() if len(plain) <= 2 else plain
-    return "MT" if plain == "M" else plain
 
 
 def _builds(features: pd.DataFrame, origin: str) -> list[DataError]:

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.errors import DataError
-from genoken.readers._genotypes import plain_chromosome
+from genoken.core.genotypes import coded_chromosomes, plain_chromosome
+from genoken.core.phenotypes import MISSING_WORDS, PhenotypeColumn, missing_notes, phenotype_column
 from genoken.readers._inspection import repeated
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
 from genoken.readers._panel import decoded
@@ -21,9 +22,6 @@ _FAM = ("FID", "IID", "PAT", "MAT", "SEX", "PHENO1")
 _BIM = ("CHROM", "ID", "CM", "POS", "ALT", "REF")
 _NAMES = {"FID": "family", "PAT": "father", "MAT": "mother", "SEX": "sex", "PHENO1": "phenotype"}
 _SEXES = {"1": "male", "2": "female", "m": "male", "f": "female", "male": "male", "female": "female"}
-_MISSING = frozenset({"", "na", "nan", ".", "none"})
-_HUMAN_CODES = {"23": "X", "24": "Y", "25": "X", "26": "MT", "XY": "X"}
-_HIGHEST_HUMAN_CODE = 26
 Spelled = TypeVar("Spelled")
 """What a word of a table stands for."""
 
@@ -46,6 +44,8 @@ class Variants:
         Genetic positions; ``None`` where all are 0 or there are none.
     meta
         Lines of .pvar that start with ``##``.
+    notes
+        Sentences, without a full stop, on what was read in another way than it is written.
     """
 
     names: list[str]
@@ -55,6 +55,7 @@ class Variants:
     alternates: list[list[str]]
     centimorgans: np.ndarray | None
     meta: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,15 @@ class _Table:
 def read_sample_file(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Read a .fam or .psam file, separated by spaces or tabs.
 
-    Sex is ``male``, ``female`` or missing. ``0`` means no family, no parent and an unknown sex; ``-9`` and ``NA`` a missing
-    phenotype, and so does ``0`` where all phenotypes are 0, 1 and 2, PLINK's codes of controls and cases.
+    Sex is ``male``, ``female`` or missing. ``0`` means no family, no parent and an unknown sex. Phenotypes are read by
+    :func:`genoken.core.phenotypes.phenotype_column`.
 
     Returns
     -------
     table : pandas.DataFrame
         Indexed by sample id: the individual's, or FAMILY_INDIVIDUAL where individuals of several families have the same.
     notes : tuple of str
-        Says so.
+        Says so, and which codes were read as missing phenotypes.
 
     Raises
     ------
@@ -90,32 +91,21 @@ def read_sample_file(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if not num_samples:
         raise DataError("there are no samples in it", where=str(path))
     table: dict[str, Any] = {name: np.full(num_samples, np.nan, dtype=object) for name in _NAMES.values()}
+    phenotypes: dict[str, PhenotypeColumn] = {}
     for column, words in columns.items():
         if column in ("FID", "PAT", "MAT"):
-            table[_NAMES[column]] = _texts(words, missing=_MISSING | {"0"})
+            table[_NAMES[column]] = _texts(words, missing=MISSING_WORDS | {"0"})
         elif column == "SEX":
             table["sex"] = np.array([_SEXES.get(word.lower(), np.nan) for word in words], dtype=object)
         elif column not in ("IID", "SID"):
-            table[_NAMES.get(column, column)] = phenotype_values(words)
+            phenotypes[_NAMES.get(column, column)] = phenotype_column(words, case_codes=True)
+    table |= {name: column.values for name, column in phenotypes.items()}
     names, notes = _sample_names(columns, path)
-    return pd.DataFrame(table, index=names), notes
+    return pd.DataFrame(table, index=names), (*notes, *missing_notes(phenotypes))
 
 
 def _texts(words: Sequence[str], missing: frozenset[str]) -> np.ndarray:
     return np.array([np.nan if word.lower() in missing else word for word in words], dtype=object)
-
-
-def phenotype_values(words: Sequence[str]) -> np.ndarray:
-    """Return phenotypes as PLINK writes them: numbers where all are numbers, else texts, NaN where there is none."""
-    known = [word for word in words if word.lower() not in _MISSING and word != "-9"]
-    codes = set(known)
-    if codes <= {"0", "1", "2"} and codes & {"1", "2"} and "2" in codes:
-        known = [word for word in known if word != "0"]
-    present = set(known)
-    numbers = pd.to_numeric(pd.Series(sorted(present), dtype=object), errors="coerce")
-    if numbers.isna().any():
-        return np.array([word if word in present else np.nan for word in words], dtype=object)
-    return np.array([float(word) if word in present else np.nan for word in words], dtype=np.float64)
 
 
 def _sample_names(columns: dict[str, list[str]], path: Path) -> tuple[pd.Index, tuple[str, ...]]:
@@ -130,10 +120,17 @@ def _sample_names(columns: dict[str, list[str]], path: Path) -> tuple[pd.Index, 
     return both, ("samples of several families have the same id, so all are named FAMILY_INDIVIDUAL",)
 
 
-def read_variant_file(path: Path) -> Variants:
+def read_variant_file(path: Path, num_autosomes: int) -> Variants:
     """Read a .bim or .pvar file (.pvar.zst too), separated by spaces or tabs.
 
-    PLINK's human codes 23, 24, 25 and 26 are X, Y, X and MT, unless there are higher ones.
+    The four numbers after the autosomes are X, Y, XY (the part that both share) and MT, unless there are higher ones.
+
+    Parameters
+    ----------
+    path
+        The file.
+    num_autosomes
+        How many chromosomes of the species are none of sex.
 
     Raises
     ------
@@ -149,14 +146,16 @@ def read_variant_file(path: Path) -> Variants:
         raise DataError("there are no variants in it", where=str(path))
     positions = _numbers(columns["POS"], found.first_line, path).astype(np.int64)
     centimorgans = _numbers(columns["CM"], found.first_line, path) if "CM" in columns else None
+    chromosomes, notes = _chromosomes(columns["CHROM"], num_autosomes)
     return Variants(
         names=columns["ID"],
-        chromosomes=_chromosomes(columns["CHROM"]),
+        chromosomes=chromosomes,
         positions=positions,
         references=_spelled(columns["REF"], str.upper),
         alternates=_spelled(columns["ALT"], lambda word: word.upper().split(",")),
         centimorgans=centimorgans if centimorgans is not None and np.any(centimorgans != 0) else None,
         meta=found.meta,
+        notes=notes,
     )
 
 
@@ -175,11 +174,19 @@ def _numbers(words: list[str], first_line: int, path: Path) -> np.ndarray:
     raise DataError(f"'{words[bad]}' is not a position", where=f"{path}, line {first_line + bad}", remedy="write the file again")
 
 
-def _chromosomes(words: list[str]) -> list[str]:
+def _chromosomes(words: list[str], num_autosomes: int) -> tuple[list[str], tuple[str, ...]]:
+    """Return plain names, those of numbers after the autosomes among them, and a sentence on these."""
     named = {word: plain_chromosome(word) for word in set(words)}
-    if max((int(name) for name in named.values() if name.isdecimal()), default=0) <= _HIGHEST_HUMAN_CODE:
-        named = {word: _HUMAN_CODES.get(name, name) for word, name in named.items()}
-    return [named[word] for word in words]
+    codes = coded_chromosomes(num_autosomes)
+    numbers = {int(name) for name in named.values() if name.isdecimal()}
+    used = [code for code in codes if int(code) in numbers]
+    genome = f"a genome of {num_autosomes:,} autosomes, which data.autosomes changes"
+    if max(numbers, default=0) > num_autosomes + len(codes):
+        said = f"chromosomes are numbered up to {max(numbers)}, beyond {genome}; none is taken for X, Y or MT"
+        return [named[word] for word in words], (said,)
+    named = {word: codes.get(name, name) for word, name in named.items()}
+    said = f"chromosome {', '.join(used)} is read as {', '.join(codes[code] for code in used)}, that of {genome}"
+    return [named[word] for word in words], (said,) if used else ()
 
 
 def _read_table(path: Path, usual: Sequence[str], starts: tuple[str, ...]) -> _Table:

@@ -6,12 +6,14 @@ import abc
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import pandas as pd
+from pydantic import Field
 
 from genoken.core.components import settings
 from genoken.core.contracts import Reader
+from genoken.core.genotypes import HUMAN_AUTOSOMES
 from genoken.core.samples import Samples
 from genoken.readers._anndata import inspect_anndata
 from genoken.readers._inspection import Inspection
@@ -71,6 +73,8 @@ class FileReader(Reader):
     """``auto`` (counts where there are some, else log or normalized values), ``X``, ``raw`` or ``layers/NAME``."""
     strict: bool = False
     """Refuse samples with missing values, where a kind of file marks them, instead of leaving them out with a count."""
+    autosomes: Annotated[int, Field(ge=1, le=95)] = HUMAN_AUTOSOMES
+    """Chromosomes of the species that are none of sex; PLINK numbers X, Y, XY (the part that both share) and MT after them."""
 
     @abc.abstractmethod
     def load(self, path: Path) -> Content:

@@ -51,7 +51,7 @@ class PgenReader(VariantFileReader):
         refuse_by_first_bytes(path, ".pgen")
         pgen, variant_file, sample_file = self.files(path)
         table, notes = read_sample_file(sample_file)
-        variants = read_variant_file(variant_file)
+        variants = read_variant_file(variant_file, self.autosomes)
         build = build_of_header(variants.meta, str(variant_file))
         is_phased = _read_calls(pgen, variants, len(table), sink)
         counts = np.array([len(alternates) for alternates in variants.alternates])
@@ -65,6 +65,7 @@ class PgenReader(VariantFileReader):
             build=build,
             centimorgans=None if variants.centimorgans is None else variants.centimorgans[rows],
         )
+        notes = (*notes, *variants.notes)
         if several:
             notes = (*notes, split_note(several))
         return Tables(features, table, notes, is_phased)

@@ -48,7 +48,7 @@ class PlinkReader(VariantFileReader):
         _refuse_other_kinds(path)
         bed, variant_file, sample_file = self.files(path)
         table, notes = read_sample_file(sample_file)
-        variants = read_variant_file(variant_file)
+        variants = read_variant_file(variant_file, self.autosomes)
         _check_size(bed, len(table), len(variants.names))
         _check_padding(bed, len(table), len(variants.names))
         _read_calls(bed, len(table), len(variants.names), sink)
@@ -61,7 +61,7 @@ class PlinkReader(VariantFileReader):
             variants.references,
             centimorgans=variants.centimorgans,
         )
-        return Tables(features, table, notes)
+        return Tables(features, table, (*notes, *variants.notes))
 
 
 def _refuse_other_kinds(path: Path) -> None:

@@ -16,9 +16,9 @@ import pandas as pd
 from genoken.core.calls import pack_calls
 from genoken.core.components import settings
 from genoken.core.errors import DataError
+from genoken.core.genotypes import plain_chromosome
 from genoken.readers._builds import build_of_header
 from genoken.readers._genotype_reader import VariantFileReader, optional_module, place_name, split_note, variant_table
-from genoken.readers._genotypes import plain_chromosome
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
 from genoken.readers._variant_blocks import BlockSink, Tables, split_alleles
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genoken.core.genotypes import HUMAN_AUTOSOMES
 from genoken.data.check import check_samples
 from genoken.data.phenotypes import join_phenotypes, read_phenotypes
 from genoken.readers._anndata import inspect_anndata
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def check(
-    data: str | Path | AnnData, *, label: str = "", group: str = "", source: str = "auto", phenotypes: str | Path = ""
+    data: str | Path | AnnData,
+    *,
+    label: str = "",
+    group: str = "",
+    source: str = "auto",
+    phenotypes: str | Path = "",
+    autosomes: int = HUMAN_AUTOSOMES,
 ) -> dict[str, Any]:
     """Examine a file or an AnnData object: values, ids, label, groups, confounding, repeated samples, memory.
 
@@ -34,6 +41,8 @@ def check(
         ``auto``, ``X``, ``raw`` or ``layers/NAME``: where the values are.
     phenotypes
         Table of phenotypes and covariates to join by sample id; empty for none.
+    autosomes
+        Chromosomes of the species that are none of sex; PLINK numbers X, Y, XY and MT after them.
 
     Returns
     -------
@@ -53,7 +62,7 @@ def check(
     'symbol'
     """
     is_file = isinstance(data, (str, Path))
-    inspection = inspect_file(Path(data), source) if is_file else inspect_anndata(data, source, "AnnData")
+    inspection = inspect_file(Path(data), source, autosomes=autosomes) if is_file else inspect_anndata(data, source, "AnnData")
     samples = inspection.samples
     if phenotypes:
         samples = join_phenotypes(samples, read_phenotypes(Path(phenotypes)), str(phenotypes))

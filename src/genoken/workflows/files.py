@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from genoken.core.components import kinds, resolve
 from genoken.core.errors import DataError
+from genoken.core.genotypes import HUMAN_AUTOSOMES
 from genoken.core.samples import Samples
 from genoken.readers._inspection import Inspection
 from genoken.readers._opening import missing_file_error
@@ -26,7 +27,7 @@ _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 _PARTS = re.compile(r"(\d+)")
 
 
-def inspect_file(path: Path, source: str = "auto", *, strict: bool = False) -> Inspection:
+def inspect_file(path: Path, source: str = "auto", *, strict: bool = False, autosomes: int = HUMAN_AUTOSOMES) -> Inspection:
     """Read a file or folder of any known kind, and collect what would stop a training on it.
 
     Parameters
@@ -37,6 +38,8 @@ def inspect_file(path: Path, source: str = "auto", *, strict: bool = False) -> I
         ``auto``, ``X``, ``raw`` or ``layers/NAME``: where the values are.
     strict
         Refuse samples with missing values, where the kind of file marks them.
+    autosomes
+        Chromosomes of the species that are none of sex, where PLINK's numbers of chromosomes are read.
 
     Raises
     ------
@@ -44,7 +47,7 @@ def inspect_file(path: Path, source: str = "auto", *, strict: bool = False) -> I
         When it cannot be read at all.
     """
     path = whole_name(path)
-    return reader_of(path, source, strict=strict).inspect(path)
+    return reader_of(path, source, strict=strict, autosomes=autosomes).inspect(path)
 
 
 def read_file(path: Path, source: str = "auto", *, strict: bool = False) -> Samples:
@@ -137,14 +140,14 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
-def reader_of(path: Path, source: str = "auto", *, strict: bool = False) -> FileReader:
+def reader_of(path: Path, source: str = "auto", *, strict: bool = False, autosomes: int = HUMAN_AUTOSOMES) -> FileReader:
     """Return the reader that a file's ending names, or that knows the content of a folder.
 
     Parameters
     ----------
     path
         The file or folder.
-    source, strict
+    source, strict, autosomes
         See :func:`inspect_file`.
 
     Raises
@@ -161,7 +164,7 @@ def reader_of(path: Path, source: str = "auto", *, strict: bool = False) -> File
         fitting = [reader for reader in readers if any((path / file).exists() for file in reader.folder_files)]
     if not fitting:
         raise _unknown(path, readers)
-    return fitting[0](source=source, strict=strict)
+    return fitting[0](source=source, strict=strict, autosomes=autosomes)
 
 
 def _readers() -> list[type[FileReader]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from genoken.core.errors import DataError, RunError
+from genoken.core.genotypes import HUMAN_AUTOSOMES
 from genoken.readers._calls_store import CALLS, HEADER, STRAND, whole_folder, write_store
 from genoken.readers._genotype_reader import VariantFileReader
 from genoken.workflows.files import reader_of, whole_name
@@ -14,7 +15,7 @@ ENDING = ".calls"
 """What names of stores end in."""
 
 
-def pack(file: Path, output: Path, *, overwrite: bool = False, show: Show) -> Path:
+def pack(file: Path, output: Path, *, overwrite: bool = False, autosomes: int = HUMAN_AUTOSOMES, show: Show) -> Path:
     """Write the genotypes of a file as a store of packed calls, and return its folder.
 
     The store takes two bits for each call, and as many again where the phase is known. Samples are read from it without reading
@@ -28,6 +29,8 @@ def pack(file: Path, output: Path, *, overwrite: bool = False, show: Show) -> Pa
         The folder; its name ends in ``.calls``.
     overwrite
         Replace a store that is there.
+    autosomes
+        Chromosomes of the species that are none of sex; PLINK numbers X, Y, XY and MT after them.
     show
         Where to say what was done.
 
@@ -39,7 +42,7 @@ def pack(file: Path, output: Path, *, overwrite: bool = False, show: Show) -> Pa
         When the store cannot be written, or something is in its place.
     """
     path, output = whole_name(Path(file)), Path(output)
-    reader = reader_of(path)
+    reader = reader_of(path, autosomes=autosomes)
     if not isinstance(reader, VariantFileReader):
         raise DataError("genotypes are packed from PLINK and VCF files", where=str(path), remedy="name a .bed, .pgen or .vcf file")
     _refuse_place(output, overwrite=overwrite)

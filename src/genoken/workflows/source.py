@@ -11,6 +11,7 @@ import pandas as pd
 
 from genoken.core.config import DataSettings, PretrainConfig, RunConfig
 from genoken.core.files import sha256_of_file
+from genoken.core.genotypes import HUMAN_AUTOSOMES
 from genoken.core.samples import Samples
 from genoken.data.check import require_column
 from genoken.data.phenotypes import join_phenotypes, read_phenotypes
@@ -58,7 +59,13 @@ class Source:
 
 
 def read_source(
-    data: Input, source: str, *, strict: bool = False, phenotypes: str | Path = "", min_coverage: float = 0.5
+    data: Input,
+    source: str,
+    *,
+    strict: bool = False,
+    phenotypes: str | Path = "",
+    min_coverage: float = 0.5,
+    autosomes: int = HUMAN_AUTOSOMES,
 ) -> Source:
     """Read a file of any known kind, or several, or take an AnnData object as it is.
 
@@ -75,6 +82,8 @@ def read_source(
         Path of a table that is joined to the sample table by sample id; empty for none.
     min_coverage
         Smallest share of the first file's features, from 0 to 1, that each of several must hold.
+    autosomes
+        See :func:`genoken.workflows.files.inspect_file`.
 
     Raises
     ------
@@ -82,9 +91,9 @@ def read_source(
         When it cannot be used, for the first reason.
     """
     if not isinstance(data, (list, tuple)):
-        return _read_one(data, source, strict=strict, phenotypes=phenotypes)
+        return _read_one(data, source, strict=strict, phenotypes=phenotypes, autosomes=autosomes)
     given = _each_once(data)
-    found = [_read_one(one, source, strict=strict, phenotypes=phenotypes) for one in given]
+    found = [_read_one(one, source, strict=strict, phenotypes=phenotypes, autosomes=autosomes) for one in given]
     if len(found) == 1:
         return found[0]
     is_genotypes = found[0].samples.value_kind == "dosage"
@@ -92,10 +101,10 @@ def read_source(
     return join_sources(found, names, column=COHORT_COLUMN if is_genotypes else FILE_COLUMN, min_coverage=min_coverage)
 
 
-def _read_one(data: OneInput, source: str, *, strict: bool, phenotypes: str | Path) -> Source:
+def _read_one(data: OneInput, source: str, *, strict: bool, phenotypes: str | Path, autosomes: int) -> Source:
     if isinstance(data, (str, Path)):
         path = whole_name(Path(data))
-        inspection = inspect_file(path, source, strict=strict)
+        inspection = inspect_file(path, source, strict=strict, autosomes=autosomes)
     else:
         path = None
         inspection = inspect_anndata(data, source, "AnnData")
@@ -185,6 +194,7 @@ def _read(data: Input, settings: DataSettings) -> Source:
         strict=settings.strict,
         phenotypes=settings.phenotypes_file,
         min_coverage=settings.min_coverage,
+        autosomes=settings.autosomes,
     )
 
 
@@ -220,7 +230,14 @@ def read_new(config: RunConfig | PretrainConfig, data: Input, *, strict: bool = 
         When they cannot be used.
     """
     settings = config.data
-    return read_source(data, settings.source, strict=strict, phenotypes=phenotypes, min_coverage=settings.min_coverage)
+    return read_source(
+        data,
+        settings.source,
+        strict=strict,
+        phenotypes=phenotypes,
+        min_coverage=settings.min_coverage,
+        autosomes=settings.autosomes if isinstance(settings, DataSettings) else HUMAN_AUTOSOMES,
+    )
 
 
 def paths_of(data: Any) -> list[str]:

@@ -59,6 +59,28 @@ def test_a_coding_is_the_same_once_written_and_read():
     assert CovariateCoding.from_json(json.loads(json.dumps(coding.to_json()))) == coding
 
 
+def test_empty_text_is_missing_however_frequent():
+    table = pd.DataFrame({"site": ["", "", " ", "east", "west", "east"]})
+    coding = fit_coding(table, ["site"], "here")
+    assert (coding.names, coding.columns[0].reference, coding.columns[0].is_number) == (
+        ["site=west", "site missing"],
+        "east",
+        False,
+    )
+    found, notes = encode(table, coding, "here")
+    assert (found.tolist(), notes) == ([[0, 1], [0, 1], [0, 1], [0, 0], [1, 0], [0, 0]], ())
+    with pytest.raises(DataError, match="the covariate 'site' has no value in the train samples"):
+        fit_coding(pd.DataFrame({"site": ["", " "]}), ["site"], "here")
+    grouped = pd.DataFrame({"site": pd.Categorical(["", "east", "east"])})
+    assert encode(grouped, fit_coding(grouped, ["site"], "here"), "here")[0].tolist() == [[1], [0], [0]]
+
+
+def test_runs_of_earlier_versions_wrote_no_most_frequent_value_as_empty_text():
+    content = fit_coding(TRAIN, ["age"], "here").to_json()
+    assert content[0]["reference"] is None
+    assert CovariateCoding.from_json([content[0] | {"reference": ""}]).columns[0].is_number
+
+
 @pytest.mark.parametrize(
     ("table", "line"),
     [

@@ -81,7 +81,7 @@ def test_phase_and_several_alternate_alleles(write):
     assert list(found.features.index) == ["1:100:G:A", "1:100:G:C", "rs2"]
     np.testing.assert_array_equal(found.values.toarray(), [[1, 0, 1], [0, 1, 2], [NAN, NAN, 1]])
     np.testing.assert_array_equal(found.first_strand.toarray(), [[0, 0, 1], [0, 1, 1], [NAN, NAN, 0]])
-    assert found.notes == ("1 site with several alternate alleles becomes one variant per allele",)
+    assert found.notes[-1] == "1 site with several alternate alleles becomes one variant per allele"
     unphased = PgenReader().read(write(pvar, alleles=PHASED, phased=False))
     np.testing.assert_array_equal(unphased.values.toarray(), found.values.toarray())
     assert unphased.first_strand is None
@@ -95,7 +95,7 @@ def test_phase_and_several_alternate_alleles(write):
         ({"pvar": PVAR.replace("\trs2\tC\tT", "\trs2\tC")}, r"cohort.pvar, line 5: the line has 4 fields in place of 5"),
         ({"pvar": PVAR.replace("\tREF", "\tRED")}, r"cohort.pvar: the table of variants has no column REF"),
         (
-            {"pvar": PVAR.replace("##contig", "##reference=hg38.fa\n##contig")},
+            {"pvar": PVAR.replace("##contig", "##contig=<ID=2,length=242193529>\n##contig")},
             r"the header speaks of 2 genome builds: GRCh37 .* GRCh38",
         ),
         ({"psam": PSAM.replace("s2", "s1").replace("0\t", "F1\t")}, r"cohort.psam: 1 sample id occurs more than once \(s1\)"),

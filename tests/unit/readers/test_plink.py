@@ -10,7 +10,7 @@ import pytest
 
 from genoken.core.errors import DataError
 from genoken.readers.plink import PlinkReader
-from genoken.workflows.files import files_of, read_file
+from genoken.workflows.files import files_of, inspect_file, read_file
 
 NAN = np.nan
 # Two bits per call, the first sample lowest: 00 two copies of A1, 01 missing, 10 one copy, 11 none.
@@ -35,7 +35,8 @@ def write(tmp_path):
 def test_calls_and_tables_typed_by_hand(write):
     found = PlinkReader().read(write())
     np.testing.assert_array_equal(found.values.toarray(), [[2, 0], [NAN, 1], [1, 2]])
-    assert (found.value_kind, found.origin, found.notes, found.first_strand) == ("dosage", "cohort.bed:calls", (), None)
+    assert (found.value_kind, found.origin, found.first_strand) == ("dosage", "cohort.bed:calls", None)
+    assert found.notes[0] == "-9 is read as missing: phenotype (1)"
     expected = pd.DataFrame(
         {
             "chromosome": ["1", "X"],
@@ -76,6 +77,8 @@ def test_genetic_positions_are_kept_where_there_are_some(write):
         (("1", "2", "0"), [1, 2, NAN]),  # codes of controls and cases, 0 for missing
         (("0", "1", "3"), [0, 1, 3]),
         (("NA", "-9", "0.5"), [NAN, NAN, 0.5]),
+        (("-9.0", "-9.000", "0.5"), [NAN, NAN, 0.5]),
+        (("-8", "-9", "-10"), [-8, -9, -10]),
         (("-9", "-9", "-9"), [NAN, NAN, NAN]),
     ],
 )
@@ -84,9 +87,46 @@ def test_missing_phenotypes(write, words, expected):
     np.testing.assert_array_equal(PlinkReader().read(write(fam=fam)).table["phenotype"], expected)
 
 
-def test_chromosome_codes_of_other_species_stay(write):
-    found = PlinkReader().read(write(bim="chr23\ta\t0\t1\tA\tC\n29\tb\t0\t1\tA\tC\n"))
-    assert found.features["chromosome"].tolist() == ["23", "29"]
+CODES = ["22", "23", "24", "25", "26"]
+
+
+def bim_of(chromosomes):
+    return "".join(f"{name}\tv{row}\t0\t{row + 1}\tA\tC\n" for row, name in enumerate(chromosomes))
+
+
+@pytest.mark.parametrize(
+    ("codes", "autosomes", "expected", "note"),
+    [
+        (
+            CODES,
+            22,
+            ["22", "X", "Y", "XY", "MT"],
+            "chromosome 23, 24, 25, 26 is read as X, Y, XY, MT, that of a genome of 22 autosomes",
+        ),
+        (CODES, 26, CODES, None),
+        (
+            ["26", "27", "29", "30"],
+            26,
+            ["26", "X", "XY", "MT"],
+            "chromosome 27, 29, 30 is read as X, XY, MT, that of a genome of 26",
+        ),
+        (
+            ["chr23", "29"],
+            22,
+            ["23", "29"],
+            "chromosomes are numbered up to 29, beyond a genome of 22 autosomes, which data.autosomes",
+        ),
+        (["chr23", "29"], 29, ["23", "29"], None),
+        (["1", "chrX", "XY", "M", "0"], 22, ["1", "X", "XY", "MT", "0"], None),
+    ],
+)
+def test_numbers_after_the_autosomes_are_those_of_sex(write, codes, autosomes, expected, note):
+    fam = FAM.replace("-9", "0")
+    path = write(bed=BED[:3] + bytes(len(codes)), bim=bim_of(codes), fam=fam)
+    found = PlinkReader(autosomes=autosomes).read(path)
+    assert found.features["chromosome"].tolist() == expected
+    assert [said[: len(note or "")] for said in found.notes] == ([note] if note else [])
+    assert inspect_file(path, autosomes=autosomes).samples.features["chromosome"].tolist() == expected
 
 
 def test_the_common_name_of_the_files_will_do(write):
@@ -99,7 +139,7 @@ def test_the_common_name_of_the_files_will_do(write):
 def test_the_same_individual_id_in_two_families(write):
     found = PlinkReader().read(write(fam=FAM.replace("0 s3", "F2 s1")))
     assert list(found.table.index) == ["F1_s1", "F1_s2", "F2_s1"]
-    assert found.notes == ("samples of several families have the same id, so all are named FAMILY_INDIVIDUAL",)
+    assert found.notes[0] == "samples of several families have the same id, so all are named FAMILY_INDIVIDUAL"
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ GOOD = record((1, 9), "v", ("A", "C"), "0/0", "0/1", "1/1")
         ([GOOD.replace("\t9\t", "\tnine\t")], HEAD + NAMES, r"the file is damaged or cut off \(.*\) — copy or download it again"),
         (
             [GOOD],
-            HEAD.replace("##contig=<ID=chrX>", "##reference=b37.fa") + NAMES,
+            HEAD.replace("##contig=<ID=chrX>", "##contig=<ID=chr2,length=243199373>") + NAMES,
             "the header speaks of 2 genome builds: GRCh37 .*GRCh38",
         ),
     ],

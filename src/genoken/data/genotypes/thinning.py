@@ -44,21 +44,21 @@ def unlinked(dense: np.ndarray, features: pd.DataFrame) -> np.ndarray:
     dense
         int8 (samples, variants) of 0, 1, 2 and ``MISSING``: at most some ten thousand variants, see :func:`evenly_spaced`.
     features
-        Chromosome and position of each; where a chromosome does not stand together by position, all that vary stay.
+        Chromosome and position of each, in any order.
     """
     called = dense != MISSING
     copies = np.where(called, dense, 0).sum(axis=0, dtype=np.int64)
     frequency = copies / np.maximum(2 * called.sum(axis=0), 1)
     varying = np.flatnonzero((frequency > 0) & (frequency < 1))
-    if not len(varying) or not is_in_order(features.iloc[varying]):
+    if not len(varying):
         return varying
+    varying = varying[_genome_order(features.iloc[varying])]
     most_r2 = min(max(MOST_R2, _CHANCE_SQUARES / len(dense)), 0.9)
     pairs = linkage(dense[:, varying], features.iloc[varying], window_variants=WINDOW, min_r2=most_r2)
-    return varying[prune(pairs, frequency[varying], max_r2=most_r2)]
+    return np.sort(varying[prune(pairs, frequency[varying], max_r2=most_r2)])
 
 
-def is_in_order(features: pd.DataFrame) -> bool:
-    """Return whether the variants of each chromosome stand together, by ascending position."""
-    names, positions = features[CHROMOSOME].to_numpy(dtype=str), features[POSITION].to_numpy(dtype=np.int64)
-    changes = np.flatnonzero(names[1:] != names[:-1])
-    return len(changes) + 1 == len(set(names)) and bool((np.delete(np.diff(positions), changes) >= 0).all())
+def _genome_order(features: pd.DataFrame) -> np.ndarray:
+    """Return the rows by chromosome, in the order in which these come first, and position; of equals, in their order."""
+    chromosomes = pd.factorize(features[CHROMOSOME].to_numpy(dtype=str))[0]
+    return np.lexsort((features[POSITION].to_numpy(dtype=np.int64), chromosomes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genoken.data.genotypes.thinning import autosomal, evenly_spaced, is_in_order, unlinked
+from genoken.data.genotypes.thinning import autosomal, evenly_spaced, unlinked
 
 
 def places(chromosomes, positions):
@@ -25,19 +25,15 @@ def test_of_a_pair_in_linkage_one_stays_and_constant_variants_go():
     assert unlinked(dense, places("111222", range(6))).tolist() == [0, 3, 5]  # chromosomes know nothing of each other
 
 
-def test_variants_out_of_order_all_stay_if_they_vary():
-    one = [0, 1, 2, 0, 1, 2, 0, 0]
-    dense = np.array([one, one, [0] * 8], dtype=np.int8).T
-    assert unlinked(dense, places("111", [5, 3, 9])).tolist() == [0, 1]
-
-
-def test_order_is_by_position_within_chromosomes_that_stand_together():
-    assert is_in_order(places("1122", [3, 3, 1, 2]))
-    assert not is_in_order(places("1212", [1, 2, 3, 4]))
-    assert not is_in_order(places("1122", [3, 2, 1, 2]))
-
-
 def test_autosomes_are_all_but_sex_chromosomes_mitochondria_and_unplaced():
     names = ["1", "0", "X", "22", "Y", "MT", "xy", "", "2L", "M"]
     assert autosomal(pd.DataFrame({"chromosome": names})).tolist() == [0, 3, 8]
     assert autosomal(pd.DataFrame({"chromosome": ["X", "", "0"]})).tolist() == [0, 1, 2]  # none: all
+
+
+def test_variants_in_any_order_are_thinned_as_those_in_the_order_of_the_genome():
+    one, other = [0, 1, 2, 0, 1, 2, 0, 0], [1, 0, 1, 0, 1, 1, 1, 0]
+    dense = np.array([one, one, [0] * 8, other], dtype=np.int8).T
+    assert unlinked(dense, places("1111", [5, 3, 9, 4])).tolist() == [1, 3]  # the first along the genome stays
+    assert unlinked(dense, places("XYXX", [5, 3, 9, 4])).tolist() == [0, 1, 3]
+    assert unlinked(dense, places("XXYX", [5, 3, 9, 4])).tolist() == [1, 3]  # a chromosome in two places

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from genoken.core.calls import Calls
 from genoken.core.contracts import TokenizerState
 from genoken.core.samples import Samples
 from genoken.core.scale import sample_totals
@@ -70,7 +71,7 @@ def _with_variants(samples: Samples, columns: np.ndarray) -> Samples:
     strand = samples.first_strand
     return replace(
         samples,
-        values=gather_columns(samples.values, columns),
+        values=Calls.of(samples.values).columns(columns),
         features=samples.features.iloc[columns],
-        first_strand=None if strand is None else gather_columns(strand, columns),
+        first_strand=None if strand is None else Calls.of(strand).columns(columns),
     )

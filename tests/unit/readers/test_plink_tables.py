@@ -27,7 +27,7 @@ def way(request, monkeypatch):
 
 def test_variants_without_names_of_columns(way, tmp_path):
     (tmp_path / "c.bim").write_text(BIM)
-    found = read_variant_file(tmp_path / "c.bim")
+    found = read_variant_file(tmp_path / "c.bim", 22)
     assert (found.names, found.chromosomes, found.references) == (["rs1", "."], ["1", "X"], ["G", "T"])
     assert (found.alternates, found.meta) == ([["A"], ["C"]], ())
     assert (found.positions.tolist(), found.centimorgans.tolist()) == ([1000, 2000], [0, 0.5])
@@ -35,7 +35,7 @@ def test_variants_without_names_of_columns(way, tmp_path):
 
 def test_variants_with_names_of_columns_and_meta_lines(way, tmp_path):
     (tmp_path / "c.pvar").write_text(PVAR, encoding="utf-8")
-    found = read_variant_file(tmp_path / "c.pvar")
+    found = read_variant_file(tmp_path / "c.pvar", 22)
     assert (found.names, found.references, found.alternates) == (["rs1", "NA"], ["G", "G"], [["A", "C"], ["T"]])
     assert (found.positions.tolist(), found.meta) == ([10, 20], ("##fileformat=VCFv4.2", "##note=µ"))
 
@@ -55,7 +55,7 @@ def test_samples(way, tmp_path):
 )
 def test_tables_that_are_written_otherwise_are_read_alike(tmp_path, text):
     (tmp_path / "c.bim").write_bytes(text.encode())
-    found = read_variant_file(tmp_path / "c.bim")
+    found = read_variant_file(tmp_path / "c.bim", 22)
     assert (found.names, found.positions.tolist(), found.alternates) == (["rs1", "."], [1000, 2000], [["A"], ["C"]])
 
 
@@ -71,4 +71,4 @@ def test_tables_that_are_written_otherwise_are_read_alike(tmp_path, text):
 def test_what_is_wrong_is_said_with_its_line(tmp_path, name, text, line):
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=line):
-        read_variant_file(tmp_path / name)
+        read_variant_file(tmp_path / name, 22)

@@ -66,7 +66,8 @@ def test_the_path_reaches_weak_features_beside_a_strong_covariate(is_classes):
         state["weights"] for _, state in baseline._path(problem, chosen, problem.train, problem.train_labels, baseline._shares())
     ]
     counts = [np.count_nonzero(np.abs(weights.reshape(len(weights), -1)[:60]).max(axis=1) > 1e-9) for weights in path]
-    assert counts[0] <= 3 and counts[-1] >= 50
+    assert counts[0] <= 3
+    assert counts[-1] >= 50
     weights = baseline.fit(problem)["weights"]
     weights = weights[:, 1] - weights[:, 0] if is_classes else weights
     assert np.corrcoef(weights[:60], effects)[0, 1] > (0.7 if is_classes else 0.95)

@@ -24,8 +24,7 @@ CASE, CONTROL = "case", "control"
 BACKGROUND = "background"
 """Role of variants with the small effects of the polygenic background."""
 _MOST_LINKAGE = 0.5
-_PAIRS_TRIED = 2000
-_HAPLOTYPE_REACH = 100
+_PAIRS_TRIED, _HAPLOTYPE_REACH, _LEAST_DEVIATION = 2000, 100, 1e-6
 
 
 @dataclass(frozen=True)
@@ -274,7 +273,7 @@ class _CausalPart:
     def _is_common(self, unit: np.ndarray, code: np.ndarray) -> bool:
         least = self._model.min_frequency
         dosages = _minor(_filled(self._values.columns(unit).toarray()))
-        if (dosages.mean(axis=0) / 2 < least).any():
+        if (dosages.mean(axis=0) / 2 < least).any() or min(*dosages.std(axis=0), code.std()) < _LEAST_DEVIATION:
             return False
         if self._model.architecture == "haplotype":
             both = (dosages == 1).all(axis=1)  # only in these does the phase tell anything

@@ -188,3 +188,15 @@ def test_refuses_haplotypes_without_phase_and_populations_without_two(people):
         simulate_trait(alone, TraitModel(population=0.1))
     with pytest.raises(DataError, match="genotypes alone"):
         simulate_trait(replace(people, value_kind="counts"), TraitModel())
+
+
+@pytest.mark.parametrize("architecture", ["additive", "recessive"])
+def test_what_does_not_vary_is_not_causal_whatever_the_frequency(architecture):
+    """Of ten variants one has both alleles, and people with two of its rarer one."""
+    strand = np.zeros((8, 10), dtype=np.int8)
+    strand[:3, 4] = 1
+    found = simulate_trait(typed(strand, strand), TraitModel(architecture, 1, heritability=0.5, min_frequency=0.0), seed=0)
+    assert found.causal == ["v4"]
+    assert np.isfinite(found.liability).all()
+    with pytest.raises(DataError, match="2 variants that could be causal were not found"):
+        simulate_trait(typed(strand, strand), TraitModel(architecture, 2, heritability=0.5, min_frequency=0.0), seed=0)

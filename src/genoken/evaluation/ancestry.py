@@ -113,8 +113,10 @@ def _shrinkage(scaled: sp.csr_matrix, count: int, seed: int, groups: np.ndarray 
     what is measured with fewer samples to all of train. What the affordable samples do not show, all of train may.
     """
     chosen = np.sort(generator(seed, "ancestry", "measured").permutation(scaled.shape[0])[:_MOST_MEASURED])
-    parts = _parts(len(chosen), seed, None if groups is None else groups[chosen])
-    num_parts = int(parts.max(initial=0)) + 1
+    _, codes = np.unique(chosen if groups is None else groups[chosen], return_inverse=True)
+    num_groups = int(codes.max(initial=-1)) + 1
+    parts = generator(seed, "ancestry", "parts").permutation(num_groups)[codes] % PARTS
+    num_parts = min(PARTS, num_groups)
     if num_parts < 2 or count >= (parts != 0).sum():
         return np.ones(count), np.ones(count, dtype=bool)
     products = _products(scaled[chosen])
@@ -122,7 +124,7 @@ def _shrinkage(scaled: sp.csr_matrix, count: int, seed: int, groups: np.ndarray 
     of_others, of_all = np.average(found, axis=0, weights=np.bincount(parts))
     measured = np.sqrt(np.clip(of_others, _VARIES, 1.0))
     share = (1.0 - 1.0 / num_parts) * len(chosen) / scaled.shape[0]
-    is_real = of_all * scaled.shape[1] > 1.0 + _CHANCE_DEVIATIONS * np.sqrt(2.0 / len(chosen))
+    is_real = of_all * scaled.shape[1] > 1.0 + _CHANCE_DEVIATIONS * np.sqrt(2.0 / num_groups)
     is_real |= len(chosen) < scaled.shape[0]
     # What holds for no others stays as small in them as it is, which takes its weight from it.
     return np.where(is_real, 1.0 / (1.0 + (1.0 / measured - 1.0) * share), 1.0), is_real | (np.arange(count) == 0)
@@ -159,14 +161,6 @@ def _held_out_variances(products: np.ndarray, own: np.ndarray, count: int, seed:
     squares, vectors = np.maximum(squares[::-1], _VARIES), vectors[:, ::-1]
     along = ((centered[np.ix_(own, others)] @ vectors) ** 2).mean(axis=0) / squares
     return along / (squares / len(others)), along / max(np.diag(centered)[own].mean(), _VARIES)
-
-
-def _parts(num_samples: int, seed: int, groups: np.ndarray | None) -> np.ndarray:
-    """Return the part of each sample: random ones of about one size, none of which divides a group."""
-    _, codes = np.unique(np.arange(num_samples) if groups is None else groups, return_inverse=True)
-    num_groups = int(codes.max(initial=-1)) + 1
-    order = generator(seed, "ancestry", "parts").permutation(num_groups)
-    return (order % min(PARTS, max(num_groups, 1)))[codes]
 
 
 def _kept(train: sp.csr_matrix, features: pd.DataFrame | None, varying: np.ndarray, num_components: int) -> np.ndarray:

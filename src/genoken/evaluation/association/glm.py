@@ -15,6 +15,10 @@ from genoken.evaluation.association.covariates import covariate_basis, without_c
 
 COLUMNS = ("beta", "standard_error", "statistic", "p", "minus_log10_p", "test")
 """Columns of a table of associations, one row per variant; numbers are NaN where a variant, given the covariates, does not vary."""
+REFINE_BELOW = 0.01
+"""p of the score test from which on a logistic regression is fitted."""
+MOST_REFINED = 2_000
+"""Logistic regressions that are fitted at most, those of the smallest p; the others keep the score test."""
 _VARIANTS_AT_ONCE = 1024
 _VARIES = 1e-8
 """Smallest share of a variant's variance that covariates must leave."""
@@ -73,13 +77,18 @@ def linear_association(dense: np.ndarray, target: np.ndarray, covariates: np.nda
 
 
 def logistic_association(
-    dense: np.ndarray, labels: np.ndarray, covariates: np.ndarray | None = None, *, refine_below: float = 0.01
+    dense: np.ndarray,
+    labels: np.ndarray,
+    covariates: np.ndarray | None = None,
+    *,
+    refine_below: float = REFINE_BELOW,
+    most_refined: int = MOST_REFINED,
 ) -> pd.DataFrame:
     """Regress the log odds of one of two classes on each variant and the covariates.
 
     Every variant has a score test: with ``μ`` the chances by the covariates alone, ``w = μ (1 − μ)``, ``U = g·(y − μ)`` and ``V``
     the sum of squares of ``√w g`` less its projection on ``√w`` covariates, ``z = U / √V``, and one step from zero gives ``beta =
-    U / V``. Where that is small enough to matter, the regression is fitted: by maximum likelihood with Wald's test or, where that
+    U / V``. Where p is small enough to matter, the regression is fitted: by maximum likelihood with Wald's test or, where that
     has no finite maximum (a class without one of the genotypes), with Firth's penalty and the likelihood ratio.
 
     Parameters
@@ -92,6 +101,8 @@ def logistic_association(
         float (samples, covariates), finite; an intercept is always added.
     refine_below
         Largest p of the score test at which the regression is fitted: 0 for score tests alone, 1 to fit all.
+    most_refined
+        Most regressions that are fitted, those of the smallest p.
 
     Returns
     -------
@@ -109,20 +120,67 @@ def logistic_association(
     ----------
     Firth 1993, doi:10.1093/biomet/80.1.27; Heinze and Schemper 2002, doi:10.1002/sim.1047.
     """
-    labels = _finite(labels, len(dense))
+    labels = _two_classes(labels, len(dense))
+    basis = covariate_basis(covariates, len(labels))
+    squares, products = _score_sums(dense, labels, basis, _null(basis, labels))
+    beta, error = products / squares, 1.0 / np.sqrt(squares)
+    statistic = products * error
+    table = _table(beta, error, statistic, normal_minus_log10_p(statistic), "score")
+    return refined_association(table, dense, labels, covariates, to_refine(table, refine_below, most_refined))
+
+
+def to_refine(table: pd.DataFrame, below: float = REFINE_BELOW, most: int = MOST_REFINED) -> np.ndarray:
+    """Return the variants of a table of score tests whose regressions are worth fitting, int64: the smallest p first."""
+    strength, p = table["minus_log10_p"].to_numpy(), table["p"].to_numpy()
+    ordered = np.argsort(-np.nan_to_num(strength, nan=-1.0), kind="stable")
+    return ordered[p[ordered] <= below][:most]
+
+
+def refined_association(
+    table: pd.DataFrame, dense: np.ndarray, labels: np.ndarray, covariates: np.ndarray | None, variants: np.ndarray
+) -> pd.DataFrame:
+    """Return a table of score tests with the regressions of some variants fitted.
+
+    Parameters
+    ----------
+    table
+        What :func:`logistic_association` returns.
+    dense, labels, covariates
+        What it was given.
+    variants
+        Rows of the table.
+    """
+    if not len(variants):
+        return table
+    labels = _two_classes(labels, len(dense))
+    basis = covariate_basis(covariates, len(labels))
+    null = _null(basis, labels)
+    found = np.empty((len(variants), 3))
+    tests = table["test"].to_numpy(dtype=object, copy=True)
+    for row, variant in enumerate(variants):
+        design = np.concatenate([basis, imputed(dense[:, [variant]])], axis=1)
+        *found[row], tests[variant] = refined(design, labels, null)
+    numbers = table[list(COLUMNS[:-1])].to_numpy(dtype=np.float64, copy=True)
+    minus_log10 = normal_minus_log10_p(found[:, 2])
+    numbers[variants] = np.column_stack([found, 10.0**-minus_log10, minus_log10])
+    return pd.DataFrame(numbers, columns=list(COLUMNS[:-1]), index=table.index).assign(test=tests)
+
+
+def _two_classes(labels: np.ndarray, num_samples: int) -> np.ndarray:
+    labels = _finite(labels, num_samples)
     if not np.isin(labels, (0.0, 1.0)).all() or labels.min() == labels.max():
         raise DataError("labels of a logistic regression are 0 and 1, both of them")
-    basis = covariate_basis(covariates, len(labels))
+    return labels
+
+
+def _null(basis: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the coefficients of the regression on the covariates alone."""
     null = logistic_fit(basis, labels)
     if null is None:
         raise DataError(
             "the covariates tell the two classes apart without a variant", remedy="leave out the covariate that equals the label"
         )
-    squares, products = _score_sums(dense, labels, basis, null)
-    beta, error = products / squares, 1.0 / np.sqrt(squares)
-    statistic = products * error
-    table = _table(beta, error, statistic, normal_minus_log10_p(statistic), "score")
-    return _refine(table, dense, labels, basis, null, refine_below)
+    return null
 
 
 def _score_sums(dense: np.ndarray, labels: np.ndarray, basis: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -137,18 +195,6 @@ def _score_sums(dense: np.ndarray, labels: np.ndarray, basis: np.ndarray, null: 
         squares[columns] = _varying((residual**2).sum(axis=0), (centered**2).sum(axis=0))
         products[columns] = values.T @ (labels - chances)
     return squares, products
-
-
-def _refine(
-    table: pd.DataFrame, dense: np.ndarray, labels: np.ndarray, basis: np.ndarray, null: np.ndarray, below: float
-) -> pd.DataFrame:
-    """Return the table with the regressions fitted where the score test's p is small."""
-    for variant in np.flatnonzero(table["p"].to_numpy() <= below):
-        design = np.concatenate([basis, imputed(dense[:, [variant]])], axis=1)
-        beta, error, statistic, test = refined(design, labels, null)
-        minus_log10 = float(normal_minus_log10_p(np.array(statistic)))
-        table.loc[variant, list(COLUMNS)] = [beta, error, statistic, 10.0**-minus_log10, minus_log10, test]
-    return table
 
 
 def _finite(numbers: np.ndarray, num_samples: int) -> np.ndarray:

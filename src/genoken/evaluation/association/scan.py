@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.contracts import Task
-from genoken.evaluation.association.glm import linear_association, logistic_association
+from genoken.evaluation.association.glm import linear_association, logistic_association, refined_association, to_refine
 
 
 def association_scan(
@@ -15,7 +15,8 @@ def association_scan(
     """Return one regression per variant.
 
     Numbers are regressed linearly, two classes by logistic regression of the second. Of several classes each is set against all
-    others; a variant has the row of its smallest p, which is multiplied by the number of classes (Bonferroni).
+    others by a score test. A variant has the row of its smallest p, with the regression fitted where that matters; p is multiplied
+    by the number of classes (Bonferroni).
 
     Parameters
     ----------
@@ -39,10 +40,14 @@ def association_scan(
     if num_classes == 2:
         return logistic_association(dense, labels, covariates).assign(class_code=1)
     present = np.unique(labels)
-    tables = [logistic_association(dense, (labels == code).astype(np.float64), covariates) for code in present]
+    tables = [logistic_association(dense, scan_target(labels, code), covariates, refine_below=0.0) for code in present]
     best = np.argmax([table["minus_log10_p"].fillna(-1.0) for table in tables], axis=0)
     joined = pd.concat(tables, ignore_index=True)
     found = joined.iloc[best * dense.shape[1] + np.arange(dense.shape[1])].reset_index(drop=True)
+    worth = to_refine(found)
+    for place, code in enumerate(present):
+        variants = worth[best[worth] == place]
+        found = refined_association(found, dense, scan_target(labels, code), covariates, variants)
     found["p"] = np.minimum(found["p"] * len(present), 1.0)
     found["minus_log10_p"] = np.maximum(found["minus_log10_p"] - np.log10(len(present)), 0.0)
     return found.assign(class_code=present[best])

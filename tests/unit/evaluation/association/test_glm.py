@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 
@@ -169,3 +170,14 @@ def test_a_covariate_that_equals_the_label_is_refused(study):
         linear_association(dense, number, 3 * number[:, None] + 1)
     with pytest.raises(DataError, match="missing or infinite"):
         linear_association(dense, np.where(number > 1, np.nan, number))
+
+
+def test_the_smallest_p_are_refined_and_no_more_than_asked():
+    rng = np.random.default_rng(8)
+    dense = rng.integers(0, 3, size=(200, 6)).astype(np.int8)
+    labels = (dense[:, 1] + 0.7 * dense[:, 4] + rng.normal(size=200) > 1.7).astype(float)
+    scored, fitted = (logistic_association(dense, labels, refine_below=below) for below in (0.0, 1.0))
+    found = logistic_association(dense, labels, refine_below=1.0, most_refined=2)
+    assert np.flatnonzero(found["test"] == "wald").tolist() == [1, 4]
+    pd.testing.assert_frame_equal(found.iloc[[1, 4]], fitted.iloc[[1, 4]])
+    pd.testing.assert_frame_equal(found.iloc[[0, 2, 3, 5]], scored.iloc[[0, 2, 3, 5]])

@@ -92,7 +92,8 @@ class Calls:
         Parameters
         ----------
         strand
-            Copies on the first strand, with which a single copy becomes -1 where it is on the second one.
+            Copies on the first strand, with which a single copy becomes -1 where it is on the second one, and NaN where that
+            is not known.
         """
         from genoken.core import _call_kernels
 

@@ -22,6 +22,8 @@ BLOCK = "block"
 
 HUMAN_AUTOSOMES = 22
 """Chromosomes that are none of sex, of a human."""
+PHASE_NOT_USED = "the phase is not used, because"
+"""Begins the note of a reader that found a phase, but not that of enough calls."""
 
 _AFTER_AUTOSOMES = ("X", "Y", "XY", "MT")
 _PAIRS = str.maketrans("ACGT", "TGCA")

@@ -62,7 +62,11 @@ def test_a_coding_is_the_same_once_written_and_read():
 def test_empty_text_is_missing_however_frequent():
     table = pd.DataFrame({"site": ["", "", " ", "east", "west", "east"]})
     coding = fit_coding(table, ["site"], "here")
-    assert (coding.names, coding.columns[0].reference, coding.columns[0].is_number) == (["site=west", "site missing"], "east", False)
+    assert (coding.names, coding.columns[0].reference, coding.columns[0].is_number) == (
+        ["site=west", "site missing"],
+        "east",
+        False,
+    )
     found, notes = encode(table, coding, "here")
     assert (found.tolist(), notes) == ([[0, 1], [0, 1], [0, 1], [0, 0], [1, 0], [0, 0]], ())
     with pytest.raises(DataError, match="the covariate 'site' has no value in the train samples"):

@@ -77,7 +77,8 @@ def read_genetic_map(path: Path, num_autosomes: int = HUMAN_AUTOSOMES) -> pd.Dat
     Returns
     -------
     pandas.DataFrame
-        ``chromosome`` (text, as the readers of genotypes name it), ``position_bp`` (int64), ``position_cm`` (float64), in the order of the file.
+        ``chromosome`` (text, as the readers of genotypes name it), ``position_bp`` (int64), ``position_cm`` (float64), in the order
+        of the file.
 
     Raises
     ------

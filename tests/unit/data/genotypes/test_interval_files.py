@@ -67,7 +67,15 @@ def test_genetic_maps_are_read(tmp_path, header):
 
 @pytest.mark.parametrize(
     ("written", "num_autosomes", "expected"),
-    [("23", 22, "X"), ("chr25", 22, "XY"), ("chrM", 22, "MT"), ("chrx", 22, "X"), ("23", 26, "23"), ("30", 29, "X"), ("CHR7", 22, "7")],
+    [
+        ("23", 22, "X"),
+        ("chr25", 22, "XY"),
+        ("chrM", 22, "MT"),
+        ("chrx", 22, "X"),
+        ("23", 26, "23"),
+        ("30", 29, "X"),
+        ("CHR7", 22, "7"),
+    ],
 )
 def test_chromosomes_are_named_as_in_genotypes(tmp_path, written, num_autosomes, expected):
     (tmp_path / "a.tsv").write_text(f"chromosome\tstart\tend\n{written}\t1\t3\n")

@@ -80,6 +80,30 @@ class BlocksInMemory:
 
 
 @dataclass
+class ChosenBlocks:
+    """Hands on some of the variants, a :class:`BlockSink`.
+
+    Parameters
+    ----------
+    sink
+        Gets them.
+    keep
+        Which, bool (variants,).
+    """
+
+    sink: BlockSink
+    keep: np.ndarray
+    _next: int = 0
+
+    def add(self, copies: np.ndarray, strand: np.ndarray | None) -> None:
+        """Take the next variants."""
+        chosen = self.keep[self._next : self._next + len(copies)]
+        self._next += len(copies)
+        if chosen.any():
+            self.sink.add(copies[chosen], None if strand is None else strand[chosen])
+
+
+@dataclass
 class PhaseAccount:
     """Counts the heterozygous calls of a file whose phase is not known: a few are kept without a strand, many spoil it.
 

@@ -14,7 +14,7 @@ from genoken.readers._builds import build_of_header
 from genoken.readers._genotype_reader import VariantFileReader, optional_module, split_note, variant_table
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
 from genoken.readers._plink_tables import Variants, companion, read_sample_file, read_variant_file
-from genoken.readers._variant_blocks import BlockSink, PhaseAccount, Tables, split_alleles
+from genoken.readers._variant_blocks import BlockSink, ChosenBlocks, PhaseAccount, Tables, split_alleles
 
 _MAGIC = b"\x6c\x1b"
 _VARIANTS_AT_ONCE = 1024
@@ -53,8 +53,9 @@ class PgenReader(VariantFileReader):
         table, notes = read_sample_file(sample_file)
         variants = read_variant_file(variant_file, self.autosomes)
         build = build_of_header(variants.meta, str(variant_file))
-        phase, is_phased = _read_calls(pgen, variants, len(table), sink)
+        keep, left_out = variants.usable(variant_file)
         rows = np.repeat(np.arange(len(variants.names)), [len(alternates) for alternates in variants.alternates])
+        phase, is_phased = _read_calls(pgen, variants, len(table), ChosenBlocks(sink, keep[rows]))
         several = int(sum(len(alternates) > 1 for alternates in variants.alternates))
         features = variant_table(
             [variants.names[row] if len(variants.alternates[row]) == 1 else "." for row in rows],
@@ -65,11 +66,11 @@ class PgenReader(VariantFileReader):
             build=build,
             centimorgans=None if variants.centimorgans is None else variants.centimorgans[rows],
         )
-        notes = (*notes, *variants.notes)
+        notes = (*notes, *variants.notes, *left_out)
         if several:
             notes = (*notes, split_note(several))
         notes = (*notes, *phase.notes(table.index.tolist(), is_kept=is_phased))
-        return Tables(features, table, notes, is_phased)
+        return Tables(features[keep[rows]], table, notes, is_phased)
 
 
 def _read_calls(path: Path, variants: Variants, num_samples: int, sink: BlockSink) -> tuple[PhaseAccount, bool]:

@@ -166,7 +166,8 @@ def sparse(packed: np.ndarray, strand: np.ndarray) -> tuple[np.ndarray, np.ndarr
     packed
         uint8 (rows, bytes).
     strand
-        Copies on the first strand, packed alike, by which a single copy is -1 where it is on the second one; no rows: none is.
+        Copies on the first strand, packed alike, by which a single copy is -1 where it is on the second one, and NaN where
+        that is not known; no rows: none is.
     """
     starts = np.zeros(packed.shape[0] + 1, dtype=np.int64)
     for row in range(packed.shape[0]):
@@ -189,7 +190,8 @@ def sparse(packed: np.ndarray, strand: np.ndarray) -> tuple[np.ndarray, np.ndarr
                     continue
                 indices[written] = PER_BYTE * place + inner
                 data[written] = np.nan if code == ABSENT else code
-                if code == 1 and len(strand) and (strand[row, place] >> 2 * inner) & ABSENT == 0:
-                    data[written] = -1
+                if code == 1 and len(strand):
+                    on_first = (strand[row, place] >> 2 * inner) & ABSENT
+                    data[written] = np.nan if on_first == ABSENT else (1 if on_first else -1)
                 written += 1
     return starts, indices, data

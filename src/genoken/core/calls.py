@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
+from genoken.core.errors import DataError
+
 PER_BYTE = 4
 """Calls in a byte; a row begins a new one."""
 BLOCK_CALLS = 1 << 22
@@ -33,9 +35,16 @@ class Calls:
 
     @classmethod
     def of(cls, values: Calls | sp.csr_matrix) -> Calls:
-        """Return dosages as calls: themselves, or packed from a CSR matrix (samples, variants) with NaN where missing."""
+        """Return dosages as calls: themselves, or packed from a CSR matrix (samples, variants) with NaN where missing.
+
+        Raises
+        ------
+        DataError
+            When a dosage is none of 0, 1 and 2: a fraction is never rounded here.
+        """
         if isinstance(values, Calls):
             return values
+        refuse_other_dosages(values)
         packed = np.zeros((values.shape[0], num_bytes(values.shape[1])), dtype=np.uint8)
         at_once = max(BLOCK_CALLS // max(values.shape[1], 1), 1)
         for start in range(0, len(packed), at_once):
@@ -92,7 +101,8 @@ class Calls:
         Parameters
         ----------
         strand
-            Copies on the first strand, with which a single copy becomes -1 where it is on the second one.
+            Copies on the first strand, with which a single copy becomes -1 where it is on the second one, and NaN where that
+            is not known.
         """
         from genoken.core import _call_kernels
 
@@ -136,6 +146,20 @@ class Calls:
         from genoken.core import _call_kernels
 
         return _call_kernels.count(self.packed, self.num_columns)
+
+
+def refuse_other_dosages(values: sp.csr_matrix) -> None:
+    """Refuse a CSR matrix in which something other than 0, 1, 2 and NaN is stored.
+
+    Raises
+    ------
+    DataError
+        Showing the first such number.
+    """
+    other = ~(np.isin(values.data, (0, 1, 2)) | np.isnan(values.data))
+    if other.any():
+        found = values.data[int(np.flatnonzero(other)[0])]
+        raise DataError(f"genotypes are 0, 1 or 2 copies, found {found:g}", remedy="round imputed dosages to the nearest copies")
 
 
 def num_bytes(num_calls: int) -> int:

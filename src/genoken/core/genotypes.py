@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from genoken.core.calls import Calls
+from genoken.core.calls import Calls, refuse_other_dosages
 
 MISSING = -1
 """Entry of a dense int8 matrix where the call is missing; sparse float32 matrices hold NaN there."""
@@ -22,6 +22,8 @@ BLOCK = "block"
 
 HUMAN_AUTOSOMES = 22
 """Chromosomes that are none of sex, of a human."""
+PHASE_NOT_USED = "the phase is not used, because"
+"""Begins the note of a reader that found a phase, but not that of enough calls."""
 
 _AFTER_AUTOSOMES = ("X", "Y", "XY", "MT")
 _PAIRS = str.maketrans("ACGT", "TGCA")
@@ -78,10 +80,16 @@ def dense_dosages(values: Calls | sp.csr_matrix, columns: np.ndarray | None = No
         Calls, or CSR float32 (samples, features).
     columns
         Which variants; ``None`` for all.
+
+    Raises
+    ------
+    DataError
+        When a dosage is a fraction.
     """
     if isinstance(values, Calls):
         return (values if columns is None else values.columns(columns)).dense()
     chosen = values if columns is None else values[:, columns]
+    refuse_other_dosages(chosen)
     found = np.zeros(chosen.shape, dtype=np.int8)
     rows = np.repeat(np.arange(chosen.shape[0]), np.diff(chosen.indptr))
     found[rows, chosen.indices] = np.where(np.isnan(chosen.data), MISSING, chosen.data).astype(np.int8)

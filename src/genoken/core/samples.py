@@ -49,7 +49,8 @@ class Samples:
         To what total all samples were normalized of which these are a block; ``None``: what these themselves show.
     first_strand
         Of phased genotypes, copies of the counted allele on the first strand, (samples, features) of 0 and 1, missing where
-        ``values`` are, in the form of these; the second strand has ``values`` minus these. ``None`` where the phase is not known.
+        ``values`` are and where it is not known on which strand a single copy is, in the form of these; the second strand has
+        ``values`` minus these. ``None`` where the phase is not known.
     """
 
     values: sp.csr_matrix

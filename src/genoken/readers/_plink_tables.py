@@ -57,6 +57,28 @@ class Variants:
     meta: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
+    def usable(self, where: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Return which variants to keep, bool (variants,), and sentences on the others.
+
+        Left out are those at negative positions, as PLINK leaves them out, and those on chromosome 0, whose place is not known; where
+        none has a place, all stay.
+
+        Raises
+        ------
+        DataError
+            When none is left.
+        """
+        is_placed = np.array([name != "0" for name in self.chromosomes], dtype=bool)
+        is_negative = self.positions < 0
+        keep = ~is_negative & (is_placed | ~is_placed.any())
+        if not keep.any():
+            raise DataError("no variant in it has a position that is not negative", where=str(where))
+        counts = (
+            (is_negative, "variants at negative positions are left out"),
+            (~is_negative & ~keep, "variants without a place (chromosome 0) are left out"),
+        )
+        return keep, tuple(f"{said}: {int(found.sum()):,}" for found, said in counts if found.any())
+
 
 @dataclass(frozen=True)
 class _Table:

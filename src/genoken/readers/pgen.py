@@ -14,7 +14,7 @@ from genoken.readers._builds import build_of_header
 from genoken.readers._genotype_reader import VariantFileReader, optional_module, split_note, variant_table
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
 from genoken.readers._plink_tables import Variants, companion, read_sample_file, read_variant_file
-from genoken.readers._variant_blocks import BlockSink, Tables, split_alleles
+from genoken.readers._variant_blocks import BlockSink, ChosenBlocks, PhaseAccount, Tables, split_alleles
 
 _MAGIC = b"\x6c\x1b"
 _VARIANTS_AT_ONCE = 1024
@@ -25,7 +25,7 @@ class PgenReader(VariantFileReader):
     """Reads ``.pgen`` files with the ``.pvar`` and ``.psam`` beside them; what they have in common will do for a name.
 
     The counted allele is ALT; a variant with several of them becomes one per allele. Hard calls are read, not dosages. The phase is
-    kept where every heterozygous call has one.
+    kept where at most 1 % of the heterozygous calls have none; the strands of these are missing.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".pgen",)
@@ -53,9 +53,10 @@ class PgenReader(VariantFileReader):
         table, notes = read_sample_file(sample_file)
         variants = read_variant_file(variant_file, self.autosomes)
         build = build_of_header(variants.meta, str(variant_file))
-        is_phased = _read_calls(pgen, variants, len(table), sink)
+        keep, left_out = variants.usable(variant_file)
         counts = np.array([len(alternates) for alternates in variants.alternates])
         rows, several = np.repeat(np.arange(len(counts)), counts).tolist(), int((counts > 1).sum())
+        phase, is_phased = _read_calls(pgen, variants, len(table), ChosenBlocks(sink, keep[rows]))
         features = variant_table(
             [variants.names[row] if counts[row] == 1 else "." for row in rows] if several else variants.names,
             [variants.chromosomes[row] for row in rows],
@@ -65,14 +66,15 @@ class PgenReader(VariantFileReader):
             build=build,
             centimorgans=None if variants.centimorgans is None else variants.centimorgans[rows],
         )
-        notes = (*notes, *variants.notes)
+        notes = (*notes, *variants.notes, *left_out)
         if several:
             notes = (*notes, split_note(several))
-        return Tables(features, table, notes, is_phased)
+        notes = (*notes, *phase.notes(table.index.tolist(), is_kept=is_phased))
+        return Tables(features[keep[rows]], table, notes, is_phased)
 
 
-def _read_calls(path: Path, variants: Variants, num_samples: int, sink: BlockSink) -> bool:
-    """Hand over the calls, and return whether the phase of all is known."""
+def _read_calls(path: Path, variants: Variants, num_samples: int, sink: BlockSink) -> tuple[PhaseAccount, bool]:
+    """Hand over the calls, and return what is known of their phase, and whether the strands can be used."""
     pgenlib = optional_module("pgenlib", "Pgenlib")
     with path.open("rb") as handle:
         if handle.read(len(_MAGIC)) != _MAGIC:
@@ -87,9 +89,9 @@ def _read_calls(path: Path, variants: Variants, num_samples: int, sink: BlockSin
         )
         with reader:
             if reader.hardcall_phase_present() or has_several:
-                return _alleles(reader, num_alleles - 1, num_samples, sink)
+                return _alleles(reader, variants, num_samples, sink)
             _hard_calls(reader, len(num_alleles), num_samples, sink)
-            return False
+            return PhaseAccount(), False
     except (OSError, RuntimeError) as error:
         sizes = f".psam has {num_samples:,} samples and .pvar {len(num_alleles):,} variants"
         what = f"the file is damaged, or does not fit to its tables: {sizes} ({reason(error)})"
@@ -104,16 +106,23 @@ def _hard_calls(reader: Any, num_variants: int, num_samples: int, sink: BlockSin
         sink.add(pack_calls(block[: stop - start]), None)
 
 
-def _alleles(reader: Any, num_alternates: np.ndarray, num_samples: int, sink: BlockSink) -> bool:
-    """Read the two alleles of each call; the strands are dropped as soon as a heterozygous call has no phase."""
-    is_phased = bool(reader.hardcall_phase_present())
+def _alleles(reader: Any, variants: Variants, num_samples: int, sink: BlockSink) -> tuple[PhaseAccount, bool]:
+    """Read the two alleles of each call; the strands are dropped as soon as too many heterozygous calls have no phase."""
+    num_alternates = np.array([len(alternates) for alternates in variants.alternates])
+    phase = PhaseAccount(bool(reader.hardcall_phase_present()))
+    keeps_strands = phase.has_phase
     for start in range(0, len(num_alternates), _VARIANTS_AT_ONCE):
         stop = min(start + _VARIANTS_AT_ONCE, len(num_alternates))
         pairs = np.empty((stop - start, 2 * num_samples), dtype=np.int32)
         phased = np.empty((stop - start, num_samples), dtype=np.uint8)
         reader.read_alleles_and_phasepresent_range(start, stop, pairs, phased)
         first, second = pairs[:, 0::2], pairs[:, 1::2]
-        is_phased = is_phased and not ((first != second) & (phased == 0)).any()
-        copies, on_first = split_alleles(first, second, num_alternates[start:stop])
-        sink.add(pack_calls(copies), pack_calls(on_first) if is_phased else None)
-    return is_phased
+        is_heterozygous = (first != second) & (first >= 0) & (second >= 0)
+        is_unknown = is_heterozygous & (phased == 0)
+        phase.take(
+            is_heterozygous, is_unknown, [f"{variants.chromosomes[row]}:{variants.positions[row]}" for row in range(start, stop)]
+        )
+        keeps_strands &= not phase.is_hopeless
+        copies, on_first = split_alleles(first, second, num_alternates[start:stop], is_unknown)
+        sink.add(pack_calls(copies), pack_calls(on_first) if keeps_strands else None)
+    return phase, keeps_strands and phase.is_known

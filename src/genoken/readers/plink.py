@@ -13,7 +13,7 @@ from genoken.core.errors import DataError
 from genoken.readers._genotype_reader import VariantFileReader, variant_table
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
 from genoken.readers._plink_tables import companion, read_sample_file, read_variant_file
-from genoken.readers._variant_blocks import BlockSink, Tables
+from genoken.readers._variant_blocks import BlockSink, ChosenBlocks, Tables
 
 _MAGIC = b"\x6c\x1b"
 _HEADER = 3
@@ -51,7 +51,8 @@ class PlinkReader(VariantFileReader):
         variants = read_variant_file(variant_file, self.autosomes)
         _check_size(bed, len(table), len(variants.names))
         _check_padding(bed, len(table), len(variants.names))
-        _read_calls(bed, len(table), len(variants.names), sink)
+        keep, left_out = variants.usable(variant_file)
+        _read_calls(bed, len(table), len(variants.names), ChosenBlocks(sink, keep))
         counted = [alternates[0] for alternates in variants.alternates]
         features = variant_table(
             variants.names,
@@ -61,7 +62,7 @@ class PlinkReader(VariantFileReader):
             variants.references,
             centimorgans=variants.centimorgans,
         )
-        return Tables(features, table, (*notes, *variants.notes))
+        return Tables(features[keep], table, (*notes, *variants.notes, *left_out))
 
 
 def _refuse_other_kinds(path: Path) -> None:

@@ -20,7 +20,7 @@ from genoken.core.genotypes import plain_chromosome
 from genoken.readers._builds import build_of_header
 from genoken.readers._genotype_reader import VariantFileReader, optional_module, place_name, split_note, variant_table
 from genoken.readers._opening import COPY_AGAIN, reason, refuse_by_first_bytes
-from genoken.readers._variant_blocks import BlockSink, Tables, split_alleles
+from genoken.readers._variant_blocks import BlockSink, PhaseAccount, Tables, split_alleles
 
 _RECORDS_AT_ONCE = 256
 _ONE_COPY = frozenset({"X", "Y", "MT"})
@@ -34,7 +34,8 @@ class VcfReader(VariantFileReader):
     """Reads ``.vcf``, ``.vcf.gz`` and ``.bcf`` files.
 
     The counted allele is ALT; a site with several becomes one variant per allele. A call with one of its two alleles missing is
-    missing. Haploid calls are 0 or 2 copies. The phase is kept where every heterozygous call has one.
+    missing. Haploid calls are 0 or 2 copies. The phase is kept where at most 1 % of the heterozygous calls have none;
+    the strands of these are missing.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
@@ -58,7 +59,8 @@ class VcfReader(VariantFileReader):
         features = variant_table(calls.names, calls.chromosomes, np.array(calls.positions), calls.counted, calls.other, build=build)
         features.index = _apart(features)
         table = pd.DataFrame(index=pd.Index(names, dtype=object))
-        return Tables(features, table, calls.notes(), calls.is_phased)
+        notes = (*calls.notes(), *calls.phase.notes(names, is_kept=calls.is_phased))
+        return Tables(features, table, notes, calls.is_phased)
 
 
 @dataclass
@@ -74,11 +76,12 @@ class _Calls:
     without_alternate: int = 0
     several_alternates: int = 0
     odd_haploid: int = 0
+    phase: PhaseAccount = field(default_factory=PhaseAccount)
     _pending: list[np.ndarray] = field(default_factory=list)
     _pending_alternates: list[int] = field(default_factory=list)
     _pending_odd: list[bool] = field(default_factory=list)
-    _may_be_phased: bool = True
-    _has_phase: bool = False
+    _pending_places: list[str] = field(default_factory=list)
+    _keeps_strands: bool = True
 
     def add(self, record: Any, alleles: np.ndarray) -> None:
         """Take a record with its calls, int16 (samples, 3): two alleles, and whether they are phased."""
@@ -94,13 +97,14 @@ class _Calls:
         self._pending.append(alleles)
         self._pending_alternates.append(len(alternates))
         self._pending_odd.append(chromosome not in _ONE_COPY)
+        self._pending_places.append(f"{chromosome}:{record.POS}")
         if len(self._pending) == _RECORDS_AT_ONCE:
             self.hand_over()
 
     @property
     def is_phased(self) -> bool:
-        """Whether every heterozygous call has a phase, and some call has one."""
-        return self._may_be_phased and self._has_phase
+        """Whether the strands that were handed over can be used."""
+        return self._keeps_strands and self.phase.is_known
 
     def hand_over(self) -> None:
         """Decode the records that wait, and hand over their calls."""
@@ -112,12 +116,13 @@ class _Calls:
         second = np.where(is_haploid, first, second)
         missing = (first < 0) | (second < 0)
         self.odd_haploid += int(np.count_nonzero((is_haploid & ~missing)[self._pending_odd]))
-        if self._may_be_phased:
-            self._may_be_phased = not ((first != second) & ~missing & ~phased).any()
-            self._has_phase |= bool((phased & ~missing & ~is_haploid).any())
-        copies, on_first = split_alleles(first, second, np.array(self._pending_alternates))
-        self.sink.add(pack_calls(copies), pack_calls(on_first) if self._may_be_phased else None)
-        for pending in (self._pending, self._pending_alternates, self._pending_odd):
+        is_heterozygous = (first != second) & ~missing
+        self.phase.has_phase |= bool((phased & ~missing & ~is_haploid).any())
+        self.phase.take(is_heterozygous, is_heterozygous & ~phased, self._pending_places)
+        self._keeps_strands &= not self.phase.is_hopeless
+        copies, on_first = split_alleles(first, second, np.array(self._pending_alternates), is_heterozygous & ~phased)
+        self.sink.add(pack_calls(copies), pack_calls(on_first) if self._keeps_strands else None)
+        for pending in (self._pending, self._pending_alternates, self._pending_odd, self._pending_places):
             pending.clear()
 
     def notes(self) -> tuple[str, ...]:
@@ -135,9 +140,13 @@ class _Calls:
 def _read_calls(vcf: Any, path: Path, sink: BlockSink) -> _Calls:
     if not len(vcf.samples):
         raise DataError("there are no samples in it, only sites", where=str(path))
-    if not _has_genotypes(vcf):
+    if not _has_field(vcf, "GT"):
+        what = "it has no genotypes: its header announces no field GT"
         remedy = "call genotypes, or ask for a file with the field GT"
-        raise DataError("it has no genotypes: its header announces no field GT", where=str(path), remedy=remedy)
+        if _has_field(vcf, "DS"):
+            what += ", only imputed dosages (DS), which are fractions"
+            remedy = "write the most likely genotypes beside them, as plink2 --vcf FILE dosage=DS --hard-call-threshold 0.499 does"
+        raise DataError(what, where=str(path), remedy=remedy)
     calls = _Calls(sink)
     for record in vcf:
         if not record.ALT:
@@ -151,8 +160,8 @@ def _read_calls(vcf: Any, path: Path, sink: BlockSink) -> _Calls:
     return calls
 
 
-def _has_genotypes(vcf: Any) -> bool:
-    return any(line.startswith("##FORMAT=<ID=GT,") for line in vcf.raw_header.splitlines())
+def _has_field(vcf: Any, name: str) -> bool:
+    return any(line.startswith(f"##FORMAT=<ID={name},") for line in vcf.raw_header.splitlines())
 
 
 def _alleles(record: Any, path: Path) -> np.ndarray:

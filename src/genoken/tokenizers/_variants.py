@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from genoken.core.calls import Calls
 from genoken.core.contracts import TokenizerState
 from genoken.core.errors import DataError
-from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION, Population, other_strand
+from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, PHASE_NOT_USED, POSITION, Population, other_strand
 from genoken.core.samples import Samples
 
 SAME, FLIPPED, ABSENT = 0, 1, 2
@@ -213,6 +213,22 @@ def _texts(values: Sequence[str]) -> np.ndarray:
     return np.asarray(values, dtype=object)
 
 
+def unphased_error(samples: Samples, what: str, remedy: str) -> DataError:
+    """Return the refusal of samples without a phase, with the reason that the reader gave where their file has one.
+
+    Parameters
+    ----------
+    samples
+        Genotypes.
+    what
+        What needs the phase, as a sentence without an end.
+    remedy
+        What to do.
+    """
+    why = next((note[note.index(PHASE_NOT_USED) :] for note in samples.notes if PHASE_NOT_USED in note), "these are not phased")
+    return DataError(f"{what}, and {why}", where=samples.origin, remedy=remedy)
+
+
 def oriented_calls(samples: Samples, columns: np.ndarray, facts: Mapping[str, Any]) -> Calls:
     """Return genotypes (samples, variants) that count the alleles of a state's facts; absent variants are missing."""
     return _oriented(samples.values, samples, columns, facts, most=2)
@@ -221,7 +237,7 @@ def oriented_calls(samples: Samples, columns: np.ndarray, facts: Mapping[str, An
 def oriented(samples: Samples, columns: np.ndarray, facts: Mapping[str, Any], *, phased: bool) -> sp.csr_matrix:
     """Return what :func:`oriented_calls` does as a matrix, NaN where a call is missing.
 
-    With ``phased`` a single copy on the second strand is -1.
+    With ``phased`` a single copy on the second strand is -1, and missing where the strand is not known.
     """
     strand = None
     if phased:

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from genoken.core.components import settings
 from genoken.core.contracts import Tokenizer, TokenizerState
-from genoken.core.errors import DataError
 from genoken.core.genotypes import Population
 from genoken.core.layout import NUM_SPECIALS, Channel, Layout
 
@@ -178,8 +177,6 @@ class GenotypeTokenizer(Tokenizer):
 
         _variants.refuse_other_values(samples, "genotype")
         if self.encoding == "haplotype" and samples.first_strand is None:
-            raise DataError(
-                "the encoding 'haplotype' needs phased genotypes, and these are not phased",
-                where=samples.origin,
-                remedy="use tokenizer.encoding: one_hot, or phase them first",
+            raise _variants.unphased_error(
+                samples, "the encoding 'haplotype' needs phased genotypes", "use tokenizer.encoding: one_hot, or phase them first"
             )

@@ -218,10 +218,8 @@ class HaploblockTokenizer(Tokenizer):
 
         _variants.refuse_other_values(samples, "haploblock")
         if samples.first_strand is None:
-            raise DataError(
-                "haploblocks need phased genotypes, and these are not phased",
-                where=samples.origin,
-                remedy="use tokenizer.kind: genotype, or phase them first",
+            raise _variants.unphased_error(
+                samples, "haploblocks need phased genotypes", "use tokenizer.kind: genotype, or phase them first"
             )
 
 

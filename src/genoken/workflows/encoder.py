@@ -17,6 +17,7 @@ from genoken.core.calls import Calls
 from genoken.core.components import component_to_dict, kind_of
 from genoken.core.config import ModelSettings, build, component_from_dict
 from genoken.core.contracts import MADE_OF, Tokenizer, TokenizerState, TokenObjective
+from genoken.core.genotypes import BLOCK
 from genoken.core.layout import CLS_ID, FIRST_CATEGORY, MASK_ID, NUM_SPECIALS, SEPARATOR_ID, Layout
 from genoken.core.samples import Samples
 from genoken.core.scale import scale_of
@@ -270,6 +271,10 @@ def room_for_phenotypes(tokenizer: Any, phenotypes: PhenotypeVocabulary | None) 
     return replace(tokenizer, max_tokens=tokens_left(limit, len(phenotypes.columns), end=True))
 
 
+IN_NO_BLOCK = "variants_in_no_block"
+"""Fact of a tokenizer that asks for blocks: how many variants that it could have used no block holds."""
+
+
 def fit_tokenizer(tokenizer: Tokenizer, train: Samples) -> TokenizerState:
     """Return what a tokenizer learns from the train split, whose variants are divided into blocks first where it wants that.
 
@@ -279,7 +284,12 @@ def fit_tokenizer(tokenizer: Tokenizer, train: Samples) -> TokenizerState:
         When nothing can be learned from the samples, or a file that the tokenizer names cannot be used.
     """
     request = tokenizer.block_request(train)
-    return tokenizer.fit(train if request is None else replace(train, features=with_blocks(train, request)))
+    if request is None:
+        return tokenizer.fit(train)
+    divided = with_blocks(train, request)
+    state = tokenizer.fit(replace(train, features=divided))
+    outside = int((divided[BLOCK].to_numpy()[request.columns] < 0).sum())
+    return replace(state, facts={**state.facts, IN_NO_BLOCK: outside})
 
 
 def locate(state: TokenizerState, samples: Samples, symbols: tuple[str, ...] = ()) -> Alignment:

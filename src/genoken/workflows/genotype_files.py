@@ -153,8 +153,8 @@ def _calls(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     if samples.first_strand is None:
         return np.array(["0/0", "0/1", "1/1", "./."]), np.where(dense == MISSING, 3, dense)
     first = dense_dosages(samples.first_strand)
-    codes = 2 * first + (dense - first)
-    return np.array(["0|0", "0|1", "1|0", "1|1", ".|."]), np.where((dense == MISSING) | (first == MISSING), 4, codes)
+    codes = np.where(first == MISSING, 5, 2 * first + (dense - first))
+    return np.array(["0|0", "0|1", "1|0", "1|1", ".|.", "0/1"]), np.where(dense == MISSING, 4, codes)
 
 
 def _write_h5ad(path: Path, samples: Samples, trait: pd.Series | None) -> None:

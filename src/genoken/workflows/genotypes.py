@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from genoken.core.calls import Calls
 from genoken.core.errors import DataError
 from genoken.core.genotypes import CHROMOSOME, COUNTED, OTHER, POSITION
 from genoken.readers._genotypes import STRAND_LAYER, calls_of
@@ -58,18 +59,36 @@ def genotypes(
     --------
     >>> run = genoken.train(genoken.genotypes(dosages, labels=populations), label="label")
     """
-    given = np.asarray(dosages)
-    if given.ndim != 2:
-        raise DataError(f"genotypes are a matrix of samples by variants, not of {given.ndim} dimensions", where="genotypes")
-    calls = calls_of(given, "genotypes", most=2)
+    calls = calls_of(_matrix(dosages, "genotypes"), "genotypes", most=2)
     people = _sample_table(table, labels, calls.shape[0])
     adata = annotated(calls.read(), people, _variants(variants, calls.shape[1]))
     if first_strand is not None:
-        strand = calls_of(np.asarray(first_strand), "first_strand", most=1)
+        strand = calls_of(_matrix(first_strand, "first_strand"), "first_strand", most=1)
         _check_length(strand.shape[0], calls.shape[0], "first_strand", "samples")
         _check_length(strand.shape[1], calls.shape[1], "first_strand", "variants")
+        _check_strands(calls, strand)
         adata.layers[STRAND_LAYER] = strand.read()
     return adata
+
+
+def _matrix(values: np.ndarray, where: str) -> np.ndarray:
+    try:
+        given = np.asarray(values)
+    except ValueError as error:
+        raise DataError("samples have different numbers of variants", where=where, remedy="give a matrix") from error
+    if given.ndim != 2:
+        raise DataError(f"genotypes are a matrix of samples by variants, not of {given.ndim} dimensions", where=where)
+    return given
+
+
+def _check_strands(calls: Calls, strand: Calls) -> None:
+    """Refuse a first strand that leaves fewer than no or more than one copy for the second one."""
+    copies, first = calls.dense(), strand.dense()
+    wrong = (copies >= 0) & (first >= 0) & ((first > copies) | (copies - first > 1))
+    if wrong.any():
+        row, column = (int(place) for place in np.argwhere(wrong)[0])
+        what = f"{first[row, column]} of {copies[row, column]} copies on the first strand at sample {row}, variant {column}"
+        raise DataError(f"{what} (counted from 0) do not leave 0 or 1 for the second one", where="first_strand")
 
 
 def _sample_table(table: pd.DataFrame | None, labels: Sequence[object] | np.ndarray | None, num_samples: int) -> pd.DataFrame:
@@ -77,8 +96,11 @@ def _sample_table(table: pd.DataFrame | None, labels: Sequence[object] | np.ndar
     _check_length(len(people), num_samples, "the table", "samples")
     people.index = people.index.astype(str)
     if labels is not None:
-        _check_length(len(labels), num_samples, "labels", "samples")
-        people[LABEL] = np.asarray(labels)
+        given = np.asarray(labels)
+        if given.ndim != 1:
+            raise DataError(f"labels are one for each sample, not of {given.ndim} dimensions", where="genotypes")
+        _check_length(len(given), num_samples, "labels", "samples")
+        people[LABEL] = given
     return people
 
 

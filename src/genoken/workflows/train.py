@@ -25,6 +25,7 @@ from genoken.workflows.assemble import has_numbers, hides_order, resolve_config,
 from genoken.workflows.batch_size import settle_batch_size, used_batches
 from genoken.workflows.contrast import random_split, random_words
 from genoken.workflows.design import Job, design, train_share_of, with_train_share
+from genoken.workflows.encoder import IN_NO_BLOCK
 from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
 from genoken.workflows.grouping import strata_of
@@ -311,6 +312,8 @@ def _fold(job: Job, index: int) -> FoldResult:
     job.show.line(f"{name}: {done}, best epoch {int(best['epoch']) + 1} of {found.history['epoch'].nunique()} ({note})")
     if smaller := used_batches(found.facts, job.config):
         job.show.warning(smaller)
+    if outside := found.model.state.facts.get(IN_NO_BLOCK):
+        job.show.warning(f"{outside:,} variants are in no block, so that no token tells of them")
     return found
 
 

@@ -1,7 +1,11 @@
 """Genotypes between dense and sparse."""
 
 import numpy as np
+import pytest
+import scipy.sparse as sp
 
+from genoken.core.calls import Calls
+from genoken.core.errors import DataError
 from genoken.core.genotypes import MISSING, dense_dosages, other_strand, sparse_dosages
 
 _DENSE = np.array([[0, 1, 2, MISSING], [2, 0, 0, 1]], dtype=np.int8)
@@ -34,3 +38,11 @@ def test_zeros_are_not_stored_and_missing_calls_are():
 
 def test_the_other_strand_is_read_backwards() -> None:
     assert [other_strand(allele) for allele in ("A", "GA", "AAC", "<DEL>", "I")] == ["T", "TC", "GTT", "<DEL>", "I"]
+
+
+@pytest.mark.parametrize("number", [0.37, 1.999, -1.0, 3.0, np.inf])
+def test_fractions_and_other_numbers_are_refused_and_never_rounded(number):
+    values = sp.csr_matrix(np.array([[0, 1, np.nan], [2, number, 0]], dtype=np.float32))
+    for convert in (dense_dosages, Calls.of):
+        with pytest.raises(DataError, match=f"genotypes are 0, 1 or 2 copies, found {number:g} — round imputed dosages"):
+            convert(values)

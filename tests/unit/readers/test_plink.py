@@ -117,7 +117,7 @@ def bim_of(chromosomes):
             "chromosomes are numbered up to 29, beyond a genome of 22 autosomes, which data.autosomes",
         ),
         (["chr23", "29"], 29, ["23", "29"], None),
-        (["1", "chrX", "XY", "M", "0"], 22, ["1", "X", "XY", "MT", "0"], None),
+        (["1", "chrX", "XY", "M"], 22, ["1", "X", "XY", "MT"], None),
     ],
 )
 def test_numbers_after_the_autosomes_are_those_of_sex(write, codes, autosomes, expected, note):
@@ -127,6 +127,19 @@ def test_numbers_after_the_autosomes_are_those_of_sex(write, codes, autosomes, e
     assert found.features["chromosome"].tolist() == expected
     assert [said[: len(note or "")] for said in found.notes] == ([note] if note else [])
     assert inspect_file(path, autosomes=autosomes).samples.features["chromosome"].tolist() == expected
+
+
+def test_variants_at_negative_positions_or_without_a_place_are_left_out_with_a_count(write):
+    bim = "1\ta\t0\t-5\tA\tC\n0\tb\t0\t7\tA\tC\n1\tc\t0\t9\tA\tC\n0\td\t0\t0\tA\tC\n"
+    bed = BED[:3] + bytes([0b11_11_11, 0b11_11_11, 0b11_10_00, 0b11_11_11])
+    found = PlinkReader().read(write(bed=bed, bim=bim, fam=FAM.replace("-9", "0")))
+    assert (list(found.features.index), found.values.toarray().tolist()) == (["c"], [[2], [1], [0]])
+    said = "variants at negative positions are left out: 1", "variants without a place (chromosome 0) are left out: 2"
+    assert found.notes == said
+    found = PlinkReader().read(write(bed=bed, bim=bim.replace("1\t", "0\t"), fam=FAM.replace("-9", "0")))
+    assert (list(found.features.index), found.notes) == (["b", "c", "d"], said[:1])  # none has a place, so all of them stay
+    with pytest.raises(DataError, match="no variant in it has a position that is not negative"):
+        PlinkReader().read(write(bed=bed[:4], bim=bim[: bim.index("0\tb")]))
 
 
 def test_the_common_name_of_the_files_will_do(write):

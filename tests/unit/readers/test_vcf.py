@@ -10,6 +10,9 @@ import pytest
 
 from genoken.core.errors import DataError, MissingExtraError
 from genoken.readers.vcf import VcfReader
+from genoken.tokenizers.genotype import GenotypeTokenizer
+from genoken.tokenizers.haploblock import HaploblockTokenizer
+from genoken.workflows.encoder import fit_tokenizer
 
 NAN = np.nan
 HEAD = (
@@ -69,12 +72,35 @@ def test_blocks_of_records_are_put_together(read, monkeypatch):
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_one_heterozygous_call_without_phase_makes_the_whole_file_unphased(read, monkeypatch, place):
+def test_many_heterozygous_calls_without_phase_make_the_whole_file_unphased_which_is_said(read, monkeypatch, place):
     monkeypatch.setattr("genoken.readers.vcf._RECORDS_AT_ONCE", 1)
     records = [record((1, 9), "u", ("A", "C"), "0|1", "0/1", "0|0"), record((1, 10), "p", ("A", "C"), "1|1", "0|1", "1|0")]
     found = read(records[place], records[1 - place])
     assert found.first_strand is None
     np.testing.assert_array_equal(found.values.columns([place]).toarray(), [[1], [1], [0]])
+    why = "the phase is not used, because 1 of 4 heterozygous calls have none, the first at 1:9 in b, and at most 1% may be so"
+    assert found.notes == (why,)
+    for tokenizer in (GenotypeTokenizer(encoding="haplotype"), HaploblockTokenizer()):
+        with pytest.raises(DataError, match=f"need.? phased genotypes, and {why}"):
+            fit_tokenizer(tokenizer, found)
+
+
+@pytest.mark.parametrize("at_once", [1, 256])
+def test_few_heterozygous_calls_without_phase_have_no_strand(read, monkeypatch, at_once):
+    monkeypatch.setattr("genoken.readers.vcf._RECORDS_AT_ONCE", at_once)
+    lines = [record((1, 3), "h", ("A", "C"), "0/0", "1/1", "./.")]  # these have nothing to be known
+    lines += [record((1, 9), "u", ("A", "C,G"), "1/2", "0|1", "1|0")]
+    lines += [record((1, 10 + row), f"v{row}", ("A", "C"), "0|1", "1|0", "1|1") for row in range(49)]
+    found = read(*lines)
+    assert found.notes[-1] == (
+        "the phase is known, but 1 of 101 heterozygous calls have none, the first at 1:9 in a; "
+        "for what needs the phase, these are missing"
+    )
+    np.testing.assert_array_equal(found.values.toarray()[:, :4], [[0, 1, 1, 1], [2, 1, 0, 1], [NAN, 1, 0, 2]])
+    np.testing.assert_array_equal(found.first_strand.toarray()[:, :4], [[0, NAN, NAN, 0], [1, 0, 0, 1], [NAN, 1, 0, 1]])
+    signed = found.values.read(found.first_strand).toarray()
+    np.testing.assert_array_equal(signed[:, :4], [[0, NAN, NAN, -1], [2, -1, 0, 1], [NAN, 1, 0, 2]])
+    assert read(*lines[:-1]).first_strand is None  # 1 of 99
 
 
 def test_homozygous_calls_need_no_phase_but_a_file_without_any_phase_has_none(read):
@@ -127,6 +153,11 @@ GOOD = record((1, 9), "v", ("A", "C"), "0/0", "0/1", "1/1")
             [record((1, 5), "v", ("A", "C"), "1", "2", "3", kind="DP")],
             (HEAD + NAMES).replace("##FORMAT=<ID=GT,", "##FORMAT=<ID=XX,"),
             "it has no genotypes: its header announces no field GT",
+        ),
+        (
+            [record((1, 5), "v", ("A", "C"), "0.1", "0.9", "2", kind="DS")],
+            (HEAD + NAMES).replace("##FORMAT=<ID=GT,", "##FORMAT=<ID=DS,"),
+            r"it has no genotypes: .* no field GT, only imputed dosages \(DS\), which are fractions — write the most",
         ),
         (
             [GOOD, record((1, 12), "v", ("A", "C"), "1", "2", "3", kind="DP")],

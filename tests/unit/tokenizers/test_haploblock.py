@@ -132,6 +132,14 @@ TWO_BLOCKS = [("00 00", "00 00"), ("00 01", "11 10"), ("11 11", "11 11"), ("11 1
 """First block: 00 and 11 four times each; second: all four haplotypes twice."""
 
 
+def test_variants_in_no_block_are_counted(tmp_path):
+    (tmp_path / "one.bed").write_text("7\t0\t20\n")
+    _, state = fitted(people(TWO_BLOCKS), blocks=str(tmp_path / "one.bed"))
+    assert (state.sought()[0], state.facts["variants_in_no_block"]) == (("rs0", "rs1"), 2)
+    _, state = fitted(people(TWO_BLOCKS), block_variants=2)
+    assert state.facts["variants_in_no_block"] == 0
+
+
 def test_blocks_without_two_clusters_are_left_out():
     tokenizer, state = fitted(people(TWO_BLOCKS), block_variants=2, min_count=3)
     assert (state.feature_ids, state.facts["blocks_left_out"]) == (("7:1-11",), 1)

@@ -49,11 +49,31 @@ def test_labels_alone_will_do():
         ({"dosages": CALLS, "variants": variants().iloc[:3]}, "the table of variants has 3 variants, and the genotypes have 4"),
         ({"dosages": CALLS, "variants": variants().drop(columns="position_bp")}, "has no column 'position_bp'"),
         ({"dosages": CALLS, "first_strand": CALLS}, "genotypes are 0 to 1, found 2"),
+        ({"dosages": [[0, 1], [2]]}, "genotypes: samples have different numbers of variants"),
+        ({"dosages": CALLS + 0.37}, "genotypes are 0 to 2, found 0.37 .* — round imputed dosages"),
+        ({"dosages": CALLS.astype(str)}, "genotypes are whole numbers from 0 to 2, not <U"),
+        ({"dosages": CALLS.astype(object)}, "genotypes are whole numbers from 0 to 2, not object"),
+        ({"dosages": np.where(CALLS == 2, 3, 0)}, "genotypes are 0 to 2, found 3 at sample 0, variant 1"),
+        ({"dosages": np.where(CALLS == 2, np.inf, 0)}, "genotypes are 0 to 2, found inf"),
+        ({"dosages": CALLS, "labels": "x"}, "labels are one for each sample, not of 0 dimensions"),
+        ({"dosages": CALLS, "labels": [[1], [2], [3]]}, "labels are one for each sample, not of 2 dimensions"),
+        ({"dosages": CALLS, "labels": list("wxyz")}, "labels has 4 samples, and the genotypes have 3"),
+        ({"dosages": CALLS, "table": pd.DataFrame(index=["a"])}, "the table has 1 samples, and the genotypes have 3"),
+        ({"dosages": CALLS, "first_strand": np.zeros((3, 3))}, "first_strand has 3 variants, and the genotypes have 4"),
+        (
+            {"dosages": CALLS, "first_strand": np.zeros((3, 4))},
+            "first_strand: 0 of 2 copies on the first strand at sample 0, variant 1",
+        ),
+        (
+            {"dosages": CALLS, "first_strand": np.ones((3, 4))},
+            "first_strand: 1 of 0 copies on the first strand at sample 0, variant 0",
+        ),
     ],
 )
 def test_arrays_that_do_not_fit(arguments, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as caught:
         genoken.genotypes(**arguments)
+    assert "\n" not in str(caught.value)
 
 
 def test_samples_without_any_call_and_monomorphic_variants_are_left_out_of_a_study():

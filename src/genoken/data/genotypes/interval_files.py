@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.errors import DataError, suggestion
-from genoken.core.genotypes import CENTIMORGAN, CHROMOSOME, POSITION
+from genoken.core.genotypes import CENTIMORGAN, CHROMOSOME, HUMAN_AUTOSOMES, POSITION, coded_chromosomes, plain_chromosome
 from genoken.data.genotypes.blocks import COLUMNS, END, METHOD, PARAMETERS, START, check_intervals
 
 _PLINK_BYTES = b"\x6c\x1b"
@@ -21,7 +21,7 @@ _MAP_NAMES = {
 }
 
 
-def read_intervals(path: Path) -> pd.DataFrame:
+def read_intervals(path: Path, num_autosomes: int = HUMAN_AUTOSOMES) -> pd.DataFrame:
     """Read blocks from a file and return them as an interval table, ordered as in the file.
 
     Parameters
@@ -31,11 +31,13 @@ def read_intervals(path: Path) -> pd.DataFrame:
         is added to the start; lines of ``track``, ``browser`` and ``#`` are left out. ``.det``: what ``plink --blocks`` writes.
         Others: tab-separated with a header that names ``chromosome``, ``start_bp`` and ``end_bp`` (or ``chrom``, ``start``,
         ``end``), both ends inside; ``method`` and ``parameters`` are taken over where they are there.
+    num_autosomes
+        The four numbers after it are the chromosomes X, Y, XY and MT, as in PLINK's files.
 
     Returns
     -------
     pandas.DataFrame
-        ``chromosome`` without ``chr``, ``start_bp``, ``end_bp``, ``method``, ``parameters``.
+        ``chromosome`` as the readers of genotypes name it, ``start_bp``, ``end_bp``, ``method``, ``parameters``.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def read_intervals(path: Path) -> pd.DataFrame:
     else:
         raw = _read_table(path, r"\s+" if suffix == ".det" else "\t")
         found = _renamed(raw, _TSV_NAMES, path)
-    found[CHROMOSOME] = found[CHROMOSOME].str.removeprefix("chr")
+    found[CHROMOSOME] = _chromosomes(found[CHROMOSOME], num_autosomes)
     for column in (START, END):
         found[column] = _whole(found[column], path)
     if suffix == ".bed":
@@ -61,16 +63,22 @@ def read_intervals(path: Path) -> pd.DataFrame:
     return found
 
 
-def read_genetic_map(path: Path) -> pd.DataFrame:
+def read_genetic_map(path: Path, num_autosomes: int = HUMAN_AUTOSOMES) -> pd.DataFrame:
     """Read a genetic map with a header, separated by spaces or tabs, plain or compressed.
 
     Needed are columns for the chromosome (``chr``, ``chromosome``), the position in base pairs (``pos``, ``position_bp``,
     ``Position(bp)``) and in centimorgans (``cM``, ``position_cm``, ``Map(cM)``), in any order.
 
+    Parameters
+    ----------
+    path, num_autosomes
+        See :func:`read_intervals`.
+
     Returns
     -------
     pandas.DataFrame
-        ``chromosome`` (text without ``chr``), ``position_bp`` (int64), ``position_cm`` (float64), in the order of the file.
+        ``chromosome`` (text, as the readers of genotypes name it), ``position_bp`` (int64), ``position_cm`` (float64), in the order
+        of the file.
 
     Raises
     ------
@@ -78,10 +86,15 @@ def read_genetic_map(path: Path) -> pd.DataFrame:
         When a column is missing or holds no numbers.
     """
     found = _renamed(_read_table(path, r"\s+"), _MAP_NAMES, path)[[CHROMOSOME, POSITION, CENTIMORGAN]]
-    found[CHROMOSOME] = found[CHROMOSOME].str.removeprefix("chr")
+    found[CHROMOSOME] = _chromosomes(found[CHROMOSOME], num_autosomes)
     found[POSITION] = _whole(found[POSITION], path)
     found[CENTIMORGAN] = _numbers(found[CENTIMORGAN], path)
     return found
+
+
+def _chromosomes(column: pd.Series, num_autosomes: int) -> pd.Series:
+    codes = coded_chromosomes(num_autosomes)
+    return column.map(lambda name: codes.get(plain_chromosome(name), plain_chromosome(name)))
 
 
 def genetic_positions(features: pd.DataFrame, genetic_map: pd.DataFrame) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,11 +51,26 @@ def test_blocks_lie_between_peaks_of_recombination(train, tmp_path):
     assert blocks(train, "recombination", path=str(path)) == [0, 0, 0, 1, -1, 1, -1]
 
 
+def test_variants_outside_the_map_are_in_the_outer_blocks_of_their_chromosome(train, tmp_path):
+    path = tmp_path / "map.txt"
+    path.write_text("chr pos cM\n1 250 0\n1 340 0.0001\n1 360 0.1\n1 500 0.1001\n3 1 0\n3 9 1\n")
+    assert blocks(train, "recombination", path=str(path)) == [0, 0, 0, 1, -1, 1, -1]  # the map knows nothing of chromosome 2
+
+
 def test_blocks_are_those_of_a_table(train, tmp_path):
     (tmp_path / "some.tsv").write_text("chromosome\tstart_bp\tend_bp\n2\t1\t60\n1\t150\t300\n")
     assert blocks(train, "file", path=str(tmp_path / "some.tsv")) == [-1, 1, 1, -1, -1, -1, 0]
     (tmp_path / "plink.blocks.det").write_text("  CHR  BP1  BP2  KB  NSNPS  SNPS\n  1  300  1100  0.8  3  rs2|rs3|rs5\n")
     assert blocks(train, "file", path=str(tmp_path / "plink.blocks.det")) == [-1, -1, 0, 0, -1, 0, -1]
+
+
+def test_numbers_of_chromosomes_are_read_as_those_of_the_variants(train, tmp_path):
+    (tmp_path / "some.tsv").write_text("chromosome\tstart_bp\tend_bp\nchr23\t1\t60\n1\t150\t300\n")
+    ours = train.features["chromosome"].replace("2", "X")
+    human = replace(train, features=train.features.assign(chromosome=ours))
+    assert blocks(human, "file", path=str(tmp_path / "some.tsv")) == [-1, 1, 1, -1, -1, -1, 0]
+    sheep = replace(train, features=train.features.assign(chromosome=ours.replace({"1": "26", "X": "23"})))
+    assert blocks(sheep, "file", path=str(tmp_path / "some.tsv")) == [-1, -1, -1, -1, -1, -1, 0]
 
 
 def test_a_table_of_other_places_is_refused(train, tmp_path):

@@ -63,3 +63,22 @@ def test_genetic_maps_are_read(tmp_path, header):
     assert found.values.tolist() == [["1", 100, 0.5], ["1", 200, 1.5]]
     features = pd.DataFrame({"chromosome": ["1", "1", "1", "2"], "position_bp": [125, 50, 300, 125]})
     assert np.array_equal(genetic_positions(features, found), [0.75, 0.5, 1.5, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "num_autosomes", "expected"),
+    [
+        ("23", 22, "X"),
+        ("chr25", 22, "XY"),
+        ("chrM", 22, "MT"),
+        ("chrx", 22, "X"),
+        ("23", 26, "23"),
+        ("30", 29, "X"),
+        ("CHR7", 22, "7"),
+    ],
+)
+def test_chromosomes_are_named_as_in_genotypes(tmp_path, written, num_autosomes, expected):
+    (tmp_path / "a.tsv").write_text(f"chromosome\tstart\tend\n{written}\t1\t3\n")
+    assert read_intervals(tmp_path / "a.tsv", num_autosomes)["chromosome"].tolist() == [expected]
+    (tmp_path / "a.map").write_text(f"chr pos cM\n{written} 1 3\n")
+    assert read_genetic_map(tmp_path / "a.map", num_autosomes)["chromosome"].tolist() == [expected]

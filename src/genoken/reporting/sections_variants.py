@@ -82,6 +82,7 @@ def leads(table: pd.DataFrame) -> Table:
                 Cell(number(row["ensemble"], 3)),
                 Cell(percent(row["stability"])),
                 Cell(above),
+                Cell(number(row.get("glm_beta"), 2), _effect_note(row)),
                 Cell(number(row["glm_minus_log10_p"], 1), p_rank),
                 Cell(f"{row['pip']:.2f}" if np.isfinite(row["pip"]) else "–", pip_rank),
                 Cell(_set_name(row)),
@@ -93,6 +94,7 @@ def leads(table: pd.DataFrame) -> Table:
         Column("Mean rank", numeric=True, hint="Over methods and networks, 1 is the highest."),
         Column("Stability", numeric=True, hint="Share of the rankings that have the variant among their first."),
         Column("Above permuted", hint="More important than any variant is to networks trained on permuted labels."),
+        Column("Effect", numeric=True, hint="Single-variant regression: log odds, or change of the number, per copy."),
         Column("−log10 p", numeric=True, hint="Single-variant regression; below: its rank."),
         Column(
             "PIP",
@@ -186,6 +188,13 @@ def _locus(run: RunFolder, table: pd.DataFrame, facts: dict[str, Any], causal: l
         plots_linkage.locus_heatmaps(pairs, int(facts["number"])),
         found,
     ]
+
+
+def _effect_note(row: pd.Series) -> str:
+    """Return of what the effect is, and of which allele: runs of an older version do not say the class."""
+    named = plain(row.get("glm_class", "") or "")
+    odds = f"log odds of {shorten(named, 24)} " if named else ""
+    return f"{odds}per copy of {shorten(row['counted_allele'], 12)}"
 
 
 def _rank(ranks: dict[str, pd.Series], name: str, place: Any) -> str:

@@ -17,12 +17,12 @@ from genoken.data.holdout import hold_out_new
 from genoken.data.successors import Successors
 from genoken.models.embeddings import EmbeddingStart
 from genoken.models.token_network import TokenNetwork
-from genoken.vocabulary.align import Alignment, align
+from genoken.vocabulary.align import Alignment
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
+from genoken.workflows.coverage import find_vocabulary
 from genoken.workflows.gaussian_start import gaussian_start
 from genoken.workflows.pretrained import PretrainedModel, new_network
 from genoken.workflows.pretraining_parts import Division
-from genoken.workflows.restriction import feature_noun
 from genoken.workflows.seen import parts_in_pretraining
 from genoken.workflows.show import Show
 from genoken.workflows.start import PretrainedStart
@@ -118,15 +118,7 @@ def with_known_parts(
 
 def _vocabulary_in(samples: Samples, config: PretrainConfig, start: PretrainedStart) -> Alignment:
     """Return where the earlier run's vocabulary is in samples; refuse those that have too little of it."""
-    sought, symbols = start.model.state.sought(start.model.symbols)
-    return align(
-        sought,
-        samples.features,
-        minimum_coverage=config.data.min_coverage,
-        where=samples.origin,
-        symbols=symbols,
-        noun=feature_noun(samples),
-    )
+    return find_vocabulary(samples, start.model.state, start.model.symbols, min_coverage=config.data.min_coverage)
 
 
 def continued_model(

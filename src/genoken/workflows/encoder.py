@@ -29,6 +29,7 @@ from genoken.models.embeddings import EmbeddingStart
 from genoken.models.token_network import TokenNetwork, seeded_token_network
 from genoken.vocabulary.align import Alignment, align, symbols_of
 from genoken.vocabulary.phenotypes import PhenotypeVocabulary
+from genoken.workflows.coverage import find_vocabulary
 from genoken.workflows.source import read_source
 
 if TYPE_CHECKING:
@@ -153,15 +154,7 @@ class Encoder:
             When the data cannot be used.
         """
         samples = read_source(data, source).samples
-        sought, symbols = self.state.sought(self.symbols)
-        found = align(
-            sought,
-            samples.features,
-            minimum_coverage=min_coverage,
-            where=samples.origin,
-            symbols=symbols,
-            reference="the encoder",
-        )
+        found = find_vocabulary(samples, self.state, self.symbols, min_coverage=min_coverage, reference="the encoder")
         return self.dataset(samples, found.columns)
 
     def dataset(self, samples: Samples, columns: np.ndarray) -> TokenDataset:

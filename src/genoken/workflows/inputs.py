@@ -21,6 +21,9 @@ from genoken.data.monomorphic import without_monomorphic
 from genoken.workflows.grouping import find_groups
 from genoken.workflows.source import SPLIT_COLUMN, Source
 
+UNAFFECTED = frozenset({"control", "controls", "ctrl", "unaffected", "healthy", "normal", "none", "no", "false", "negative"})
+"""Names, in lower case, of the class that others are set against: of two classes it is never the positive one unless asked for."""
+
 
 @dataclass(frozen=True)
 class Study:
@@ -37,7 +40,7 @@ class Study:
     labels
         Class codes, int64, or real targets, float64, of shape (samples,).
     classes
-        Class names in code order; of two, the second is the positive one. Empty for regression.
+        Class names in code order; of two, the second is the positive one, see :data:`UNAFFECTED`. Empty for regression.
     positive
         The class that stands against all others, if one was asked for.
     group
@@ -230,6 +233,8 @@ def _class_codes(column: pd.Series, positive: str, where: str) -> tuple[np.ndarr
         others = [name for name in found if name != positive]
         classes: tuple[str, ...] = (others[0] if len(others) == 1 else _rest(positive), positive)
         return (names == positive).astype(np.int64), classes, positive
+    if len(found) == 2 and found[1].lower() in UNAFFECTED and found[0].lower() not in UNAFFECTED:
+        found = found[::-1]
     return _codes_in(column, found), found, ""
 
 

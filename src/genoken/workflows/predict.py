@@ -16,11 +16,10 @@ from genoken.core.files import atomic_path
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.training.fit import predict as predict_dataset
-from genoken.vocabulary.align import align
+from genoken.workflows.coverage import find_vocabulary
 from genoken.workflows.files import load_file
 from genoken.workflows.pretrained import PretrainedModel
 from genoken.workflows.pretrained_run import Pass, PretrainedRun, filled_in, sample_states
-from genoken.workflows.restriction import feature_noun
 from genoken.workflows.results import prediction_table
 from genoken.workflows.run import Run, as_any_run
 from genoken.workflows.show import Show
@@ -205,15 +204,8 @@ def align_samples(model: FittedModel | PretrainedModel, samples: Samples, min_co
     DataError
         When too few of the model's genes are there.
     """
-    sought, symbols = model.state.sought(model.symbols)
-    found = align(
-        sought,
-        samples.features,
-        minimum_coverage=model.config.data.min_coverage if min_coverage is None else min_coverage,
-        where=samples.origin,
-        symbols=symbols,
-        noun=feature_noun(samples),
-    )
+    minimum = model.config.data.min_coverage if min_coverage is None else min_coverage
+    found = find_vocabulary(samples, model.state, model.symbols, min_coverage=minimum)
     for note in (*samples.notes, f"{samples.origin}: {found.line}"):
         show.line(f"{note}.")
     notes = model.tokenizer.notes(samples, model.state)

@@ -13,12 +13,8 @@ from genoken.core.contracts import TokenizerState
 from genoken.core.samples import Samples
 from genoken.core.scale import sample_totals
 from genoken.tokenizers._gathering import gather_columns
-from genoken.vocabulary.align import SYMBOL_COLUMNS, align
-
-
-def feature_noun(samples: Samples) -> str:
-    """Return what a feature of these samples is called."""
-    return "variant" if samples.value_kind == "dosage" else "gene"
+from genoken.vocabulary.align import SYMBOL_COLUMNS
+from genoken.workflows.coverage import find_vocabulary
 
 
 def restrict_to_vocabulary(
@@ -26,9 +22,9 @@ def restrict_to_vocabulary(
 ) -> tuple[Samples, str]:
     """Return samples with a vocabulary for their features, and the line that says how much of it they hold.
 
-    Features are compared as :func:`genoken.vocabulary.align.align` does. The value of a missing gene is 0; a missing variant is
-    left out, and those that are there count the alleles that they count in the file. The samples' totals are still those over all
-    genes of their file.
+    Features are compared as :func:`genoken.workflows.coverage.find_vocabulary` does. The value of a missing gene is 0; a missing
+    variant is left out, and those that are there count the alleles that they count in the file. The samples' totals are still
+    those over all genes of their file.
 
     Parameters
     ----------
@@ -46,21 +42,13 @@ def restrict_to_vocabulary(
     DataError
         When too little of it is there.
     """
-    sought, names = state.sought(tuple(symbols))
-    found = align(
-        sought,
-        samples.features,
-        minimum_coverage=min_coverage,
-        where=samples.origin,
-        symbols=names,
-        noun=feature_noun(samples),
-    )
+    found = find_vocabulary(samples, state, tuple(symbols), min_coverage=min_coverage)
     if samples.value_kind == "dosage":
         return _with_variants(samples, found.columns[found.columns >= 0]), found.line
     restricted = replace(
         samples,
         values=gather_columns(samples.values, found.columns),
-        features=pd.DataFrame({SYMBOL_COLUMNS[0]: list(symbols)}, index=pd.Index(list(sought))),
+        features=pd.DataFrame({SYMBOL_COLUMNS[0]: list(symbols)}, index=pd.Index(list(state.sought()[0]))),
         totals=None if samples.value_kind == "real" else sample_totals(samples),
     )
     return restricted, found.line

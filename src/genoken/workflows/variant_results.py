@@ -13,6 +13,7 @@ from genoken.data.genotypes.imputation import standardized
 from genoken.data.genotypes.quality import variant_statistics
 from genoken.evaluation.association.agreement import ranking_agreement
 from genoken.evaluation.association.loci import Locus
+from genoken.workflows.inputs import Study
 from genoken.workflows.variant_associations import Associations, Cohort
 from genoken.workflows.variant_importance import Importance
 from genoken.workflows.variant_options import VariantOptions
@@ -98,11 +99,22 @@ def variant_controls(
             "components": 0 if found.adjusted is None else found.components,
             "covariates": list(options.covariates or ()),
             "tests": found.best["test"].value_counts().to_dict(),
+            "effect": effect_words(cohort.study),
         },
         "agreement": _agreements(table, importance, options),
         "loci": [_locus(number, locus, table, found) for number, locus in enumerate(found.loci, start=1)],
     }
     return controls | {"notes": [UNPROVEN, *_sentences(controls), *found.notes]}
+
+
+def effect_words(study: Study) -> str:
+    """Return what ``glm_beta`` is: of two classes, the log odds of the positive one."""
+    per_copy = "per copy of the counted allele"
+    if study.task == "regression":
+        return f"change of '{study.label}' {per_copy}"
+    if len(study.classes) == 2:
+        return f"log odds of '{study.classes[1]}' {per_copy}"
+    return f"log odds, against all other classes, of the class in glm_class {per_copy}"
 
 
 def locus_pairs(cohort: Cohort, number: int, locus: Locus, attention: np.ndarray | None, most: int) -> pd.DataFrame:
@@ -189,7 +201,7 @@ def _locus(number: int, locus: Locus, table: pd.DataFrame, found: Associations) 
 
 def _sentences(controls: dict[str, Any]) -> list[str]:
     """Return the controls in words."""
-    found = []
+    found = [f"Effects of the regressions (glm_beta) are the {controls['association']['effect']}."]
     null, first = controls["null"], controls["methods"][0]
     if null:
         within = f" within {null['strata']}" if null["strata"] else ""

@@ -595,6 +595,8 @@ def write_variants(folder: Path) -> None:
             "importance_attention": [0.3, 0.25, 0.2, 0.15, 0.1],
             "above_null": [False, True, False, False, False],
             "clump_lead": ["rs2"] * 4 + ["rs5"],
+            "glm_beta": [0.5, -0.75, 0.3, 0.1, 0.0],
+            "glm_class": "case",
             "glm_minus_log10_p": [3.2, 6.5, 2.0, 0.4, 0.2],
             "glm_minus_log10_p_without_components": [3.5, 7.5, 2.5, 0.9, 0.3],
             "locus": [1, 1, 1, 1, 0],

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from genoken.core.config import PretrainConfig
 from genoken.core.errors import ConfigError
+from genoken.core.feature_words import noun_of_samples
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
 from genoken.data.holdout import hold_out_new
@@ -22,7 +23,6 @@ from genoken.vocabulary.phenotypes import PhenotypeVocabulary
 from genoken.workflows.gaussian_start import gaussian_start
 from genoken.workflows.pretrained import PretrainedModel, new_network
 from genoken.workflows.pretraining_parts import Division
-from genoken.workflows.restriction import feature_noun
 from genoken.workflows.seen import parts_in_pretraining
 from genoken.workflows.show import Show
 from genoken.workflows.start import PretrainedStart
@@ -125,7 +125,7 @@ def _vocabulary_in(samples: Samples, config: PretrainConfig, start: PretrainedSt
         minimum_coverage=config.data.min_coverage,
         where=samples.origin,
         symbols=symbols,
-        noun=feature_noun(samples),
+        noun=noun_of_samples(samples),
     )
 
 

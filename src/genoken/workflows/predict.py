@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.errors import ConfigError
+from genoken.core.feature_words import noun_of_samples
 from genoken.core.files import atomic_path
 from genoken.core.samples import Samples
 from genoken.data.dataset import TokenDataset
@@ -20,7 +21,6 @@ from genoken.vocabulary.align import align
 from genoken.workflows.files import load_file
 from genoken.workflows.pretrained import PretrainedModel
 from genoken.workflows.pretrained_run import Pass, PretrainedRun, filled_in, sample_states
-from genoken.workflows.restriction import feature_noun
 from genoken.workflows.results import prediction_table
 from genoken.workflows.run import Run, as_any_run
 from genoken.workflows.show import Show
@@ -212,7 +212,7 @@ def align_samples(model: FittedModel | PretrainedModel, samples: Samples, min_co
         minimum_coverage=model.config.data.min_coverage if min_coverage is None else min_coverage,
         where=samples.origin,
         symbols=symbols,
-        noun=feature_noun(samples),
+        noun=noun_of_samples(samples),
     )
     for note in (*samples.notes, f"{samples.origin}: {found.line}"):
         show.line(f"{note}.")

@@ -9,15 +9,11 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.contracts import TokenizerState
+from genoken.core.feature_words import noun_of_samples
 from genoken.core.samples import Samples
 from genoken.core.scale import sample_totals
 from genoken.tokenizers._gathering import gather_columns
 from genoken.vocabulary.align import SYMBOL_COLUMNS, align
-
-
-def feature_noun(samples: Samples) -> str:
-    """Return what a feature of these samples is called."""
-    return "variant" if samples.value_kind == "dosage" else "gene"
 
 
 def restrict_to_vocabulary(
@@ -52,7 +48,7 @@ def restrict_to_vocabulary(
         minimum_coverage=min_coverage,
         where=samples.origin,
         symbols=names,
-        noun=feature_noun(samples),
+        noun=noun_of_samples(samples),
     )
     if samples.value_kind == "dosage":
         return _with_variants(samples, found.columns[found.columns >= 0]), found.line

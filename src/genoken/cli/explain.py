@@ -1,4 +1,4 @@
-"""``genoken explain``: which genes the model looks at, with controls."""
+"""``genoken explain``: which genes or variants the model looks at, with controls."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ Aggregate = Literal["mean", "max", "median"]
 By = Literal["class", "group"]
 
 METHODS = kinds("attributions")
-"""Ways to score genes."""
+"""Ways to score genes and variants."""
 AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
-"""Ways to sum a gene's scores up over samples."""
-MOST_SHOWN = 10
-"""Genes of a list that are printed."""
+"""Ways to sum a feature's scores up over samples."""
 UNITS: tuple[By, ...] = get_args(By)
-"""What a list of genes is made for."""
+"""What a list is made for."""
 
 
 def command(  # noqa: PLR0913, PLR0917 - typer makes an option of each
@@ -35,13 +33,13 @@ def command(  # noqa: PLR0913, PLR0917 - typer makes an option of each
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option(metavar="WORD", help=with_choices("How genes are scored", METHODS))
+        str, typer.Option(metavar="WORD", help=with_choices("How genes or variants are scored", METHODS))
     ] = "integrated_gradients",
     aggregate: Annotated[
         str, typer.Option(metavar="WORD", help=with_choices("How scores are summed up over samples", AGGREGATES))
     ] = "mean",
-    by: Annotated[str, typer.Option(metavar="WORD", help=with_choices("One list of genes for each", UNITS))] = "class",
-    top: Annotated[int, typer.Option(metavar="N", help="Genes per list.")] = 50,
+    by: Annotated[str, typer.Option(metavar="WORD", help=with_choices("One list for each", UNITS))] = "class",
+    top: Annotated[int, typer.Option(metavar="N", help="Genes or variants per list.")] = 50,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -52,16 +50,17 @@ def command(  # noqa: PLR0913, PLR0917 - typer makes an option of each
     min_coverage: MinCoverage = None,
     quiet: Quiet = False,
 ) -> None:
-    """List the genes that the model's outputs depend on, beside controls: random genes, randomized weights, simple correlation."""
+    """List the genes or variants that the model's outputs depend on, beside controls: random ones, randomized weights."""
     chosen_method = one_of(method, METHODS, "--method")
     chosen_aggregate = one_of(aggregate, AGGREGATES, "--aggregate")
     chosen_by = one_of(by, UNITS, "--by")
 
     from genoken.workflows.explain import explain
+    from genoken.workflows.explain_words import show_lists
     from genoken.workflows.show import Show
 
     show = Show(quiet=quiet)
-    genes = explain(
+    found = explain(
         run,
         one_or_several(files) if files else None,
         method=chosen_method,
@@ -73,12 +72,4 @@ def command(  # noqa: PLR0913, PLR0917 - typer makes an option of each
         min_coverage=min_coverage,
         show=show,
     )
-    for name, rows in genes.groupby("class", sort=False):
-        shown = [
-            (row.symbol, f"{row.importance:.4g}", f"{row.stability:.2f}", f"{row.correlation:+.2f}")
-            for row in rows.head(MOST_SHOWN).itertuples()
-        ]
-        show.table(f"{name}: {len(shown)} of {len(rows)} genes", ("gene", "importance", "stability", "correlation"), shown)
-        show.line()
-    if output is None:
-        show.line("Add -o genes.tsv to keep the whole table, with .rnk files for enrichment tools.")
+    show_lists(found, show, with_hint=output is None)

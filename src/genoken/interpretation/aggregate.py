@@ -50,6 +50,15 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
+def variances(values: sp.csr_matrix) -> np.ndarray:
+    """Return the variance of each feature over the samples, float64 (features,), absent ones counting 0."""
+    values, count = values.astype(np.float64), max(values.shape[0], 1)
+    mean = np.asarray(values.sum(axis=0)).ravel() / count
+    variance = np.asarray(values.multiply(values).sum(axis=0)).ravel() / count - mean**2
+    # What rounding leaves of the variance of a constant feature is no variance.
+    return np.where(variance > 1e-12 * (mean**2 + 1e-300), variance, 0.0)
+
+
 def value_correlations(values: sp.csr_matrix, targets: np.ndarray) -> np.ndarray:
     """Return the Pearson correlation of each gene's values with each target, absent genes counting 0.
 
@@ -70,10 +79,6 @@ def value_correlations(values: sp.csr_matrix, targets: np.ndarray) -> np.ndarray
     values = values.astype(np.float64)
     count = max(values.shape[0], 1)
     centered = targets - targets.mean(axis=0)
-    mean = np.asarray(values.sum(axis=0)).ravel() / count
-    variance = np.asarray(values.multiply(values).sum(axis=0)).ravel() / count - mean**2
-    # What rounding leaves of the variance of a constant gene is no variance.
-    variance = np.where(variance > 1e-12 * (mean**2 + 1e-300), variance, 0.0)
-    scale = np.sqrt(variance)[:, None] * centered.std(axis=0)
+    scale = np.sqrt(variances(values))[:, None] * centered.std(axis=0)
     covariance = np.asarray(values.T @ centered) / count
     return np.clip(np.divide(covariance, scale, out=np.full(scale.shape, np.nan), where=scale > 0), -1.0, 1.0)

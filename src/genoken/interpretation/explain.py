@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from genoken.core.components import kind_of, kinds, resolve
 from genoken.core.contracts import Attribution
 from genoken.core.errors import ConfigError, suggestion
+from genoken.core.feature_words import noun_of_columns
 from genoken.core.files import write_json, write_text
 from genoken.core.tables import write_parquet
 from genoken.interpretation.aggregate import Aggregate
@@ -22,7 +23,8 @@ from genoken.interpretation.controls import controls_of
 from genoken.interpretation.draw import Part, draw_samples
 from genoken.interpretation.export import export_rnk
 from genoken.interpretation.gene_attention import ATTENTION_GENES, PooledAttention, pool_attention
-from genoken.interpretation.gene_table import gene_table, leading_genes, top_rows
+from genoken.interpretation.gene_table import gene_table, leading_genes, shared_scores, top_rows
+from genoken.interpretation.places import places_of
 from genoken.interpretation.pool import PooledMatrix
 from genoken.interpretation.shards import ONE_PROCESS, Shard
 
@@ -34,7 +36,8 @@ class Explanation:
     Parameters
     ----------
     genes
-        The top genes of each class: ``class, feature_id, symbol, rank, importance, stability, method, correlation``.
+        The top genes of each class: ``class, feature_id, symbol, rank, importance, stability, method, correlation``; of variants
+        and blocks also where they are.
     ranking
         The same for all genes of the vocabulary.
     controls
@@ -98,29 +101,36 @@ def explain_parts(
     draw = draw_samples(parts, seed)
     progress = _Progress(on_progress, 1.6 * len(draw) / shard.count)
     found = attribute_draw(parts, draw, attribution, progress.advance, shard)
+    values = _values(found)
     ranking = gene_table(
         found.scores,
         draw.members,
         draw.names,
-        _values(found).correlations(_targets(found)),
+        values.correlations(_targets(found)),
         found.genes,
         aggregate=aggregate,
         method=kind_of(attribution),
         seed=seed,
+        varies=values.varies(),
     )
+    places = places_of([part.subject.dataset.state for part in parts])
+    if places is not None:
+        ranking = ranking.join(places, on="feature_id")
     attention = None
     if all(part.subject.has_attention for part in parts):
         attention = pool_attention(parts, draw, found.genes, leading_genes(ranking, ATTENTION_GENES), seed)
     controls = controls_of(found, attention, aggregate=aggregate, seed=seed)
+    controls["notes"] += _notes(ranking, values)
     progress.finish()
     return Explanation(top_rows(ranking, top), ranking, controls, attention)
 
 
 def export_explanation(explanation: Explanation, folder: Path) -> None:
-    """Write ``genes.tsv``, ``.rnk`` files of all genes, ``controls.json`` and, where there is attention, ``attention.parquet``."""
+    """Write ``genes.tsv``, ``controls.json``, where there is attention ``attention.parquet``, and ``.rnk`` files of genes alone."""
     folder = Path(folder)
     write_text(folder / "genes.tsv", explanation.genes.to_csv(sep="\t", index=False, lineterminator="\n"))
-    export_rnk(explanation.ranking, folder)
+    if noun_of_columns(explanation.ranking.columns) == "gene":
+        export_rnk(explanation.ranking, folder)
     if explanation.attention is not None:
         write_parquet(folder / "attention.parquet", explanation.attention.table())
     write_json(folder / "controls.json", explanation.controls)
@@ -150,6 +160,16 @@ def _attribution(method: str | Attribution) -> Attribution:
     if method not in kinds("attributions"):
         raise ConfigError(f"there is no method '{method}'", remedy=suggestion(method, kinds("attributions"), "methods"))
     return resolve("attributions", method)()
+
+
+def _notes(ranking: pd.DataFrame, values: PooledMatrix) -> list[str]:
+    """Return what must be known to read the ranking itself: features that stand last, and scores that several have."""
+    noun, constant, notes = noun_of_columns(ranking.columns), int((~values.varies()).sum()), []
+    if constant and noun != "gene":  # most genes that are the same in all samples are absent there, and score 0
+        notes.append(f"{constant:,} {noun}s are the same in all explained samples, and stand behind those that vary.")
+    first = ranking[ranking["class"] == ranking["class"].iloc[0]] if len(ranking) else ranking
+    shared = shared_scores(first["importance"].to_numpy(), noun)
+    return [*notes, shared] if shared and noun != "gene" else notes
 
 
 def _values(found: Attributed) -> PooledMatrix:

@@ -12,7 +12,9 @@ from genoken.interpretation.aggregate import Aggregate
 from genoken.interpretation.pool import GeneUnion, PooledMatrix, split_half_stability
 
 COLUMNS = ("class", "feature_id", "symbol", "rank", "importance", "stability", "method", "correlation")
-"""Columns of ``explanations/genes.tsv``."""
+"""Columns of ``explanations/genes.tsv``; behind them stand those of :func:`genoken.interpretation.places.places_of`, if any."""
+_SAME = 1e-9
+"""Relative difference below which two scores are one."""
 
 
 def gene_table(
@@ -25,6 +27,7 @@ def gene_table(
     aggregate: Aggregate,
     method: str,
     seed: int,
+    varies: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Return one row per class and gene, the most important first within each class.
 
@@ -46,6 +49,9 @@ def gene_table(
         Name of the method, for the column.
     seed
         Seed of the halves that ``stability`` compares.
+    varies
+        Which features have more than one value among the samples, bool (features,); the others come after these, because what is
+        the same in all cannot tell them apart. ``None``: all do.
 
     Returns
     -------
@@ -58,7 +64,8 @@ def gene_table(
         if len(own) == 0:
             continue
         importance = own.importance(aggregate)
-        order = np.argsort(-np.abs(importance), kind="stable")
+        is_last = np.zeros(len(importance), dtype=bool) if varies is None else ~varies
+        order = np.lexsort((-np.abs(importance), is_last))
         columns = {
             "class": [name] * len(order),
             "feature_id": np.asarray(genes.feature_ids, dtype=object)[order],
@@ -82,3 +89,24 @@ def leading_genes(table: pd.DataFrame, count: int) -> list[str]:
     """Return up to ``count`` feature ids, taking the classes' genes in turn by rank, each gene once."""
     ordered = table[table["importance"] != 0].sort_values("rank", kind="stable")["feature_id"]
     return list(dict.fromkeys(ordered))[:count]
+
+
+def shared_scores(importance: np.ndarray, noun: str) -> str:
+    """Return the sentence that says how many features share their score with others, empty where none does.
+
+    Parameters
+    ----------
+    importance
+        Scores of a list, float64 (features,).
+    noun
+        What a feature is called.
+    """
+    scores = np.sort(np.abs(importance[np.isfinite(importance) & (importance != 0)]))
+    if len(scores) < 2:
+        return ""
+    starts = np.r_[True, np.diff(scores) > _SAME * scores[-1]]
+    sizes = np.diff(np.r_[np.flatnonzero(starts), len(scores)])
+    shared = int(sizes[sizes > 1].sum())
+    if not shared:
+        return ""
+    return f"{shared:,} of these {len(importance):,} {noun}s share their score with others: {len(sizes):,} different scores in all."

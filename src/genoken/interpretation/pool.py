@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import scipy.sparse as sp
 
-from genoken.interpretation.aggregate import Aggregate, gene_importance, spearman, value_correlations
+from genoken.interpretation.aggregate import Aggregate, gene_importance, spearman, value_correlations, variances
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,13 @@ class PooledMatrix:
         found = np.zeros(self.matrix.shape[1])
         for samples, features in self.blocks():
             found[features] = gene_importance(self.matrix[samples][:, features], how)
+        return found
+
+    def varies(self) -> np.ndarray:
+        """Return which genes have more than one value in the samples whose model knows them, bool (features,)."""
+        found = np.zeros(self.matrix.shape[1], dtype=bool)
+        for samples, features in self.blocks():
+            found[features] = variances(self.matrix[samples][:, features]) > 0
         return found
 
     def correlations(self, targets: np.ndarray) -> np.ndarray:

@@ -60,8 +60,8 @@ class Variants:
     def usable(self, where: Path) -> tuple[np.ndarray, tuple[str, ...]]:
         """Return which variants to keep, bool (variants,), and sentences on the others.
 
-        Left out are those at negative positions, as PLINK leaves them out, and those on chromosome 0, whose place is not known; where
-        none has a place, all stay.
+        Left out are those at negative positions, as PLINK leaves them out, and those on chromosome 0, whose place is not known;
+        where none has a place, all stay.
 
         Raises
         ------

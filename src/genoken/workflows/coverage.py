@@ -8,15 +8,11 @@ import numpy as np
 
 from genoken.core.contracts import TokenizerState
 from genoken.core.errors import DataError
+from genoken.core.feature_words import noun_of_samples
 from genoken.core.genotypes import COUNTED, OTHER
 from genoken.core.samples import Samples
 from genoken.tokenizers._variants import ABSENT, orientation_of
 from genoken.vocabulary.align import Alignment, align
-
-
-def feature_noun(samples: Samples) -> str:
-    """Return what a feature of these samples is called."""
-    return "variant" if samples.value_kind == "dosage" else "gene"
 
 
 def find_vocabulary(
@@ -53,7 +49,7 @@ def find_vocabulary(
         where=samples.origin,
         symbols=names,
         reference=reference,
-        noun=feature_noun(samples),
+        noun=noun_of_samples(samples),
     )
     if samples.value_kind != "dosage" or "counted_allele" not in state.facts:
         return found

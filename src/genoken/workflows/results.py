@@ -15,6 +15,7 @@ import genoken
 from genoken.core.components import kind_of
 from genoken.core.config import RunConfig
 from genoken.core.contracts import TokenizerState
+from genoken.core.feature_words import noun_of_state
 from genoken.core.files import sha256_of_file, write_text
 from genoken.core.random import seed_for
 from genoken.core.tables import write_csv, write_parquet
@@ -250,6 +251,7 @@ def manifest(
         "hardware": hardware(),
         "data": list(files),
         "model": {
+            "feature": noun_of_state(model.state),
             "summary": _summary(model),
             "parameters": sum(parameters.values()),
             "parameters_by_part": parameters,
@@ -266,15 +268,15 @@ def manifest(
 def _summary(model: FittedModel) -> str:
     config = model.config.model
     kind = kind_of(config.encoder)
-    genes = f"{len(model.state.feature_ids):,} genes"
+    features = f"{len(model.state.feature_ids):,} {noun_of_state(model.state)}s"
     path = ", with a linear path beside it" if has_linear_path(model.config) else ""
     if name := own_name(model.config):
-        return f"the user's own {name} over {genes}{path}; its code is not in this folder"
+        return f"the user's own {name} over {features}{path}; its code is not in this folder"
     if config.encoder.takes != "tokens":
-        return f"{kind} over {genes}, width {config.width}{path}"
+        return f"{kind} over {features}, width {config.width}{path}"
     encoder = config.encoder
     size = f"{getattr(encoder, 'layers', '?')} layers, {getattr(encoder, 'heads', '?')} heads, width {config.width}"
-    return f"{kind} over {genes}: {size}, values combined by {config.embedding.combine}, {config.pooling} pooling{path}"
+    return f"{kind} over {features}: {size}, values combined by {config.embedding.combine}, {config.pooling} pooling{path}"
 
 
 def memory_estimate_mb(config: RunConfig, study: Study) -> float:

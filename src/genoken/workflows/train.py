@@ -14,6 +14,7 @@ import pandas as pd
 
 from genoken.core.config import RunConfig, build, dump_yaml, read_yaml
 from genoken.core.errors import ConfigError, GenokenError, RunError, TrainingError
+from genoken.core.feature_words import noun_of_samples
 from genoken.core.files import sha256_of_file, write_json
 from genoken.evaluation.verdict import SCRATCH, evaluate_predictions
 from genoken.models.network import Network
@@ -271,8 +272,7 @@ def _raise_failures(job: Job, fitted: list[FoldResult], final: FoldResult) -> No
 def _announce(job: Job) -> None:
     study, show = job.study, job.show
     target = f"{len(study.classes)} classes of '{study.label}'" if study.classes else f"the number '{study.label}'"
-    what = "variants" if study.samples.value_kind == "dosage" else "genes"
-    shape = f"{study.samples.num_samples:,} samples x {study.samples.num_features:,} {what}"
+    shape = f"{study.samples.num_samples:,} samples x {study.samples.num_features:,} {noun_of_samples(study.samples)}s"
     show.line(f"{study.samples.origin}: {shape}, {study.samples.value_kind} values; predicting {target}.")
     for note in study.notes:
         show.line(f"  {note}.")

@@ -193,6 +193,26 @@ def test_explain_defaults(call, recorded):
     assert show.quiet is False
 
 
+def test_explain_of_variants_speaks_of_variants(call, recorded):
+    rows = GENES.head(12).assign(chrom="4", pos=1_200_300, counted_allele="A", other_allele="C", maf=0.2)
+    rows.loc[1, ["stability", "correlation"]] = np.nan
+    rows.loc[2, "importance"] = rows.loc[3, "importance"]
+    recorded("explain", rows)
+    answer = call("explain", "runs/x")
+    lines = [line.split() for line in answer.out.splitlines()]
+    assert lines[:4] == [
+        ["B:", "10", "of", "12", "variants"],
+        ["variant", "place", "importance", "stability", "correlation"],
+        ["GENE0", "4:1,200,300", "1", "0.90", "-0.25"],
+        ["GENE1", "4:1,200,300", "0.95", "-", "-"],
+    ]
+    assert "2 of these 10 variants share their score with others: 9 different scores in all.\n" in answer.out
+    assert "-o variants.tsv" in answer.out
+    assert "genoken variants RUN" in answer.out
+    assert "rnk" not in answer.out
+    assert "gene " not in answer.out.lower()
+
+
 @pytest.mark.parametrize("method", ["attention", "integrated_gradients", "gradient", "smoothgrad", "allele_flip", "ensemble"])
 @pytest.mark.parametrize(("aggregate", "by"), [("mean", "class"), ("max", "group"), ("median", "class")])
 def test_explain_options(call, recorded, method, aggregate, by):

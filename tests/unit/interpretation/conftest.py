@@ -110,7 +110,10 @@ def build_genotype_subject(*, encoder: str = "cnn", encoding: str = "dosage", de
     token_mean = 0 * mean if encoding == "additive" else mean
     names = ("train_mean", "train_deviation", "expressed_mean", "expressed_deviation")
     per_feature = {"frequency": mean / 2} | dict(zip(names, (token_mean, deviation) * 2, strict=True))
-    state = TokenizerState(feature_ids=tuple(f"rs{index}" for index in range(dense.shape[1])), per_feature=per_feature)
+    places = {"position_bp": 100.0 * np.arange(dense.shape[1]), "chromosome": np.array([0.0] * 3 + [1.0] * (dense.shape[1] - 3))}
+    facts = {"counted_allele": ["A"] * dense.shape[1], "other_allele": ["G"] * dense.shape[1], "chromosomes": ["1", "X"]}
+    ids = tuple(f"rs{index}" for index in range(dense.shape[1]))
+    state = TokenizerState(feature_ids=ids, per_feature=per_feature | places, facts=facts)
     tokenizer, objective = GenotypeTokenizer(encoding=encoding), ClassifyObjective()
     labels = np.array([0, 1, 0, 1, 1, 0])
     target = objective.fit(labels, "trait", ("no", "yes"))

@@ -145,3 +145,31 @@ def test_files_hold_the_top_genes_the_whole_ranking_and_the_controls(subject_of,
     assert sorted(ranked["symbol"]) == sorted(SYMBOLS)
     assert ranked["score"].is_monotonic_decreasing
     assert set(read_json(tmp_path / "new" / "controls.json")) == KEYS
+
+
+def test_variants_have_places_and_no_lists_for_enrichment(genotype_subject, tmp_path, explain_subject):
+    # The second half of the samples: variant 1 has the same genotype in both, whatever its importance.
+    subject = genotype_subject(encoder="cnn")
+    found = explain_subject(subject, rows=np.array([0, 1]), symbols=tuple("abcde"), seed=0, method="gradient", top=0)
+    export_explanation(found, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["controls.json", "genes.tsv"]
+    table = pd.read_csv(tmp_path / "genes.tsv", sep="\t")
+    assert tuple(table.columns) == (*COLUMNS, "chrom", "pos", "counted_allele", "other_allele", "maf")
+    own = table[table["class"] == "no"].set_index("feature_id")
+    # Genotypes of the two samples: 0 1 2 0 1 and 1 1 0 0 2, so that rs1 and rs3 are the same in both.
+    assert set(own.index[-2:]) == {"rs1", "rs3"}
+    assert own["importance"].abs().loc[list(own.index[-2:])].max() > own["importance"].abs().loc[list(own.index[:3])].min()
+    assert own["correlation"].isna().to_dict() == {"rs0": False, "rs1": True, "rs2": False, "rs3": True, "rs4": False}
+    assert own.loc[["rs0", "rs4"], ["chrom", "pos", "counted_allele", "other_allele"]].values.tolist() == [
+        ["1", 0, "A", "G"],
+        ["X", 400, "A", "G"],
+    ]
+    # Copies of rs0: 0 1 2 0 1 0; of rs4, once missing: 1 2 0 1 2.
+    assert own.loc[["rs0", "rs4"], "maf"].tolist() == pytest.approx([4 / 12, 1 - 6 / 10])
+    assert "2 variants are the same in all explained samples, and stand behind those that vary." in found.controls["notes"]
+
+
+def test_variants_that_share_a_place_share_their_attention_and_the_notes_say_so(genotype_subject, explain_subject):
+    subject = genotype_subject(encoder="cnn_transformer")  # patches of 2: variants 0 and 1, 2 and 3, and 4 alone
+    found = explain_subject(subject, rows=np.arange(6), symbols=tuple("abcde"), seed=0, method="attention", top=0)
+    assert "4 of these 5 variants share their score with others: 3 different scores in all." in found.controls["notes"]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from genoken.interpretation.gene_table import COLUMNS, gene_table, leading_genes, top_rows
+from genoken.interpretation.gene_table import COLUMNS, gene_table, leading_genes, shared_scores, top_rows
 from genoken.interpretation.pool import GeneUnion, PooledMatrix
 
 SCORES = sp.csr_matrix(
@@ -70,3 +70,27 @@ def test_a_gene_that_some_models_do_not_know_ranks_by_the_samples_of_the_others(
     assert found["feature_id"].tolist() == ["c", "b", "a"]
     assert found["symbol"].tolist() == ["C", "B", "A"]
     assert found["importance"].tolist() == [-5.0, 3.0, 2.0]
+
+
+def test_what_does_not_vary_comes_last():
+    scores = PooledMatrix(SCORES[:2], np.zeros(2, dtype=int), GENES.known)
+    varies = np.array([False, True, True, False])
+    nothing = np.zeros((4, 1))
+    found = gene_table(scores, np.zeros(2, int), ("A",), nothing, GENES, aggregate="mean", method="m", seed=0, varies=varies)
+    assert found["feature_id"].tolist() == ["g1", "g2", "g0", "g3"]
+    assert found["rank"].tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("importance", "sentence"),
+    [
+        ([3.0, 2.0, 1.0], ""),
+        ([0.0, 0.0, 1.0], ""),
+        ([], ""),
+        ([np.nan, 2.0], ""),
+        ([0.5, 0.5, -0.5, 0.2, 0.1, 0.1], "5 of these 6 variants share their score with others: 3 different scores in all."),
+        ([1 / 3, 1 / 3 + 1e-12, 0.1], "2 of these 3 variants share their score with others: 2 different scores in all."),
+    ],
+)
+def test_shared_scores_are_counted(importance, sentence):
+    assert shared_scores(np.array(importance), "variant") == sentence

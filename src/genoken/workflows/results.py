@@ -52,6 +52,10 @@ _MODEL_WORDS = {
     "mlp": "the multilayer perceptron",
     "linear": "the linear network",
     "own": "the user's own network",
+    "cnn": "the convolutional network",
+    "cnn_transformer": "the transformer over patches",
+    "gnn": "the graph network",
+    "single_effect": "the network of single effects",
 }
 
 

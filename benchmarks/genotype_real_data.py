@@ -67,12 +67,15 @@ class Part:
 
 
 _MICE = {"data.covariates": ["sex"], "data.group": "family"}
+_TRAIT = {**_MICE, "evaluation.baselines": ["covariates", "covariates_pcs", "gblup", "elastic_net"]}
+_COLOR = {**_MICE, "evaluation.baselines": ["covariates_pcs", {"kind": "elastic_net", "num_features": 300}]}
+_PEOPLE = {"data.principal_components": 32, "evaluation.baselines": ["covariates_pcs", "pca_linear"]}
 PARTS = (
-    Part("ancestry", "population", mice=False, known="covariates_pcs", settings={"data.principal_components": 20}),
-    Part("bmi", "bmi", mice=True, known="gblup", settings=_MICE),
-    Part("body_length", "body_length", mice=True, known="gblup", settings=_MICE),
-    Part("hdl", "hdl", mice=True, known="gblup", settings=_MICE),
-    Part("coat_color", "coat_color", mice=True, known="linear", settings=_MICE),
+    Part("ancestry", "population", mice=False, known="pca_linear", settings=_PEOPLE),
+    Part("bmi", "bmi", mice=True, known="gblup", settings=_TRAIT),
+    Part("body_length", "body_length", mice=True, known="gblup", settings=_TRAIT),
+    Part("hdl", "hdl", mice=True, known="gblup", settings=_TRAIT),
+    Part("coat_color", "coat_color", mice=True, known="elastic_net", settings=_COLOR),
 )
 
 
@@ -228,7 +231,7 @@ def extras(part: Part, run: Run, bed: Path, chosen: argparse.Namespace) -> dict[
     """Return what is asked of one part alone: other people, and the regions of known genes."""
     if part.name == "ancestry":
         found = elsewhere(run, bed.parent)
-        shown = ", ".join(f"{name} {found[name]:.3f}" for name in ("model", "covariates_pcs", "pca_linear", "linear"))
+        shown = ", ".join(f"{name} {found[name]:.3f}" for name in ("model", "covariates_pcs", "pca_linear"))
         print(f"1000 Genomes, {found['samples']} other people, accuracy: {shown}")
         return {"elsewhere": found}
     if part.name == "coat_color" and not chosen.quick:

@@ -28,6 +28,7 @@ PENALTIES = (1e5, 1e4, 1e3, 1e2, 1e1, 1.0, 1e-1, 1e-2)
 _SEARCH_TOLERANCE = 1e-3
 _SEARCH_ITERATIONS = 150
 _FINAL_TOLERANCE = 1e-4
+_EXACT_TOLERANCE = 1e-5
 _FINAL_ITERATIONS = 2000
 _PATIENCE = 2
 _HALF_STEP = 10**0.5
@@ -121,7 +122,10 @@ def _logistic(problem: LinearProblem, penalties: tuple[float, ...]) -> State:
     if len(present) == 1:
         return for_all_classes(np.zeros((1, num_features)), np.zeros(1), present, num_classes)
     grid = sorted(penalties, reverse=True)
-    start = LogisticRegression(warm_start=True, tol=_SEARCH_TOLERANCE, max_iter=_SEARCH_ITERATIONS)
+    if problem.tuned_by == "log_loss":  # a search that stops early is not as sure of itself as the model that is fitted in the end
+        start = LogisticRegression(warm_start=True, tol=_EXACT_TOLERANCE, max_iter=_FINAL_ITERATIONS)
+    else:
+        start = LogisticRegression(warm_start=True, tol=_SEARCH_TOLERANCE, max_iter=_SEARCH_ITERATIONS)
     best: tuple[_Best, Any] | None = None
     for is_scaled in (False, True):
         scaler = _scaler(problem, problem.train, is_scaled=is_scaled)
@@ -141,7 +145,7 @@ def _logistic(problem: LinearProblem, penalties: tuple[float, ...]) -> State:
 def _fitted_logistic(problem: LinearProblem, model: Any, *, is_scaled: bool) -> State:
     """Fit the tuned model to convergence on the final part; it starts from where it is when that is train."""
     model.set_params(
-        tol=_FINAL_TOLERANCE,
+        tol=min(_FINAL_TOLERANCE, model.tol),
         max_iter=_FINAL_ITERATIONS,
         warm_start=problem.final is problem.train,  # a refit may know more classes
     )

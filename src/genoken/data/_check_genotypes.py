@@ -9,20 +9,18 @@ import numpy as np
 import pandas as pd
 
 from genoken.core.calls import Calls
-from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, dense_dosages
+from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER
 from genoken.core.samples import Samples
 from genoken.data._check_finding import Finding, Level, counted, listed
+from genoken.data.genotypes.region import REMEDY, one_region
+from genoken.data.genotypes.relatedness import DUPLICATE
+from genoken.data.genotypes.relatives import duplicates
 from genoken.data.monomorphic import monomorphic
 from genoken.vocabulary.genes import Identifiers
 
 HIGH_MISSING = 0.1
 """Share of missing calls from which a sample or a variant is named."""
-SAME_PERSON = 0.99
-"""Share of equal calls from which two samples are taken for one person or identical twins."""
 _FREQUENCIES = (0.01, 0.05, 0.2, 0.5)
-_COMMON = 0.05
-_MOST_COMPARED_VARIANTS = 1000
-_FEWEST_COMPARED_VARIANTS = 100
 _MOST_COMPARED_SAMPLES = 5000
 _AMBIGUOUS = frozenset({("A", "T"), ("T", "A"), ("C", "G"), ("G", "C")})
 _TABLE_COLUMNS = ("sex", "phenotype", "family")
@@ -56,7 +54,8 @@ def genotype_findings(samples: Samples) -> list[Finding]:
         *_missing_calls(samples, counts),
         *_frequencies(samples, counts),
         *_alleles(samples),
-        *_same_people(samples, counts),
+        *_same_people(samples),
+        *_region(samples),
         *_columns(samples.table),
     ]
 
@@ -136,35 +135,30 @@ def _alleles(samples: Samples) -> list[Finding]:
     return findings
 
 
-def _same_people(samples: Samples, counts: _Counts) -> list[Finding]:
-    """Compare samples at common variants; pairs that agree almost everywhere are one person, or identical twins."""
-    common = np.flatnonzero(np.nan_to_num(counts.minor) >= _COMMON)
-    if samples.num_samples < 2 or len(common) < _FEWEST_COMPARED_VARIANTS:
+def _same_people(samples: Samples) -> list[Finding]:
+    """Name samples that are one person typed twice, or identical twins, where the variants can tell."""
+    if samples.num_samples < 2:
         return []
     if samples.num_samples > _MOST_COMPARED_SAMPLES:
         detail = f"{samples.num_samples:,} samples are more than the {_MOST_COMPARED_SAMPLES:,} that are compared here"
         return [Finding("ok", "Samples were not compared", detail)]
-    chosen = common[np.linspace(0, len(common) - 1, min(len(common), _MOST_COMPARED_VARIANTS)).astype(np.int64)]
-    pairs = _equal_pairs(dense_dosages(samples.values, chosen))
-    compared = f"at {len(chosen):,} common variants"
+    pairs = duplicates(samples)
+    if pairs is None:
+        return [Finding("ok", "Samples were not compared", "too few variants without linkage to tell repeats from chance")]
     if not len(pairs):
-        return [Finding("ok", "No repeated samples", f"no two samples agree in {SAME_PERSON:.0%} of the calls {compared}")]
-    first, second = (str(samples.table.index[row]) for row in pairs[0])
-    detail = f"in {counted(len(pairs), 'pair')} {SAME_PERSON:.0%} of the calls agree {compared}, for example {first} and {second}"
+        return [Finding("ok", "No repeated samples", f"no two samples have a kinship above {DUPLICATE}")]
+    first, second = (str(samples.table.index[pairs[name].iloc[0]]) for name in ("first", "second"))
+    detail = f"{counted(len(pairs), 'pair')} with a kinship above {DUPLICATE}, for example {first} and {second}"
     return [Finding("warning", "Repeated samples", detail, "keep one of each: copies in train and test make the test too easy")]
 
 
-def _equal_pairs(calls: np.ndarray) -> np.ndarray:
-    """Return pairs of rows that agree in almost all variants at which both are called, int64 (pairs, 2)."""
-    both = np.zeros((len(calls), len(calls)), dtype=np.float32)
-    equal = np.zeros_like(both)
-    known = (calls >= 0).astype(np.float32)
-    np.matmul(known, known.T, out=both)
-    for copies in (0, 1, 2):
-        flags = (calls == copies).astype(np.float32)
-        equal += flags @ flags.T
-    enough = both >= calls.shape[1] / 2
-    return np.argwhere(np.triu(enough & (equal >= SAME_PERSON * both), k=1))
+def _region(samples: Samples) -> list[Finding]:
+    """Say that components are no ancestry where all variants are of one region."""
+    region = one_region(samples.features)
+    if not region:
+        return []
+    detail = f"{region}: principal components are those of the region, and take causal effects away from the network"
+    return [Finding("warning", "All variants are of one region", detail, f"{REMEDY}--principal-components 0")]
 
 
 def no_family_findings() -> list[Finding]:

@@ -19,7 +19,7 @@ from genoken.training.processes import is_first_process
 from genoken.workflows.assemble import settle_kinds, task_of_objective
 from genoken.workflows.background import refuse_telling_covariates
 from genoken.workflows.encoder import locate
-from genoken.workflows.grouping import refuse_straddling_duplicates
+from genoken.workflows.grouping import refuse_straddling_duplicates, region_notes
 from genoken.workflows.inputs import Study, build_study
 from genoken.workflows.seen import parts_in_pretraining
 from genoken.workflows.show import Show
@@ -86,7 +86,7 @@ def design(source: Source, config: RunConfig, start: PretrainedStart | None, fol
         config = _with_group(start, samples, config)
     settings, seed = task_of_objective(config), config.training.seed
     study = build_study(samples, settings, seed=seed, guess_group=True, keep_features=start is not None)
-    study = replace(study, notes=(*study.notes, *notes))
+    study = replace(study, notes=(*study.notes, *notes, *region_notes(study.samples, config.data)))
     config = settle_kinds(replace(config, data=replace(config.data, group=study.group)), study)
     refuse_telling_covariates(config, study)
     config = _inherit_split(config, study)

@@ -12,6 +12,7 @@ from genoken.core.errors import DataError
 from genoken.core.samples import Samples
 from genoken.data._check_columns import classes_of
 from genoken.data.check import guess_group_column, require_column
+from genoken.data.genotypes.region import REMEDY, one_region
 from genoken.data.genotypes.relatives import duplicates, relatives
 
 if TYPE_CHECKING:
@@ -101,6 +102,17 @@ def _relatives(samples: Samples, min_kinship: float) -> tuple[np.ndarray | None,
     )
 
 
+def region_notes(samples: Samples, settings: DataSettings) -> tuple[str, ...]:
+    """Return what to say, without a full stop, of principal components that are those of one region."""
+    region = one_region(samples.features) if samples.value_kind == "dosage" and settings.principal_components else ""
+    if not region:
+        return ()
+    return (
+        f"all variants are on {region}: their principal components are no ancestry, and what they explain, causal effects too, "
+        f"is not asked of the network; {REMEDY}--principal-components 0",
+    )
+
+
 def strata_of(config: RunConfig, study: Study, rows: np.ndarray) -> tuple[str, np.ndarray] | None:
     """Return name and values, for these rows, of the column within whose values scores are given too; ``None`` for none.
 
@@ -130,6 +142,8 @@ def refuse_straddling_duplicates(study: Study, folds: np.ndarray) -> None:
     if samples.value_kind != "dosage" or (study.group == KINSHIP and not _straddles(study.groups, folds)):
         return
     pairs = duplicates(samples)
+    if pairs is None:
+        return
     straddling = pairs[[_is_apart(folds[:, first], folds[:, second]) for first, second in _rows(pairs)]]
     if len(straddling):
         first, second = (str(samples.table.index[row]) for row in _rows(straddling)[0])

@@ -40,9 +40,7 @@ def test_planted_faults_are_found_and_nothing_is_said_of_expression(cohort):
     assert found["1 monomorphic variant"]["level"] == "ok"
     assert found["5 of 240 variants are strand-ambiguous"]["level"] == "ok"
     assert "1 variant is not of single bases" in found
-    assert found["Repeated samples"]["level"] == "warning"
-    assert found["Repeated samples"]["detail"].startswith("in 1 pair 99% of the calls agree")
-    assert found["Repeated samples"]["detail"].endswith("for example p0 and p1")
+    assert "too few variants" in found["Samples were not compared"]["detail"]
     assert found["The sample table has sex"]["detail"] == "sex (15 female, 15 male)"
     assert found["No family column was found"]["level"] == "warning"
     assert "from 1% to 5%" in found["Frequencies of the rarer allele"]["detail"]
@@ -78,3 +76,37 @@ def test_the_suggestion_has_the_preset_and_the_phenotypes(cohort, tmp_path):
     traits.write_text("sample_id\ttrait\n" + "".join(f"p{row}\t{'case' if row % 3 else 'control'}\n" for row in range(30)))
     found = genoken.check(path, label="trait", phenotypes=traits)
     assert found["suggestion"] == f"genoken train {path} --label trait --phenotypes {traits} --preset genotype -o runs/cohort"
+
+
+def checked(calls, **places):
+    columns = places | {"counted_allele": "A", "other_allele": "G"}
+    variants = pd.DataFrame(columns, index=[f"rs{place}" for place in range(calls.shape[1])])
+    people = pd.DataFrame({"height": 1.0}, index=[f"p{row}" for row in range(len(calls))])
+    findings = genoken.check(genoken.genotypes(calls, people, variants=variants))["findings"]
+    return {finding["title"]: finding for finding in findings}
+
+
+@pytest.mark.parametrize("is_twin", [True, False])
+def test_a_person_who_is_there_twice_is_named(is_twin):
+    calls = np.random.default_rng(3).binomial(2, 0.4, size=(30, 600)).astype(np.int8)
+    calls[1] = calls[0] if is_twin else calls[1]
+    found = checked(calls, chromosome="1", position_bp=range(600))
+    if is_twin:
+        assert found["Repeated samples"]["level"] == "warning"
+        assert found["Repeated samples"]["detail"] == "1 pair with a kinship above 0.354, for example p0 and p1"
+    else:
+        assert found["No repeated samples"]["level"] == "ok"
+
+
+def test_one_region_is_named_and_its_haplotypes_are_no_repeats():
+    """200 people with two of six haplotypes of 300 variants: many have the same two."""
+    rng = np.random.default_rng(0)
+    haplotypes = rng.integers(0, 2, (6, 300))
+    calls = haplotypes[rng.integers(0, 6, (200, 2))].sum(axis=1).astype(np.int8)
+    found = checked(calls, chromosome="15", position_bp=28_000_000 + 1000 * np.arange(300))
+    assert "Repeated samples" not in found
+    assert found["Samples were not compared"]["level"] == "ok"
+    region = found["All variants are of one region"]
+    assert region["level"] == "warning"
+    assert region["detail"].startswith("chromosome 15 from 28.00 to 28.30 Mb: ")
+    assert region["remedy"].endswith("--principal-components 0")

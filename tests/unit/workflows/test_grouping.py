@@ -12,7 +12,7 @@ from genoken.core.config import DataSettings, RunConfig, build
 from genoken.core.errors import DataError
 from genoken.core.genotypes import sparse_dosages
 from genoken.core.samples import Samples
-from genoken.workflows.grouping import KINSHIP, find_groups, refuse_straddling_duplicates, strata_of
+from genoken.workflows.grouping import KINSHIP, find_groups, refuse_straddling_duplicates, region_notes, strata_of
 from genoken.workflows.inputs import Study
 
 
@@ -113,3 +113,14 @@ def test_strata_are_the_column_that_is_named_or_the_population_of_genotypes():
     assert strata_of(build(RunConfig, {}), replace(named, samples=replace(named.samples, value_kind="counts")), rows) is None
     with pytest.raises(DataError, match="no column 'tribe'"):
         strata_of(build(RunConfig, {"data": {"strata": "tribe"}}), study, rows)
+
+
+def test_components_of_one_region_are_said_to_be_no_ancestry():
+    samples = people(50)
+    features = samples.features.assign(chromosome="15", position_bp=28_000_000 + 1000 * np.arange(50))
+    region = replace(samples, features=features)
+    (said,) = region_notes(region, DataSettings())
+    assert said.startswith("all variants are on chromosome 15 from 28.00 to 28.05 Mb: their principal components are no ancestry")
+    assert said.endswith("--principal-components 0")
+    assert region_notes(region, DataSettings(principal_components=0)) == ()
+    assert region_notes(replace(region, features=features.assign(position_bp=10**6 * np.arange(1, 51))), DataSettings()) == ()

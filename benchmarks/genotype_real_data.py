@@ -98,7 +98,9 @@ def folders(scratch: Path) -> dict[bool, Callable[[], tuple[Path, Path] | None]]
 
 
 def train(part: Part, bed: Path, phenotypes: Path, folder: Path, chosen: argparse.Namespace) -> Run:
-    """Train as ``genoken train FILE --preset genotype --label … --folds 5`` does."""
+    """Train as ``genoken train FILE --preset genotype --label … --folds 5`` does; a finished run that was kept is read."""
+    if (folder / "metrics.json").is_file():
+        return genoken.load_run(folder)
     settings = {"split.kind": "folds", "split.folds": 5, "data.phenotypes_file": str(phenotypes), "training.logger": "none"}
     settings |= dict(part.settings) | dict(parse_assignment(text) for text in chosen.set)
     if chosen.quick:
@@ -150,7 +152,7 @@ def figures_of(part: Part, run: Run) -> tuple[dict[str, Any], list[list[str]]]:
     """Return what is written of a run, and the rows of its table."""
     test, task = run.metrics["test"], run.metrics["task"]
     tested, predictions = predictions_of(run)
-    scores = {"model": test["model"], **test["baselines"], **test["ablation"]}
+    scores = {"model": test["model"], **test["baselines"], **run.metrics["ablation"]}
     if task == "regression":
         beyond = beyond_sex(tested, predictions)
         scores = {name: {**own, "beyond_sex": beyond[name]} for name, own in scores.items()}

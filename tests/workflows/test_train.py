@@ -28,7 +28,8 @@ SPEED = {
     "train_samples_per_second", "train_tokens_per_second", "predict_samples_per_second", "fill", "loader_wait", "seconds",
     "peak_memory_mb", "mfu",
 }  # fmt: skip
-NOT_OF_THIS_RUN = (*BACKGROUND_FILES, "batch_size.json")  # it has no covariates, and its batch size is given
+NOT_OF_THIS_RUN = (*BACKGROUND_FILES, "batch_size.json", "join.tsv", "quality.tsv")
+"""It is on one file of cells, has no covariates, and its batch size is given."""
 BASELINES = {"majority", "linear", "pca_linear", "nearest_neighbors"}
 
 

@@ -36,6 +36,8 @@ class Reader(abc.ABC):
         """Read the file; raise :class:`genoken.core.errors.DataError` with the file's name when it cannot be read."""
 
 
+QUALITY = "quality"
+"""Fact of a state of variants: ``[rule, threshold, variants]`` of each rule that variants went by in train, and of those kept."""
 MADE_OF = "made_of"
 """Fact of a :class:`TokenizerState` with the ids of what its features are made of, in order."""
 
@@ -88,6 +90,8 @@ class BlockRequest:
         The genetic map for ``recombination``, or the table of intervals.
     min_rate
         Smallest rate of a peak of recombination in cM/Mb.
+    quality
+        ``(rule, threshold, variants)`` of each rule that variants went by, and of those in ``columns``.
     """
 
     columns: np.ndarray
@@ -95,6 +99,7 @@ class BlockRequest:
     size: int = 0
     path: str = ""
     min_rate: float = 10.0
+    quality: tuple[tuple[Any, ...], ...] = ()
 
 
 class Tokenizer(abc.ABC):

@@ -44,6 +44,8 @@ class RunFolder:
         ``explanations/variants.tsv``, ``variants.json`` and ``loci.parquet`` of a run on genotypes.
     next_cells, cell_map, transitions
         ``next_cells.parquet``, ``map.parquet`` and ``transitions.tsv`` of a run that predicts next cells.
+    quality
+        ``quality.tsv`` of a run on genotypes.
     joined
         ``join.tsv`` of a run on several files of genotypes.
     """
@@ -69,6 +71,7 @@ class RunFolder:
     cell_map: pd.DataFrame | None = None
     transitions: pd.DataFrame | None = None
     joined: pd.DataFrame | None = None
+    quality: pd.DataFrame | None = None
 
     @property
     def is_pretraining(self) -> bool:
@@ -184,6 +187,7 @@ def load_run_folder(folder: Path) -> RunFolder:
         cell_map=_parquet(folder / "map.parquet", ("x", "y")),
         transitions=_table(folder / "transitions.tsv", "\t", ("from", "to", "direction", "gene", "predicted_change")),
         joined=_table(folder / "join.tsv", "\t", ("file", "outcome", "variants", "meaning")),
+        quality=_table(folder / "quality.tsv", "\t", ("rule", "threshold", "variants")),
     )
 
 
@@ -237,27 +241,31 @@ def _parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame | None:
     return _require(table, columns, path)
 
 
+_TEXT_COLUMNS = (
+    *(
+        "class",
+        "feature_id",
+        "symbol",
+        "fold",
+        "from",
+        "to",
+        "direction",
+        "gene",
+        "file",
+        "outcome",
+        "meaning",
+        "rule",
+        "threshold",
+    ),
+    *("id", "chrom", "counted_allele", "other_allele", "clump_lead", "glm_class", "above_null"),
+)
+"""Columns of tables that are never numbers, whatever stands in them."""
+
+
 def _table(path: Path, separator: str, columns: tuple[str, ...]) -> pd.DataFrame | None:
     if not path.is_file():
         return None
-    text = dict.fromkeys(
-        (
-            *("class", "feature_id", "symbol", "fold", "from", "to", "direction", "gene"),
-            *(
-                "file",
-                "outcome",
-                "meaning",
-                "id",
-                "chrom",
-                "counted_allele",
-                "other_allele",
-                "clump_lead",
-                "glm_class",
-                "above_null",
-            ),
-        ),
-        str,
-    )
+    text = dict.fromkeys(_TEXT_COLUMNS, str)
     try:
         # "NA" and "nan" are legal names of classes and genes, so they must not turn into missing values
         table = pd.read_csv(path, sep=separator, dtype=text, keep_default_na=False)

@@ -24,6 +24,8 @@ def doctor(run: RunFolder) -> Section | Missing:
         blocks += [Heading("What the file holds"), tables.matrices(check["matrices"])]
     if run.joined is not None:
         blocks += [Heading("What became of the variants of each file"), tables.joined(run.joined)]
+    if run.quality is not None:
+        blocks += [Heading("Quality of the variants in the train split"), tables.quality(run.quality)]
     blocks += [Paragraph(line) for line in (_identifier_line(section(check, "identifiers")), _memory_line(check)) if line]
     counts = section(section(check, "label"), "counts")
     if counts:

@@ -108,6 +108,17 @@ def joined(rows: pd.DataFrame) -> Table:
     return Table(columns, tuple(cells), "Positions and alleles are those of the first file.")
 
 
+def quality(rows: pd.DataFrame) -> Table:
+    """Return how many variants each rule left out, and how many are used."""
+    columns = (Column("Rule"), Column("Asked for"), Column("Variants", numeric=True))
+    cells = [
+        (Cell(plain(row.rule), strong=row.rule == "kept"), Cell(plain(row.threshold)), Cell(number(row.variants)))
+        for row in rows.itertuples()
+    ]
+    note = "A variant counts under the first rule that it fails; the network sees those that are kept."
+    return Table(columns, tuple(cells), note)
+
+
 def parts(samples: Mapping[str, Any], groups: Mapping[str, Any] | None) -> Table:
     """Return the number of samples, and of groups where there are any, in training, validation and test."""
     columns = (Column("Part"), Column("Samples", numeric=True), *((Column("Groups", numeric=True),) if groups else ()))

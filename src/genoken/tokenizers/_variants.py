@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,30 @@ from genoken.core.contracts import TokenizerState
 from genoken.core.errors import DataError
 from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, PHASE_NOT_USED, POSITION, Population, other_strand
 from genoken.core.samples import Samples
+from genoken.vocabulary.variant_quality import filter_variants
 
 SAME, FLIPPED, ABSENT = 0, 1, 2
 """How a vocabulary's variant stands in a file: it counts the same allele, it counts the other one, or it is not there."""
-NO_SPREAD = 1e-9
-"""Variance of the dosage below which a variant does not vary: all samples are homozygous alike, or all heterozygous."""
+
+
+class QualityRules(Protocol):
+    """What settings of a tokenizer ask of a variant in the train split."""
+
+    @property
+    def min_call_rate(self) -> float:
+        """Smallest share of the samples in which it is called."""
+
+    @property
+    def min_frequency(self) -> float:
+        """Smallest frequency of the rarer allele."""
+
+    @property
+    def min_hardy_weinberg(self) -> float:
+        """Smallest p of the exact test of Hardy-Weinberg proportions."""
+
+    @property
+    def biallelic(self) -> bool:
+        """Whether variants that share their position with another one are left out."""
 
 
 @dataclass(frozen=True)
@@ -61,42 +80,53 @@ def call_moments(values: Calls | sp.csr_matrix) -> CallMoments:
     return CallMoments(called / max(calls.shape[0], 1), mean, np.maximum(squares, 0.0))
 
 
-def variants_to_keep(
-    train: Samples, moments: CallMoments, *, min_call_rate: float, min_frequency: float, max_variants: int
-) -> np.ndarray:
-    """Return the columns of the variants that are learned from, in the order of the genome.
+def variants_to_keep(train: Samples, rules: QualityRules, *, max_variants: int = 0) -> tuple[np.ndarray, list[list[Any]]]:
+    """Return the columns of the variants that are learned from, in the order of the genome, and what each rule left out.
 
     Parameters
     ----------
     train
         The train split.
-    moments
-        Of its dosages.
-    min_call_rate
-        Smallest share of the samples in which a variant is called.
-    min_frequency
-        Smallest frequency of the rarer allele; variants that do not vary never stay.
+    rules
+        What is asked of a variant; those that do not vary never stay.
     max_variants
         Most variants; of more, evenly spaced ones along the genome are taken. 0 for no limit.
+
+    Returns
+    -------
+    tuple
+        int64 (variants,), and ``[rule, threshold, variants]`` for each rule and for those kept, for the state's
+        :data:`~genoken.core.contracts.QUALITY`.
 
     Raises
     ------
     DataError
         When none is left.
     """
-    varies = moments.squares > NO_SPREAD * train.num_samples
-    keep = varies & (moments.call_rate >= min_call_rate) & (moments.minor_frequency >= min_frequency)
-    if not keep.any():
+    found = filter_variants(
+        Calls.of(train.values).counts().T,
+        train.features,
+        min_call_rate=rules.min_call_rate,
+        min_frequency=rules.min_frequency,
+        min_hardy_weinberg=rules.min_hardy_weinberg,
+        keep_shared_positions=not rules.biallelic,
+    )
+    table = found.table.to_numpy(dtype=object).tolist()
+    if not found.kept.any():
+        failed = ", ".join(f"{count:,} fail '{rule}'" for rule, _, count in table[:-1] if count)
         raise DataError(
-            f"none of {train.num_features:,} variants is left in the train split: {int(varies.sum()):,} vary at all",
+            f"none of {train.num_features:,} variants is left in the train split: {failed}",
             where=train.origin,
-            remedy="lower tokenizer.min_frequency or tokenizer.min_call_rate, or look at the file with genoken check",
+            remedy="ask for less with tokenizer.min_frequency, .min_call_rate, .min_hardy_weinberg or .biallelic, or look at the "
+            "file with genoken check",
         )
     columns = genome_order(train.features)
-    columns = columns[keep[columns]]
+    columns = columns[found.kept[columns]]
     if max_variants and len(columns) > max_variants:
-        columns = columns[np.linspace(0, len(columns) - 1, max_variants).round().astype(np.int64)]
-    return columns
+        spaced = columns[np.linspace(0, len(columns) - 1, max_variants).round().astype(np.int64)]
+        table[-1:] = [["evenly spaced", f"at most {max_variants:,}", len(columns) - len(spaced)], ["kept", "", len(spaced)]]
+        columns = spaced
+    return columns, table
 
 
 def genome_order(features: pd.DataFrame) -> np.ndarray:

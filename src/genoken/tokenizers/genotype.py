@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from genoken.core.components import settings
-from genoken.core.contracts import Tokenizer, TokenizerState
+from genoken.core.contracts import QUALITY, Tokenizer, TokenizerState
 from genoken.core.genotypes import Population
 from genoken.core.layout import NUM_SPECIALS, Channel, Layout
 
@@ -67,6 +67,11 @@ class GenotypeTokenizer(Tokenizer):
     """Smallest share of the train samples in which a variant is called."""
     min_frequency: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Smallest train frequency of the rarer allele; a variant that does not vary in the train split is never a token."""
+    min_hardy_weinberg: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Smallest p of the exact test of Hardy-Weinberg proportions among the train samples, such as 1e-6; 0 does not ask. Relatives
+    and mixed populations depart from the proportions without any error."""
+    biallelic: bool = False
+    """Leave out variants that share their position with another one, as the parts of a multi-allelic site do."""
     max_variants: Annotated[int, Field(ge=0)] = 0
     """Most variants; of more, evenly spaced ones along the genome are taken. 0 for no limit."""
 
@@ -82,18 +87,12 @@ class GenotypeTokenizer(Tokenizer):
 
         self._refuse(train)
         moments = _variants.call_moments(train.values)
-        columns = _variants.variants_to_keep(
-            train,
-            moments,
-            min_call_rate=self.min_call_rate,
-            min_frequency=self.min_frequency,
-            max_variants=self.max_variants,
-        )
+        columns, quality = _variants.variants_to_keep(train, self, max_variants=self.max_variants)
         learned = _variants.variant_state(train, columns, moments, center=self.encoding == "additive")
         return TokenizerState(
             feature_ids=tuple(train.features.index[columns].astype(str)),
             per_feature=learned["per_feature"],
-            facts={"encoding": self.encoding, **learned["facts"]},
+            facts={"encoding": self.encoding, QUALITY: quality, **learned["facts"]},
         )
 
     def layout(self, state: TokenizerState) -> Layout:

@@ -53,6 +53,11 @@ class HaploblockTokenizer(Tokenizer):
     """Smallest share of the train samples in which a variant is called."""
     min_frequency: Annotated[float, Field(ge=0, le=0.5)] = 0.01
     """Smallest train frequency of the rarer allele; a variant that does not vary in the train split is in no block."""
+    min_hardy_weinberg: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Smallest p of the exact test of Hardy-Weinberg proportions among the train samples, such as 1e-6; 0 does not ask. Relatives
+    and mixed populations depart from the proportions without any error."""
+    biallelic: bool = False
+    """Leave out variants that share their position with another one, as the parts of a multi-allelic site do."""
 
     def __post_init__(self) -> None:
         """Refuse blocks of an unknown kind, and recombination without a map."""
@@ -75,17 +80,13 @@ class HaploblockTokenizer(Tokenizer):
         from genoken.tokenizers import _variants
 
         self._refuse(train)
-        columns = _variants.variants_to_keep(
-            train,
-            _variants.call_moments(train.values),
-            min_call_rate=self.min_call_rate,
-            min_frequency=self.min_frequency,
-            max_variants=0,
-        )
+        columns, quality = _variants.variants_to_keep(train, self)
         is_file = self.blocks not in get_args(Method)
         size = {"variants": self.block_variants, "linkage": self.block_variants, "bp": self.block_bp}.get(self.blocks, 0)
         method = cast("Method", "file" if is_file else self.blocks)
-        return BlockRequest(columns, method, size, self.blocks if is_file else self.map_file, self.min_rate)
+        return BlockRequest(
+            columns, method, size, self.blocks if is_file else self.map_file, self.min_rate, quality=tuple(map(tuple, quality))
+        )
 
     def fit(self, train: Samples) -> TokenizerState:
         """Learn the clusters of each block, which the column ``block`` of the features tells.

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from genoken.core.genotypes import dense_dosages
+from genoken.core.calls import Calls
 from genoken.core.samples import Samples
-from genoken.data.genotypes.quality import filter_variants
 from genoken.synthetic_traits import TraitModel
+from genoken.vocabulary.variant_quality import filter_variants
 from genoken.workflows.files import read_file
 from genoken.workflows.run import Run
 from genoken.workflows.show import Show
@@ -85,6 +85,6 @@ def show_quality(samples: Samples, show: Show) -> None:
     show
         Where to write.
     """
-    table = filter_variants(dense_dosages(samples.values), samples.features).table
+    table = filter_variants(Calls.of(samples.values).counts().T, samples.features).table
     rows = [(row.rule, row.threshold, f"{row.variants:,}") for row in table.itertuples()]
     show.table("Quality of the variants: what each rule would leave out", ("rule", "threshold", "variants"), rows)

@@ -16,7 +16,7 @@ from genoken.core.batch import Batch
 from genoken.core.calls import Calls
 from genoken.core.components import component_to_dict, kind_of
 from genoken.core.config import ModelSettings, build, component_from_dict
-from genoken.core.contracts import MADE_OF, Tokenizer, TokenizerState, TokenObjective
+from genoken.core.contracts import MADE_OF, QUALITY, Tokenizer, TokenizerState, TokenObjective
 from genoken.core.genotypes import BLOCK
 from genoken.core.layout import CLS_ID, FIRST_CATEGORY, MASK_ID, NUM_SPECIALS, SEPARATOR_ID, Layout
 from genoken.core.samples import Samples
@@ -282,7 +282,7 @@ def fit_tokenizer(tokenizer: Tokenizer, train: Samples) -> TokenizerState:
     divided = with_blocks(train, request)
     state = tokenizer.fit(replace(train, features=divided))
     outside = int((divided[BLOCK].to_numpy()[request.columns] < 0).sum())
-    return replace(state, facts={**state.facts, IN_NO_BLOCK: outside})
+    return replace(state, facts={**state.facts, IN_NO_BLOCK: outside, QUALITY: list(map(list, request.quality))})
 
 
 def locate(state: TokenizerState, samples: Samples, symbols: tuple[str, ...] = ()) -> Alignment:

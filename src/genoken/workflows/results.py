@@ -14,7 +14,7 @@ import pandas as pd
 import genoken
 from genoken.core.components import kind_of
 from genoken.core.config import RunConfig
-from genoken.core.contracts import TokenizerState
+from genoken.core.contracts import QUALITY, TokenizerState
 from genoken.core.feature_words import noun_of_state
 from genoken.core.files import sha256_of_file, write_text
 from genoken.core.random import seed_for
@@ -36,6 +36,8 @@ from genoken.workflows.store import FittedModel, hardware, library_versions, mod
 
 JOINED = "join.tsv"
 """File of a run folder with what became of the variants of several files of genotypes."""
+QUALITY_TABLE = "quality.tsv"
+"""File of a run folder with the rules that variants went by."""
 NUM_COMPONENTS = 50
 """Principal components that are exported beside the model's states."""
 _PART_WORDS = {ENCODER_ONLY: "  its encoder alone", PATH_ONLY: "  its linear path alone"}
@@ -110,6 +112,20 @@ def write_joined(folder: Path, joined: pd.DataFrame | None) -> None:
     """Write ``join.tsv``, what became of the variants of several files of genotypes, where any were joined."""
     if joined is not None:
         write_text(folder / JOINED, joined.to_csv(sep="\t", index=False, lineterminator="\n"))
+
+
+def write_quality(folder: Path, state: TokenizerState) -> None:
+    """Write ``quality.tsv``, how many variants each rule left out in train, where features are variants or made of them."""
+    if QUALITY in state.facts:
+        table = pd.DataFrame(state.facts[QUALITY], columns=["rule", "threshold", "variants"])
+        write_text(folder / QUALITY_TABLE, table.to_csv(sep="\t", index=False, lineterminator="\n"))
+
+
+def quality_note(state: TokenizerState) -> str:
+    """Return a sentence on the variants that are left out, without a full stop; empty where none is."""
+    rows = state.facts.get(QUALITY, ())
+    left_out = [f"{count:,} by '{rule}'" for rule, _, count in rows[:-1] if count]
+    return f"{rows[-1][2]:,} variants are used; left out by what train shows of them: {', '.join(left_out)}" if left_out else ""
 
 
 def audit(study: Study, folds: np.ndarray) -> list[dict[str, Any]]:

@@ -242,6 +242,7 @@ def _write_results(job: Job, fitted: list[FoldResult], final: FoldResult) -> Run
     embedded = _embedded_rows(job)
     results.write_embeddings(job.folder, job.study, final.model, pooled, embedded)
     results.write_gene_embeddings(job.folder, final.model)
+    results.write_quality(job.folder, final.model.state)
     write_explanations(job.folder, job.study, job.folds, [found.model for found in fitted], show=job.show)
     history = pd.concat([found.history.assign(fold=index) for index, found in enumerate(fitted)])
     num_devices = job.config.training.devices * job.config.training.nodes
@@ -312,6 +313,8 @@ def _fold(job: Job, index: int) -> FoldResult:
     job.show.line(f"{name}: {done}, best epoch {int(best['epoch']) + 1} of {found.history['epoch'].nunique()} ({note})")
     if smaller := used_batches(found.facts, job.config):
         job.show.warning(smaller)
+    if left_out := results.quality_note(found.model.state):
+        job.show.line(f"{name}: {left_out}.")
     if outside := found.model.state.facts.get(IN_NO_BLOCK):
         job.show.warning(f"{outside:,} variants are in no block, so that no token tells of them")
     return found

@@ -10,9 +10,9 @@ import pandas as pd
 
 from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION
 from genoken.data.genotypes.imputation import standardized
-from genoken.data.genotypes.quality import variant_statistics
 from genoken.evaluation.association.agreement import ranking_agreement
 from genoken.evaluation.association.loci import Locus
+from genoken.vocabulary.variant_quality import genotype_counts, variant_statistics
 from genoken.workflows.inputs import Study
 from genoken.workflows.variant_associations import Associations, Cohort
 from genoken.workflows.variant_importance import Importance
@@ -55,7 +55,7 @@ def variant_table(cohort: Cohort, importance: Importance, found: Associations) -
         "pos": features[POSITION].to_numpy(dtype=np.int64),
         "counted_allele": features[COUNTED].astype(str).to_numpy(),
         "other_allele": features[OTHER].astype(str).to_numpy(),
-        "maf": variant_statistics(cohort.dense)["minor_frequency"].to_numpy(),
+        "maf": variant_statistics(genotype_counts(cohort.dense))["minor_frequency"].to_numpy(),
         "rank": ranks.astype("Int64"),
         "ensemble": importance.ensemble.score,
         "stability": importance.ensemble.stability,

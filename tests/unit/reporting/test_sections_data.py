@@ -133,3 +133,11 @@ def test_absent_sections(minimal_run: Path) -> None:
     run = load_run_folder(minimal_run)
     assert isinstance(sections_data.doctor(run), Missing)
     assert isinstance(sections_data.split(run), Missing)
+
+
+def test_what_rules_left_out_is_a_table(evil_run: Path) -> None:
+    (evil_run / "quality.tsv").write_text("rule\tthreshold\tvariants\ncall rate\t≥ 0.95\t12\nkept\t\t4321\n", encoding="utf-8")
+    part = sections_data.doctor(load_run_folder(evil_run))
+    assert isinstance(part, Section)
+    (found,) = [block for block in part.blocks if isinstance(block, Table) and block.columns[0].name == "Rule"]
+    assert [[cell.text for cell in row] for row in found.rows] == [["call rate", "≥ 0.95", "12"], ["kept", "", "4,321"]]

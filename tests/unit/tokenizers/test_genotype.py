@@ -157,6 +157,21 @@ def test_which_variants_stay(settings, kept):
     assert list(GenotypeTokenizer(**settings).fit(people(TRAIN)).feature_ids) == kept
 
 
+def test_what_each_rule_leaves_out_is_noted():
+    dense = np.array([[0, 0, 1, 0]] * 20 + [[2, 2, 1, 1]] * 19 + [[2, 2, 1, M]], dtype=np.int8)
+    settings = {"min_call_rate": 0.99, "min_hardy_weinberg": 1e-6, "biallelic": True}
+    with pytest.raises(DataError, match=r"left in the train split: 1 fail 'call rate', 1 fail 'varies', 2 fail 'Hardy-Weinberg'"):
+        GenotypeTokenizer(**settings).fit(people(dense))
+    tokenizer = GenotypeTokenizer(**settings)
+    state = tokenizer.fit(people(dense, chromosome=["X", "7", "7", "7"]))
+    assert state.feature_ids == ("rs0",)
+    assert [row[2] for row in state.facts["quality"]] == [0, 1, 1, 0, 1, 1]
+    beside = people(dense, chromosome=["X", "7", "7", "7"], position_bp=[5, 8, 8, 9])
+    assert [row[2] for row in tokenizer.fit(beside).facts["quality"]] == [2, 1, 0, 0, 0, 1]
+    spaced = GenotypeTokenizer(max_variants=2).fit(people(TRAIN)).facts["quality"]
+    assert spaced[-2:] == [["evenly spaced", "at most 2", 1], ["kept", "", 2]]
+
+
 def test_variants_that_are_heterozygous_in_all_do_not_vary():
     with pytest.raises(DataError, match="none of 2 variants is left"):
         GenotypeTokenizer().fit(people(np.array([[1, 0], [1, M]], dtype=np.int8)))

@@ -8,8 +8,8 @@ import pandas as pd
 from genoken.core.random import generator
 from genoken.data.genotypes.imputation import standardized
 from genoken.data.genotypes.linkage import linkage, prune
-from genoken.data.genotypes.quality import variant_statistics
 from genoken.data.genotypes.thinning import autosomal
+from genoken.vocabulary.variant_quality import genotype_counts, variant_statistics
 
 WINDOW, MAX_R2 = 50, 0.2
 """Variants that are near, and the largest ``r²`` between near variants that both take part: a locus in linkage is no ancestry."""
@@ -37,7 +37,7 @@ def genotype_components(dense: np.ndarray, features: pd.DataFrame, count: int) -
     """
     from scipy.sparse.linalg import svds
 
-    frequency = variant_statistics(dense)["frequency"].to_numpy()
+    frequency = variant_statistics(genotype_counts(dense))["frequency"].to_numpy()
     rarer = np.minimum(frequency, 1.0 - frequency)
     places = autosomal(features)
     common = places[np.nan_to_num(rarer[places]) >= MIN_FREQUENCY]

@@ -74,32 +74,31 @@ def sample_call_rate(dense: np.ndarray) -> np.ndarray:
     return called / max(dense.shape[1], 1)
 
 
-def variant_statistics(dense: np.ndarray) -> pd.DataFrame:
+def variant_statistics(counts: np.ndarray) -> pd.DataFrame:
     """Return what the genotypes say of each variant.
 
     Parameters
     ----------
-    dense
-        int8 (samples, variants) of 0, 1, 2 and ``MISSING``.
+    counts
+        int64 (variants, 4), see :func:`genotype_counts`.
 
     Returns
     -------
     pandas.DataFrame
         One row per variant: ``call_rate``; ``frequency`` of the counted allele among the calls (NaN without a call);
-        ``minor_frequency``, that of the rarer allele; ``alleles``, how many of the two are seen; ``hardy_weinberg``, the exact
+        ``minor_frequency``, that of the rarer allele; ``genotypes``, how many of the three are seen; ``hardy_weinberg``, the exact
         test's p (see :func:`hardy_weinberg`).
     """
-    counts = genotype_counts(dense)
-    none, one, two = counts[:, 0], counts[:, 1], counts[:, 2]
+    none, one, two, missing = counts.T
     called = none + one + two
     frequency = np.full(len(counts), np.nan)
     np.divide(one + 2 * two, 2.0 * called, out=frequency, where=called > 0)
     return pd.DataFrame(
         {
-            "call_rate": called / max(len(dense), 1),
+            "call_rate": called / np.maximum(called + missing, 1),
             "frequency": frequency,
             "minor_frequency": np.minimum(frequency, 1.0 - frequency),
-            "alleles": (none + one > 0).astype(np.int64) + (one + two > 0),
+            "genotypes": (counts[:, :3] > 0).sum(axis=1),
             "hardy_weinberg": hardy_weinberg(none, one, two),
         }
     )
@@ -176,7 +175,7 @@ def at_shared_positions(features: pd.DataFrame) -> np.ndarray:
 
 
 def filter_variants(
-    dense: np.ndarray,
+    counts: np.ndarray,
     features: pd.DataFrame,
     *,
     min_call_rate: float = 0.95,
@@ -188,12 +187,12 @@ def filter_variants(
     """Return which variants to keep, and how many each rule dropped.
 
     The rules are asked in this order: the position is not shared with another variant (the site is biallelic), the call rate,
-    both alleles are seen, the frequency of the rarer allele, Hardy-Weinberg.
+    samples differ, the frequency of the rarer allele, Hardy-Weinberg.
 
     Parameters
     ----------
-    dense
-        int8 (samples, variants) of 0, 1, 2 and ``MISSING``: of train samples only, where a model is judged on others.
+    counts
+        int64 (variants, 4), see :func:`genotype_counts`: of train samples only, where a model is judged on others.
     features
         Feature table of the variants; chromosome and position are used.
     min_call_rate
@@ -207,9 +206,9 @@ def filter_variants(
     exempt
         Chromosomes on which Hardy-Weinberg is not asked for.
     """
-    if len(features) != dense.shape[1]:
-        raise ValueError(f"{len(features)} rows of features for {dense.shape[1]} variants")
-    statistics = variant_statistics(dense)
+    if len(features) != len(counts):
+        raise ValueError(f"{len(features)} rows of features for {len(counts)} variants")
+    statistics = variant_statistics(counts)
     balanced = (statistics["hardy_weinberg"].to_numpy() >= min_hardy_weinberg) | features[CHROMOSOME].isin(list(exempt)).to_numpy()
     rules = [
         (
@@ -218,11 +217,11 @@ def filter_variants(
             ~at_shared_positions(features) | keep_shared_positions,
         ),
         ("call rate", f"≥ {min_call_rate:g}", statistics["call_rate"].to_numpy() >= min_call_rate),
-        ("polymorphic", "both alleles seen", statistics["alleles"].to_numpy() == 2),
+        ("varies", "more than one genotype", statistics["genotypes"].to_numpy() > 1),
         ("minor allele frequency", f"≥ {min_frequency:g}", statistics["minor_frequency"].to_numpy() >= min_frequency),
         ("Hardy-Weinberg", f"p ≥ {min_hardy_weinberg:g}", balanced),
     ]
-    kept = np.ones(dense.shape[1], dtype=bool)
+    kept = np.ones(len(counts), dtype=bool)
     rows = []
     for rule, threshold, passed in rules:
         rows.append((rule, threshold, int((kept & ~passed).sum())))

@@ -11,7 +11,8 @@ from scipy.sparse.csgraph import connected_components
 
 SAME_FAMILY = 0.05
 """Pedigree relationship above which two mice are of one family; families are what is connected by it."""
-TRAITS = {"Obesity.BMI": "bmi", "Obesity.BodyLength": "body_length", "Biochem.HDL": "hdl", "CoatColour": "coat_color"}
+TRAITS = {"Obesity.BMI": "bmi", "Obesity.BodyLength": "body_length", "Biochem.HDL": "hdl", "Coat": "coat_color"}
+"""How columns of the file begin, and what they are called here."""
 
 
 def write_mice(source: Path, folder: Path) -> tuple[Path, Path]:
@@ -57,5 +58,5 @@ def _phenotypes(people: list[str], table: pd.DataFrame, relationship: np.ndarray
     _, families = connected_components(relationship > SAME_FAMILY, directed=False)
     found = pd.DataFrame({"IID": people, "family": [f"F{family:03d}" for family in families], "sex": rows["GENDER"].to_numpy()})
     for name, ours in TRAITS.items():
-        found[ours] = rows[name].to_numpy()
+        found[ours] = rows[next(column for column in rows if column.startswith(name))].to_numpy()
     return found

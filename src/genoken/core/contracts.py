@@ -36,8 +36,6 @@ class Reader(abc.ABC):
         """Read the file; raise :class:`genoken.core.errors.DataError` with the file's name when it cannot be read."""
 
 
-QUALITY = "quality"
-"""Fact of a state of variants: ``[rule, threshold, variants]`` of each rule that variants went by in train, and of those kept."""
 MADE_OF = "made_of"
 """Fact of a :class:`TokenizerState` with the ids of what its features are made of, in order."""
 

@@ -17,6 +17,8 @@ CHROMOSOME, POSITION, COUNTED, OTHER, BUILD = "chromosome", "position_bp", "coun
 build as text, such as ``GRCh37``, empty where it is not known. The index holds variant ids, none twice."""
 CENTIMORGAN = "position_cm"
 """Column of the feature table with genetic positions, where they are known."""
+QUALITY = "quality"
+"""Fact of a state of variants: ``[rule, threshold, variants]`` of each rule that variants went by in train, and of those kept."""
 BLOCK = "block"
 """Column of the feature table with the number of the block that a variant belongs to, int64, -1 for none, where it is divided."""
 

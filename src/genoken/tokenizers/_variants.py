@@ -96,7 +96,7 @@ def variants_to_keep(train: Samples, rules: QualityRules, *, max_variants: int =
     -------
     tuple
         int64 (variants,), and ``[rule, threshold, variants]`` for each rule and for those kept, for the state's
-        :data:`~genoken.core.contracts.QUALITY`.
+        :data:`~genoken.core.genotypes.QUALITY`.
 
     Raises
     ------

@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from genoken.core.components import settings
-from genoken.core.contracts import QUALITY, Tokenizer, TokenizerState
-from genoken.core.genotypes import Population
+from genoken.core.contracts import Tokenizer, TokenizerState
+from genoken.core.genotypes import QUALITY, Population
 from genoken.core.layout import NUM_SPECIALS, Channel, Layout
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from genoken.core.batch import Batch
 from genoken.core.calls import Calls
 from genoken.core.components import component_to_dict, kind_of
 from genoken.core.config import ModelSettings, build, component_from_dict
-from genoken.core.contracts import MADE_OF, QUALITY, Tokenizer, TokenizerState, TokenObjective
-from genoken.core.genotypes import BLOCK
+from genoken.core.contracts import MADE_OF, Tokenizer, TokenizerState, TokenObjective
+from genoken.core.genotypes import BLOCK, QUALITY
 from genoken.core.layout import CLS_ID, FIRST_CATEGORY, MASK_ID, NUM_SPECIALS, SEPARATOR_ID, Layout
 from genoken.core.samples import Samples
 from genoken.core.scale import scale_of

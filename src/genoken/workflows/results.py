@@ -14,9 +14,10 @@ import pandas as pd
 import genoken
 from genoken.core.components import kind_of
 from genoken.core.config import RunConfig
-from genoken.core.contracts import QUALITY, TokenizerState
+from genoken.core.contracts import TokenizerState
 from genoken.core.feature_words import noun_of_state
 from genoken.core.files import sha256_of_file, write_text
+from genoken.core.genotypes import QUALITY
 from genoken.core.random import seed_for
 from genoken.core.tables import write_csv, write_parquet
 from genoken.data.dataset import TokenDataset

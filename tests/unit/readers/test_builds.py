@@ -11,8 +11,8 @@ from genoken.readers._builds import build_of_header
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        (["##reference=file:///home/lab38/refs/human.fa"], ""),
-        (["##reference=file:///home/lab38/refs/lab38.fa"], ""),
+        (["##reference=file:///lab38/people/refs/human.fa"], ""),
+        (["##reference=file:///lab38/people/refs/lab38.fa"], ""),
         (["##reference=/refs/hg19/masked/genome.fa"], ""),  # only the file is named by who made it
         (["##reference=file:///refs/hg38.fa.gz"], "GRCh38"),
         (["##reference=C:\\lab37\\hg38.fa"], "GRCh38"),

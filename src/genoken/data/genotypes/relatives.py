@@ -56,19 +56,18 @@ def relatives(samples: Samples, min_kinship: float) -> tuple[np.ndarray, float] 
     return kinship_groups(pairs, [str(name) for name in samples.table.index]), threshold
 
 
-def duplicates(samples: Samples) -> pd.DataFrame:
+def duplicates(samples: Samples) -> pd.DataFrame | None:
     """Return the pairs of samples that are one person typed twice, or identical twins.
-
-    There are none where the variants, without those in linkage, are too few to tell: in a short region many people have the same
-    two haplotypes.
 
     Returns
     -------
-    pandas.DataFrame
-        See :func:`genoken.data.genotypes.relatedness.related_pairs`.
+    pandas.DataFrame or None
+        See :func:`genoken.data.genotypes.relatedness.related_pairs`. ``None`` where the variants, without those in linkage, are too
+        few to tell: in a short region many people have the same two haplotypes.
     """
     columns = evenly_spaced(samples.num_features, _VARIANTS_FOR_DUPLICATES)
     dense = dense_dosages(samples.values, columns)
     kept = unlinked(dense, samples.features.iloc[columns])
-    enough = chance_kinship(samples.num_samples, len(kept)) <= MOST_CHANCE
-    return duplicate_pairs(related_pairs(dense[:, kept] if enough else dense[:0], min_kinship=DUPLICATE))
+    if chance_kinship(samples.num_samples, len(kept)) > MOST_CHANCE:
+        return None
+    return duplicate_pairs(related_pairs(dense[:, kept], min_kinship=DUPLICATE))

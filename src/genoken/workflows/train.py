@@ -37,7 +37,7 @@ from genoken.workflows.run import Run, load_trained
 from genoken.workflows.seen import TRAINED_ON, write_trained_on
 from genoken.workflows.show import Show
 from genoken.workflows.source import joined_paths, named_again, paths_of, read_inputs
-from genoken.workflows.split_words import is_leaky, split_note, split_summary
+from genoken.workflows.split_words import is_leaky, many_networks_note, split_note, split_summary
 from genoken.workflows.start import PretrainedStart, read_start, read_start_again, refuse_without_start
 from genoken.workflows.state import (
     STATE,
@@ -305,6 +305,8 @@ def _announce(job: Job) -> None:
     if hides_order(job.config):
         show.warning("the network does not see the order of the ranks: model.embedding.position is none")
     show.line(f"Split: {split_note(job.config, study, job.folds)}.")
+    if many := many_networks_note(job.config, study, job.folds):
+        show.line(f"  {many}.")
     if is_leaky(study, job.folds):
         show.warning(f"groups of '{study.group}' are on both sides of the split: scores will be too optimistic")
     show.line(f"Run folder: {job.folder}. Memory while training: about {results.memory_estimate_mb(job.config, study):,.0f} MB.")

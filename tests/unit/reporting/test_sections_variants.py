@@ -30,7 +30,7 @@ def test_the_section_has_controls_genome_leads_agreement_and_loci(run):
 def test_leads_stand_beside_regressions_and_fine_mapping(run):
     table = sections_variants.leads(run.variants)
     first = table.rows[0]
-    assert [cell.text for cell in first] == ["rs2", "A/G", "0.950", "75.0 %", "yes", "-0.75", "6.5", "0.80", "1.1"]
+    assert [cell.text for cell in first] == ["rs2", "A/G", "0.950", "75.0 %", "yes", "−0.75", "6.5", "0.80", "1.1"]
     assert [first[place].note for place in (0, 1, 6, 7)] == ["3:2,000", "maf 0.30", "rank 1", "rank 1"]
     assert first[5].note == "log odds of case per copy of A"
     assert [row[0].text for row in table.rows] == ["rs2", "rs5"]  # rs1, rs3 and rs4 are in the clump of rs2

@@ -110,6 +110,10 @@ REFUSED = {
         "cohort.bed", None, with_a_telling_column, "--covariates diagnosis", "the covariate 'diagnosis' equals the label 'trait'",
     ),
     "a covariate that is not there": ("cohort.bed", None, nothing, "--covariates bmi", "there is no column 'bmi'"),
+    "strands of calls without a phase": (
+        "cohort.bed", None, nothing, "--set tokenizer.encoding=haplotype", "the encoding 'haplotype' needs phased genotypes",
+    ),
+    "blocks of calls without a phase": ("cohort.bed", None, nothing, "--tokenizer haploblock", "haploblocks need phased genotypes"),
     "a label that is not there": ("cohort.bed", None, nothing, "--label triat", "there is no column 'triat'"),
 }  # fmt: skip
 
@@ -121,10 +125,11 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(case, tmp_path, capsy
     break_it(tmp_path)
     phenotypes = ["--phenotypes", str(tmp_path / "phenotypes.csv")]
     assert main(["train", str(path), *QUICK, *phenotypes, *words.split(), "-o", str(tmp_path / "run")]) == 2
-    said = capsys.readouterr().err
+    out, said = capsys.readouterr()
     assert said.startswith("genoken: error: ")
     assert said.count("\n") == 1
     assert re.search(line, said)
+    assert "Run folder" not in out
     assert not (tmp_path / "run").exists()
 
 

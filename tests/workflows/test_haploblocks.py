@@ -17,7 +17,7 @@ from genoken.interpretation.draw import Part
 from genoken.interpretation.explain import explain_parts
 from genoken.interpretation.subject import Subject
 from genoken.workflows.assemble import resolve_config
-from genoken.workflows.fold import FoldResult, fit_fold
+from genoken.workflows.fold import Course, FoldResult, fit_fold
 from genoken.workflows.inputs import Study
 from genoken.workflows.predict import align_samples
 from genoken.workflows.results import dataset_of, write_embeddings, write_gene_embeddings
@@ -25,6 +25,9 @@ from genoken.workflows.results import pool as pooled
 from genoken.workflows.show import Show
 from genoken.workflows.store import read_model
 from genoken.workflows.summands import predict_model
+from genoken.workflows.variant_importance import OF_BLOCKS, ExplainedRun
+from genoken.workflows.variant_options import VariantOptions
+from genoken.workflows.variants import variant_results
 
 PEOPLE, VARIANTS, BLOCK_VARIANTS = 500, 24, 3
 PAIR = (9, 10)
@@ -118,6 +121,21 @@ def test_a_fold_is_read_and_its_block_is_found_again(fold, study, tmp_path):
     assert len(pd.read_parquet(tmp_path / "embeddings.parquet")) == len(TEST)
 
 
+def test_variants_have_a_share_of_their_blocks_importance(fold, study):
+    model, course = fold[1].model, Course.of(fold[1].facts)
+    options = VariantOptions(methods=("gradient", "attention"), null=1, components=0, most_loci=1, top=3)
+    results = variant_results(ExplainedRun([model], [course], study, WORDS[None]), options)
+    table = results.table
+    assert table["id"].tolist() == [f"rs{index}" for index in range(VARIANTS)]
+    block = np.arange(VARIANTS) // BLOCK_VARIANTS
+    assert block[table["rank"].to_numpy() == 1].tolist() == [3]  # that of the pair
+    assert block[int(table["importance_gradient"].idxmax())] == 3
+    assert table.loc[list(PAIR), "glm_minus_log10_p"].max() < 3  # dosages do not show it
+    assert table["above_null"].sum() >= 1
+    assert results.pairs["attention"].isna().all()
+    assert results.controls["notes"][1] == OF_BLOCKS
+
+
 def test_a_trait_of_haplotypes_is_regressed_with_clusters_that_share_vectors(strands, study, tmp_path):
     found, _ = strands
     trait = (found[:, :, PAIR[0]] & found[:, :, PAIR[1]]).sum(axis=0) + np.random.default_rng(2).normal(0, 0.1, PEOPLE)
@@ -148,7 +166,7 @@ def test_a_file_that_counts_other_alleles_in_another_order_is_predicted_alike(fo
         features=flips.iloc[order],
     )
     parts = [align_samples(again, given, None, Show(quiet=True)) for given in (own, other)]
-    assert parts[0].coverage.startswith(f"{VARIANTS} of {VARIANTS} genes found (100.0%)")
+    assert parts[0].coverage.startswith(f"{VARIANTS} of {VARIANTS} variants found (100.0%)")
     assert [len(part.notes) for part in parts] == [0, 1]
     expected, found = (predict_model(again.network, part.dataset, again.config, again.target) for part in parts)
     np.testing.assert_array_equal(found, expected)

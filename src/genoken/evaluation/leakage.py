@@ -27,6 +27,7 @@ def audit_split(
     group: str | None,
     table: pd.DataFrame | None = None,
     row_hashes: np.ndarray | None = None,
+    untold_copies: str = "",
 ) -> list[Finding]:
     """Examine a split for leaks and for what limits its conclusions.
 
@@ -44,6 +45,8 @@ def audit_split(
         Sample table in the same order as ``split_table``, to look for a group that was not named.
     row_hashes
         A hash of each sample's values in the same order; equal hashes mean identical samples.
+    untold_copies
+        Why it cannot be told whether samples that are alike are copies, as a sentence; empty where it can.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def audit_split(
     else:
         findings += _unnamed_group(folds, table)
     if row_hashes is not None:
-        findings += _identical_samples(folds, np.asarray(row_hashes))
+        findings += _identical_samples(folds, np.asarray(row_hashes), untold_copies)
     if is_classes:
         findings += _missing_classes(folds, labels.astype(str))
     return findings
@@ -117,10 +120,15 @@ def _unnamed_group(folds: np.ndarray, table: pd.DataFrame | None) -> list[Findin
     return [_finding("error", "The split ignores a likely group", detail)]
 
 
-def _identical_samples(folds: np.ndarray, hashes: np.ndarray) -> list[Finding]:
+def _identical_samples(folds: np.ndarray, hashes: np.ndarray, untold: str) -> list[Finding]:
     twins = np.zeros(len(hashes), dtype=bool)
     for fold in folds:
         twins |= (fold == "test") & np.isin(hashes, _shared(fold, hashes))
+    if untold:
+        counted = (
+            f"{int(twins.sum()):,} test samples have exactly the values of a train or validation sample. " if twins.any() else ""
+        )
+        return [_finding("warning", "It cannot be told whether test samples are repeated in train", counted + untold)]
     if not twins.any():
         return [_finding("ok", "No test sample is repeated in train", f"The values of all {len(hashes):,} samples were compared.")]
     detail = f"{int(twins.sum()):,} test samples have exactly the values of a train or validation sample."

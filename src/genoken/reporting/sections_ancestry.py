@@ -41,7 +41,7 @@ def _increment(run: RunFolder) -> list[Block]:
     found = section(run.test, "increment")
     name = found.get("metric")
     if not is_number(found.get("value")) or not isinstance(name, str):
-        return []
+        return _no_increment(run)
     known = str(found.get("baseline"))
     gains = {name: found} | {other: section(section(found, "others"), other) for other in section(found, "others")}
     scores, before = run.predictors["model"], run.predictors.get(known, {})
@@ -62,6 +62,18 @@ def _increment(run: RunFolder) -> list[Block]:
     )
     caption = f"What genotypes, variant by variant, tell beyond {predictor_in_text(known)}; 95 % intervals below."
     return [Heading("Beyond covariates and ancestry"), _reading(found, known), Table(columns, tuple(rows), caption)]
+
+
+def _no_increment(run: RunFolder) -> list[Block]:
+    """Return why a run on genotypes has no increment; nothing for others, and where the baselines were fitted nevertheless."""
+    if run.feature_noun != "variant" or {"covariates", "covariates_pcs"} & set(run.predictors):
+        return []
+    detail = (
+        "No covariates and no principal components were fitted beside the model: it is not known what genotypes tell beyond them. "
+        "Components of a single region would take its effects away: give those of the whole genome as covariates."
+    )
+    remedy = "genoken train … --covariates age,sex, or --set data.principal_components=10 for variants of the whole genome"
+    return [Heading("Beyond covariates and ancestry"), Finding("info", "No increment is given", detail, remedy)]
 
 
 def _reading(found: Mapping[str, Any], known: str) -> Finding:

@@ -135,6 +135,13 @@ def cluster_shares(pairs: sp.csr_matrix, num_clusters: Sequence[int], base: int)
     return found
 
 
+def block_of_variants(facts: Mapping[str, Any]) -> np.ndarray | None:
+    """Return the block of each variant that features are made of, int64 (variants,); ``None`` where these are no blocks."""
+    if HAPLOTYPES not in facts:
+        return None
+    return np.repeat(np.arange(len(facts[HAPLOTYPES])), [len(block[0]) for block in facts[HAPLOTYPES]])
+
+
 def first_clusters(num_clusters: Sequence[int] | np.ndarray) -> np.ndarray:
     """Return where the clusters of each block begin when all blocks' stand in a row, int64 (blocks + 1,), the end last."""
     return np.concatenate([[0], np.cumsum(num_clusters)]).astype(np.int64)

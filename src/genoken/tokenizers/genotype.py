@@ -85,7 +85,7 @@ class GenotypeTokenizer(Tokenizer):
         """
         from genoken.tokenizers import _variants
 
-        self._refuse(train)
+        self.refuse(train)
         moments = _variants.call_moments(train.values)
         columns, quality = _variants.variants_to_keep(train, self, max_variants=self.max_variants)
         learned = _variants.variant_state(train, columns, moments, center=self.encoding == "additive")
@@ -122,7 +122,7 @@ class GenotypeTokenizer(Tokenizer):
         """
         from genoken.tokenizers import _variants
 
-        self._refuse(samples)
+        self.refuse(samples)
         if self.encoding == "haplotype":
             return _variants.oriented(samples, columns, state.facts, phased=True)
         return _variants.oriented_calls(samples, columns, state.facts)
@@ -171,7 +171,14 @@ class GenotypeTokenizer(Tokenizer):
         """Return the tokens of each sample: CLS and all variants."""
         return np.full(prepared.shape[0], len(state.feature_ids) + 1, dtype=np.int64)
 
-    def _refuse(self, samples: Samples) -> None:
+    def refuse(self, samples: Samples) -> None:
+        """Refuse samples that are no genotypes, or are not phased although the strands are wanted.
+
+        Raises
+        ------
+        DataError
+            With what to use in their place.
+        """
         from genoken.tokenizers import _variants
 
         _variants.refuse_other_values(samples, "genotype")

@@ -79,7 +79,7 @@ class HaploblockTokenizer(Tokenizer):
         """
         from genoken.tokenizers import _variants
 
-        self._refuse(train)
+        self.refuse(train)
         columns, quality = _variants.variants_to_keep(train, self)
         is_file = self.blocks not in get_args(Method)
         size = {"variants": self.block_variants, "linkage": self.block_variants, "bp": self.block_bp}.get(self.blocks, 0)
@@ -98,7 +98,7 @@ class HaploblockTokenizer(Tokenizer):
         """
         from genoken.tokenizers import _haplotypes, _variants
 
-        self._refuse(train)
+        self.refuse(train)
         columns, sizes = _blocks_of(train)
         signed = _variants.oriented(train, columns, _variants.variant_facts(train.features.iloc[columns]), phased=True)
         haplotypes = self._haplotypes(signed, sizes)
@@ -151,7 +151,7 @@ class HaploblockTokenizer(Tokenizer):
         """
         from genoken.tokenizers import _haplotypes, _variants
 
-        self._refuse(samples)
+        self.refuse(samples)
         signed = _variants.oriented(samples, columns, state.facts, phased=True)
         return _haplotypes.HaplotypeTable.of(state.facts[_haplotypes.HAPLOTYPES], self._base).assign(signed)
 
@@ -214,7 +214,14 @@ class HaploblockTokenizer(Tokenizer):
         blocks = zip(stops - sizes, stops, strict=True)
         return [_haplotypes.common_haplotypes(by_variant[:, start:stop], **limits) for start, stop in blocks]
 
-    def _refuse(self, samples: Samples) -> None:
+    def refuse(self, samples: Samples) -> None:
+        """Refuse samples that are no genotypes or are not phased.
+
+        Raises
+        ------
+        DataError
+            With what to use in their place.
+        """
         from genoken.tokenizers import _variants
 
         _variants.refuse_other_values(samples, "haploblock")

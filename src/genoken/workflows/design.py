@@ -88,6 +88,7 @@ def design(source: Source, config: RunConfig, start: PretrainedStart | None, fol
     study = build_study(samples, settings, seed=seed, guess_group=True, keep_features=start is not None)
     study = replace(study, notes=(*study.notes, *notes, *region_notes(study.samples, config.data)))
     config = settle_kinds(replace(config, data=replace(config.data, group=study.group)), study)
+    config.tokenizer.refuse(study.samples)
     refuse_telling_covariates(config, study)
     config = _inherit_split(config, study)
     folds = config.split.assign(study.named_labels(), study.groups, study.samples.table, config.training.seed)

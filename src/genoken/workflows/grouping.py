@@ -12,7 +12,9 @@ from genoken.core.errors import DataError
 from genoken.core.samples import Samples
 from genoken.data._check_columns import classes_of
 from genoken.data.check import guess_group_column, require_column
+from genoken.data.genotypes.copies import identical_pairs
 from genoken.data.genotypes.region import REMEDY, one_region
+from genoken.data.genotypes.relatedness import kinship_groups
 from genoken.data.genotypes.relatives import duplicates, relatives
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ def find_groups(samples: Samples, settings: DataSettings, *, guess: bool) -> tup
     is_genotypes = samples.value_kind == "dosage"
     if settings.group == KINSHIP and is_genotypes and KINSHIP not in samples.table:
         found, said = _relatives(samples, settings.kinship)
+        if found is None and (copies := _copies(samples)) is not None:
+            return KINSHIP, copies, [_only_copies(said)]
         if found is None:
             raise DataError(
                 f"samples cannot be grouped by kinship: {said}", where=samples.origin, remedy="name a column with --group"
@@ -60,13 +64,15 @@ def find_groups(samples: Samples, settings: DataSettings, *, guess: bool) -> tup
         return settings.group, _column(samples, settings.group), []
     if not guess:
         return "", None, []
-    notes = []
+    notes, said = [], ""
     if is_genotypes:
         found, said = _relatives(samples, settings.kinship)
         if found is not None:
             return KINSHIP, found, [said]
         notes.append(f"samples are not grouped by kinship: {said}")
     group = guess_group_column(samples.table.drop(columns=settings.label)) or ""
+    if not group and is_genotypes and (copies := _copies(samples)) is not None:
+        return KINSHIP, copies, [_only_copies(said)]
     if not group:
         return "", None, notes
     notes.append(f"'{group}' is taken for the column of groups, by its name (--group names another)")
@@ -113,6 +119,30 @@ def region_notes(samples: Samples, settings: DataSettings) -> tuple[str, ...]:
     )
 
 
+def people_twice(samples: Samples) -> pd.DataFrame | None:
+    """Return the pairs of samples that are one person, by kinship or, of few variants, by equal genotypes.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        ``first`` and ``second``: rows. ``None`` where samples have equal genotypes that may be those of different people.
+    """
+    found = duplicates(samples)
+    return identical_pairs(samples) if found is None else found
+
+
+def _copies(samples: Samples) -> np.ndarray | None:
+    """Return the group of each sample where few variants tell copies of a person, but no relatives; ``None`` without copies."""
+    pairs = identical_pairs(samples) if duplicates(samples) is None else None
+    if pairs is None or pairs.empty:
+        return None
+    return kinship_groups(pairs, [str(name) for name in samples.table.index])
+
+
+def _only_copies(said: str) -> str:
+    return f"{said}; samples that have the same genotypes stay together"
+
+
 def strata_of(config: RunConfig, study: Study, rows: np.ndarray) -> tuple[str, np.ndarray] | None:
     """Return name and values, for these rows, of the column within whose values scores are given too; ``None`` for none.
 
@@ -131,7 +161,7 @@ def strata_of(config: RunConfig, study: Study, rows: np.ndarray) -> tuple[str, n
 
 
 def refuse_straddling_duplicates(study: Study, folds: np.ndarray) -> None:
-    """Refuse a split of genotypes that tests a person whom it also learns from.
+    """Refuse a split of genotypes that tests a person whom it also learns from, as far as that can be told.
 
     Raises
     ------
@@ -139,9 +169,7 @@ def refuse_straddling_duplicates(study: Study, folds: np.ndarray) -> None:
         Naming one pair.
     """
     samples = study.samples
-    if samples.value_kind != "dosage" or (study.group == KINSHIP and not _straddles(study.groups, folds)):
-        return
-    pairs = duplicates(samples)
+    pairs = people_twice(samples) if _may_straddle(study, folds) else None
     if pairs is None:
         return
     straddling = pairs[[_is_apart(folds[:, first], folds[:, second]) for first, second in _rows(pairs)]]
@@ -149,10 +177,25 @@ def refuse_straddling_duplicates(study: Study, folds: np.ndarray) -> None:
         first, second = (str(samples.table.index[row]) for row in _rows(straddling)[0])
         what = "1 pair of samples is" if len(straddling) == 1 else f"{len(straddling):,} pairs of samples are"
         raise DataError(
-            f"{what} one person in train and in test (kinship above 0.354), for example '{first}' and '{second}'",
+            f"{what} one person in train and in test (by their genotypes), for example '{first}' and '{second}'",
             where="split",
             remedy="leave one of each pair out, or use --group kinship",
         )
+
+
+def untold_copies(study: Study, folds: np.ndarray) -> str:
+    """Return why it cannot be told whether a person is in train and in test, as a sentence; empty where it can."""
+    if not _may_straddle(study, folds) or people_twice(study.samples) is not None:
+        return ""
+    return (
+        f"Samples have the same genotypes, or nearly, at all {study.samples.num_features:,} variants: one person who is there "
+        "twice, or different people who share them by chance or by their haplotypes in a short region."
+    )
+
+
+def _may_straddle(study: Study, folds: np.ndarray) -> bool:
+    """Return whether genotypes of one person may be in train and in test: not where relatives are kept together."""
+    return study.samples.value_kind == "dosage" and (study.group != KINSHIP or _straddles(study.groups, folds))
 
 
 def _rows(pairs: pd.DataFrame) -> list[tuple[int, int]]:

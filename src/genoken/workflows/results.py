@@ -30,6 +30,7 @@ from genoken.training.fit import predict
 from genoken.workflows.assemble import has_linear_path
 from genoken.workflows.baselines import saved_files
 from genoken.workflows.encoder import locate
+from genoken.workflows.grouping import untold_copies
 from genoken.workflows.inputs import Study
 from genoken.workflows.own_network import own_name
 from genoken.workflows.show import Show
@@ -137,6 +138,7 @@ def audit(study: Study, folds: np.ndarray) -> list[dict[str, Any]]:
         group=study.group or None,
         table=study.samples.table,
         row_hashes=sample_hashes(study.samples),
+        untold_copies=untold_copies(study, folds),
     )
 
 

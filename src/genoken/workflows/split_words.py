@@ -12,6 +12,9 @@ from genoken.data.splits.inherited import PART_COLUMN
 from genoken.workflows.assemble import has_linear_path
 from genoken.workflows.inputs import Study
 
+_MANY_FOLDS = 10
+"""Folds above which it is said how many networks are trained."""
+
 
 def is_leaky(study: Study, folds: np.ndarray) -> bool:
     """Return whether any fold tests samples of a group that it also learns from."""
@@ -25,6 +28,14 @@ def split_note(config: RunConfig, study: Study, folds: np.ndarray) -> str:
     """Return how the samples were divided, without the last period."""
     parts = (_division(config, study, folds), _share_note(config), _pretraining_note(config, study))
     return "; ".join(part for part in parts if part) + _validation_note(config, study, folds)
+
+
+def many_networks_note(config: RunConfig, study: Study, folds: np.ndarray) -> str:
+    """Return how many networks are trained where many groups are left out one by one, without a period; else nothing."""
+    if kind_of(config.split) != "leave_group_out" or len(folds) <= _MANY_FOLDS:
+        return ""
+    networks = f"{len(folds):,} networks will be trained, one without each value of '{study.group}', and then the run's own"
+    return f"{networks}; --folds 5 in the place of --split leave_group_out keeps groups whole too, with 5"
 
 
 def _share_note(config: RunConfig) -> str:

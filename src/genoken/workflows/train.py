@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from genoken.training.fit import Fit
 from genoken.training.optim import num_epochs
 from genoken.training.processes import is_first_process, is_one_of_several, wait_for_all
 from genoken.workflows import results
+from genoken.workflows.arrays import Arrays
 from genoken.workflows.assemble import has_numbers, hides_order, resolve_config, without_needless_path
 from genoken.workflows.batch_size import settle_batch_size, used_batches
 from genoken.workflows.contrast import random_split, random_words
@@ -29,6 +30,7 @@ from genoken.workflows.design import Job, design, train_share_of, with_train_sha
 from genoken.workflows.encoder import IN_NO_BLOCK
 from genoken.workflows.explain import write_explanations
 from genoken.workflows.fold import FACTS, FoldResult, fit_final, fit_fold
+from genoken.workflows.genotypes import LABEL
 from genoken.workflows.grouping import strata_of
 from genoken.workflows.inputs import examine
 from genoken.workflows.own_network import NetworkFactory, network_of, with_network
@@ -37,7 +39,7 @@ from genoken.workflows.run import Run, load_trained
 from genoken.workflows.seen import TRAINED_ON, write_trained_on
 from genoken.workflows.show import Show
 from genoken.workflows.source import joined_paths, named_again, paths_of, read_inputs
-from genoken.workflows.split_words import is_leaky, split_note, split_summary
+from genoken.workflows.split_words import is_leaky, many_networks_note, split_note, split_summary
 from genoken.workflows.start import PretrainedStart, read_start, read_start_again, refuse_without_start
 from genoken.workflows.state import (
     STATE,
@@ -75,6 +77,11 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     start_from: str | Path | None = None,
     resume: str | Path | None = None,
     network: NetworkFactory | None = None,
+    genotypes: np.ndarray | None = None,
+    labels: Sequence[object] | np.ndarray | None = None,
+    variants: pd.DataFrame | None = None,
+    samples: pd.DataFrame | Sequence[str] | None = None,
+    covariates: pd.DataFrame | np.ndarray | None = None,
     show: Show | None = None,
 ) -> Run:
     """Train a model, hold it against simple baselines on the same folds, explain it, and write a report.
@@ -113,6 +120,17 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         makes a ``torch.nn.Module`` from numbers (samples, features, channels) to (samples, outputs). For tokenizers that emit every
         feature: ``genotype``, or ``continuous`` with ``tokens: all``. Its code is not written into the run folder; give it to
         :func:`genoken.load_run` again. With several processes it must be importable.
+    genotypes
+        Copies of each variant's counted allele, (samples, variants): 0, 1, 2 and -1 (or NaN) for missing calls, in place of
+        ``data``; what :func:`genoken.genotypes` makes of them can be given as ``data`` too.
+    labels
+        One label per row of ``genotypes``; without them ``label`` names a column of ``samples``.
+    variants
+        One row per column of ``genotypes``, see :func:`genoken.genotypes`; by default variants are numbered.
+    samples
+        Ids of the rows of ``genotypes``, or a table of them indexed by id; by default samples are numbered.
+    covariates
+        Table or numbers (samples, covariates), which are added to ``data.covariates``; a table's columns keep their names.
     show
         Where sentences, tables and progress bars go; by default nowhere.
 
@@ -127,6 +145,9 @@ def train(  # noqa: PLR0913 - the one call that a user makes
         When a setting, the data or the folder cannot be used.
     """
     show = show or Show(quiet=True)
+    arrays = Arrays(genotypes, labels, variants, samples, covariates)
+    arrays.refuse_contradictions({"data": data, "train": train, "val": val, "test": test}, label)
+    data = arrays.cohort() if data is None else data
     if overwrite and is_one_of_several():
         raise ConfigError("a process that torchrun or SLURM started replaces no run", where="--overwrite", remedy="remove it first")
     if resume is not None:
@@ -136,7 +157,9 @@ def train(  # noqa: PLR0913 - the one call that a user makes
     if network is not None and start is not None:
         raise ConfigError("a network of your own cannot start from a pretrained one", remedy="leave out network or start_from")
     phenotypes = joined_paths(resolved.data.phenotypes_file or None)
+    label = LABEL if labels is not None else label
     named: dict[str, Any] = {"label": label, "group": group, "positive": positive, "phenotypes_file": phenotypes}
+    named["covariates"] = (*resolved.data.covariates, *arrays.covariate_names())
     resolved = replace(resolved, data=replace(resolved.data, **{name: value for name, value in named.items() if value}))
     inputs = named_inputs(data, train, val, test)
     refuse_second_split(inputs, resolved)
@@ -284,6 +307,8 @@ def _announce(job: Job) -> None:
     if hides_order(job.config):
         show.warning("the network does not see the order of the ranks: model.embedding.position is none")
     show.line(f"Split: {split_note(job.config, study, job.folds)}.")
+    if many := many_networks_note(job.config, study, job.folds):
+        show.line(f"  {many}.")
     if is_leaky(study, job.folds):
         show.warning(f"groups of '{study.group}' are on both sides of the split: scores will be too optimistic")
     show.line(f"Run folder: {job.folder}. Memory while training: about {results.memory_estimate_mb(job.config, study):,.0f} MB.")

@@ -7,16 +7,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genoken.core.calls import Calls
 from genoken.core.components import resolve
+from genoken.core.samples import Samples
+from genoken.data.genotypes.imputation import imputed
 from genoken.interpretation.attributed import attribute_draw
+from genoken.interpretation.block_variants import shared_importance
 from genoken.interpretation.draw import Part, draw_samples
 from genoken.interpretation.variant_ensemble import VariantEnsemble, rank_ensemble, variant_importance
+from genoken.tokenizers._haplotypes import block_of_variants
 from genoken.workflows.fold import Course
 from genoken.workflows.inputs import Study
 from genoken.workflows.own_samples import fold_parts
 from genoken.workflows.store import FittedModel
 from genoken.workflows.variant_options import VariantOptions
 from genoken.workflows.variant_refits import permuted, refit
+
+OF_BLOCKS = (
+    "The network sees haplotypes of blocks: a block's importance goes to its variants as far as their copies correlate with its "
+    "scores, beside the others of the block."
+)
+"""Sentence beside the importance of the variants of blocks."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +98,15 @@ class Importance:
         Ranks over methods and models.
     null
         The same under permuted labels.
+    notes
+        Sentences on what the importance is.
     """
 
     methods: tuple[str, ...]
     by_model: np.ndarray
     ensemble: VariantEnsemble
     null: PermutedNull
+    notes: tuple[str, ...] = ()
 
     @property
     def by_method(self) -> np.ndarray:
@@ -137,7 +151,9 @@ def importance_of_variants(
         importance = np.fmax(importance, found)
         on_step()
     whole = np.stack(by_model)
-    return Importance(methods, whole, rank_ensemble(whole, top=options.top), PermutedNull(options.null, importance, whole[0]))
+    null = PermutedNull(options.null, importance, whole[0])
+    notes = () if block_of_variants(explained.models[0].state.facts) is None else (OF_BLOCKS,)
+    return Importance(methods, whole, rank_ensemble(whole, top=options.top), null, notes)
 
 
 def num_steps(num_folds: int, options: VariantOptions) -> int:
@@ -154,13 +170,28 @@ def _usable(methods: Sequence[str], part: Part) -> tuple[str, ...]:
 def _explained(
     model: FittedModel, study: Study, words: np.ndarray, methods: Sequence[str], feature_ids: Sequence[str]
 ) -> np.ndarray:
-    """Return the importance of the variants in one network's test samples, float64 (methods, variants)."""
+    """Return the importance of the variants in one network's test samples, float64 (methods, variants).
+
+    That of blocks is shared out among their variants.
+    """
     parts = fold_parts([model], study, words[None], by_group=False)
     draw = draw_samples(parts, model.config.training.seed)
+    known, block_of = model.state.sought()[0], block_of_variants(model.state.facts)
+    place = {name: index for index, name in enumerate(known)}
+    columns = np.array([place.get(name, -1) for name in feature_ids])
+    drawn = study.samples.take(np.flatnonzero(words == "test")[draw.rows])
     rows = []
     for method in methods:
-        found = attribute_draw(parts, draw, resolve("attributions", method)())
-        place = {name: index for index, name in enumerate(found.genes.feature_ids)}
-        columns = np.array([place.get(name, -1) for name in feature_ids])
-        rows.append(np.where(columns >= 0, variant_importance(found.scores, draw.classes)[columns], np.nan))
+        scores = attribute_draw(parts, draw, resolve("attributions", method)()).scores
+        if block_of is None:
+            found = variant_importance(scores, draw.classes)
+        else:
+            found = shared_importance(scores, draw.classes, _copies(drawn, known), block_of)
+        rows.append(np.where(columns >= 0, found[columns], np.nan))
     return np.stack(rows)
+
+
+def _copies(samples: Samples, ids: Sequence[str]) -> np.ndarray:
+    """Return the copies of these variants, float64 (samples, variants), missing ones at the mean."""
+    columns = samples.features.index.astype(str).get_indexer(list(ids))
+    return imputed(Calls.of(samples.values).columns(columns).dense())

@@ -104,7 +104,7 @@ def variant_controls(
         "agreement": _agreements(table, importance, options),
         "loci": [_locus(number, locus, table, found) for number, locus in enumerate(found.loci, start=1)],
     }
-    return controls | {"notes": [UNPROVEN, *_sentences(controls), *found.notes]}
+    return controls | {"notes": [UNPROVEN, *importance.notes, *_sentences(controls), *found.notes]}
 
 
 def effect_words(study: Study) -> str:

@@ -17,6 +17,7 @@ from genoken.interpretation.attributed import union_of
 from genoken.interpretation.draw import draw_samples
 from genoken.interpretation.locus_attention import locus_attention
 from genoken.reporting.report import write_report
+from genoken.tokenizers._haplotypes import block_of_variants
 from genoken.tokenizers._variants import genome_order
 from genoken.workflows.fold import FACTS, Course
 from genoken.workflows.own_samples import fold_models, own_folds, own_study
@@ -76,7 +77,8 @@ def explain_variants(
     """
     run, show, options = as_run(run), show or Show(quiet=True), options or VariantOptions()
     path = checked_output(output, TABLE_SUFFIXES)
-    if run.model.tokenizer.population(run.model.state) is None:
+    is_of_blocks = block_of_variants(run.model.state.facts) is not None
+    if not is_of_blocks and run.model.tokenizer.population(run.model.state) is None:
         raise ConfigError("the run is not on genotypes", where=str(run.folder), remedy="use genoken explain")
     explained = _explained_run(run)
     steps = num_steps(len(explained.folds), options)
@@ -153,7 +155,7 @@ def bed_of(table: pd.DataFrame, build: str) -> str:
 
 def _cohort(explained: ExplainedRun) -> Cohort:
     """Return the samples of the split with the variants that any network knows, in the order of the genome."""
-    known = {name for model in explained.models for name in model.state.feature_ids}
+    known = {name for model in explained.models for name in model.state.sought()[0]}
     samples = explained.study.samples
     order = genome_order(samples.features)
     ids = samples.features.index.astype(str).to_numpy()
@@ -163,12 +165,13 @@ def _cohort(explained: ExplainedRun) -> Cohort:
 
 
 def _pairs(explained: ExplainedRun, cohort: Cohort, found: Associations) -> pd.DataFrame:
-    """Return linkage and attention between the variants of each locus."""
+    """Return linkage and attention between the variants of each locus; blocks look at blocks, so that theirs have none."""
+    is_of_blocks = block_of_variants(explained.models[0].state.facts) is not None
     parts, seed = explained.parts, explained.models[0].config.training.seed
     draw, genes = draw_samples(parts, seed), union_of(parts)
     tables = [pd.DataFrame({"locus": [], "first": [], "second": [], "r2": [], "attention": []})]
     for number, locus in enumerate(found.loci, start=1):
         ids = cohort.features.index.astype(str)[shown_variants(locus, SHOWN_PER_LOCUS)]
-        weights = locus_attention(parts, draw, genes, list(ids), seed)
+        weights = None if is_of_blocks else locus_attention(parts, draw, genes, list(ids), seed)
         tables.append(locus_pairs(cohort, number, locus, weights, SHOWN_PER_LOCUS))
     return pd.concat(tables[1:] or tables, ignore_index=True)

@@ -74,6 +74,19 @@ def test_identical_samples_on_both_sides_are_counted():
     assert twin["detail"].startswith("2 test samples")
 
 
+def test_what_cannot_be_told_is_not_called_good():
+    def found(hashes):
+        given = split_of(LABELS, GROUPS, BY_GROUP)
+        audit = audit_split(given, label="kind", group="donor", row_hashes=hashes, untold_copies="Few variants.")
+        return next(row for row in audit if "repeated" in row["title"])
+
+    title = "It cannot be told whether test samples are repeated in train"
+    assert found(np.arange(80)) == {"level": "warning", "title": title, "detail": "Few variants."}
+    assert found(np.zeros(80))["detail"].endswith(
+        "test samples have exactly the values of a train or validation sample. Few variants."
+    )
+
+
 def test_classes_that_train_lacks_and_that_are_never_tested_are_named():
     labels = LABELS.astype("U12")
     labels[-3:] = "only_test"

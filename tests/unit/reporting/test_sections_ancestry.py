@@ -41,6 +41,13 @@ def test_runs_without_such_a_baseline_have_nothing(run):
     assert sections_ancestry.plausibility_banner(run) is None
 
 
+def test_genotypes_without_covariates_and_components_say_why_there_is_no_increment(run):
+    heading, finding = sections_ancestry.beyond_ancestry(dataclasses.replace(run, check={"identifiers": {"type": "variant"}}))
+    assert heading.text == "Beyond covariates and ancestry"
+    assert (finding.level, finding.title) == ("info", "No increment is given")
+    assert finding.detail.startswith("No covariates and no principal components were fitted beside the model")
+
+
 def test_the_increment_is_a_finding_and_a_row_per_metric(run):
     heading, finding, table = sections_ancestry.beyond_ancestry(with_test(run, increment=INCREMENT))
     assert isinstance(heading, Heading)

@@ -12,7 +12,7 @@ from genoken.core.config import DataSettings, RunConfig, build
 from genoken.core.errors import DataError
 from genoken.core.genotypes import sparse_dosages
 from genoken.core.samples import Samples
-from genoken.workflows.grouping import KINSHIP, find_groups, refuse_straddling_duplicates, region_notes, strata_of
+from genoken.workflows.grouping import KINSHIP, find_groups, refuse_straddling_duplicates, region_notes, strata_of, untold_copies
 from genoken.workflows.inputs import Study
 
 
@@ -52,7 +52,34 @@ def test_too_few_variants_fall_back_on_a_usual_column_and_refuse_when_asked():
         "'family' is taken for the column of groups, by its name (--group names another)",
     ]
     with pytest.raises(DataError, match="cannot be grouped by kinship: 100 variants are too few"):
-        find_groups(people(100), DataSettings(label="y", group=KINSHIP), guess=True)
+        find_groups(people(100, pairs=0), DataSettings(label="y", group=KINSHIP), guess=True)
+
+
+@pytest.mark.parametrize("group", ["", KINSHIP])
+def test_few_variants_keep_copies_of_a_person_together(group):
+    samples = people(100)
+    samples = samples if group else replace(samples, table=samples.table[["y"]])
+    name, groups, notes = find_groups(samples, DataSettings(label="y", group=group), guess=True)
+    assert (name, groups.tolist()) == (KINSHIP, [f"p{row % 20}" for row in range(30)])
+    assert (
+        notes[-1] == "100 variants are too few to tell relatives from strangers; samples that have the same genotypes stay together"
+    )
+
+
+def test_a_person_in_train_and_in_test_is_refused_by_few_variants():
+    study = replace(study_of(None, ""), samples=people(100))
+    with pytest.raises(DataError, match="10 pairs of samples are one person in train and in test"):
+        refuse_straddling_duplicates(study, np.array([["train"] * 15 + ["val"] * 5 + ["test"] * 10]))
+    assert untold_copies(study, np.array([["train"] * 20 + ["test"] * 10])) == ""
+
+
+def test_too_few_variants_leave_open_whether_a_person_is_in_both():
+    words = np.array([["train"] * 20 + ["test"] * 10])
+    study = replace(study_of(None, ""), samples=people(5))
+    refuse_straddling_duplicates(study, words)
+    assert untold_copies(study, words).startswith("Samples have the same genotypes, or nearly, at all 5 variants: one person")
+    expression = replace(study, samples=replace(study.samples, value_kind="counts"))
+    assert untold_copies(expression, words) == ""
 
 
 def test_one_family_alone_is_no_division():
@@ -87,7 +114,7 @@ def test_a_person_in_train_and_in_test_is_refused(group, groups):
     with pytest.raises(DataError) as caught:
         refuse_straddling_duplicates(study_of(groups, group), words)
     assert str(caught.value).startswith(
-        "split: 10 pairs of samples are one person in train and in test (kinship above 0.354), for example 'p0' and 'p20'"
+        "split: 10 pairs of samples are one person in train and in test (by their genotypes), for example 'p0' and 'p20'"
     )
 
 

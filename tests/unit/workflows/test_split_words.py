@@ -31,6 +31,16 @@ def test_split_sizes_are_averages_over_folds(study):
     assert found["note"] == "2-fold cross-validation over whole 'donor' groups (3 groups); every sample is tested once"
 
 
+def test_many_networks_are_announced_with_a_way_to_train_fewer(study):
+    many = np.full((11, 6), "train")
+    assert split_words.many_networks_note(config_of("leave_group_out"), study, many) == (
+        "11 networks will be trained, one without each value of 'donor', and then the run's own; --folds 5 in the place of "
+        "--split leave_group_out keeps groups whole too, with 5"
+    )
+    assert split_words.many_networks_note(config_of("leave_group_out"), study, many[:10]) == ""
+    assert split_words.many_networks_note(config_of("folds"), study, many) == ""
+
+
 def test_a_split_is_leaky_where_a_group_is_learned_from_and_tested(study, samples):
     by_group = np.array([["train" if group == study.groups[0] else "test" for group in study.groups]])
     assert not split_words.is_leaky(study, by_group)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genoken.cli.options import AsJson, File, Group, Label, write_json
-from genoken.core.feature_words import noun_of_identifiers
 
 if TYPE_CHECKING:
     from genoken.workflows.show import Show
@@ -52,6 +51,8 @@ def show_check(result: dict[str, Any], show: Show) -> None:
     show
         Where to write.
     """
+    from genoken.core.feature_words import noun_of_identifiers
+
     noun = noun_of_identifiers(result["identifiers"]["type"])
     show.strong(f"{result['file']}: {result['samples']:,} samples, {result['features']:,} {noun}s")
     show.line(f"about {max(result['memory_mb'], 1):,.0f} MB of memory for the values alone, {_identifiers(result['identifiers'])}")

@@ -13,6 +13,7 @@ from genoken.data.genotypes.imputation import standardized
 from genoken.data.genotypes.quality import variant_statistics
 from genoken.evaluation.association.agreement import ranking_agreement
 from genoken.evaluation.association.loci import Locus
+from genoken.interpretation.gene_table import shared_scores
 from genoken.workflows.variant_associations import Associations, Cohort
 from genoken.workflows.variant_importance import Importance
 from genoken.workflows.variant_options import VariantOptions
@@ -102,7 +103,7 @@ def variant_controls(
         "agreement": _agreements(table, importance, options),
         "loci": [_locus(number, locus, table, found) for number, locus in enumerate(found.loci, start=1)],
     }
-    return controls | {"notes": [UNPROVEN, *_sentences(controls), *found.notes]}
+    return controls | {"notes": [UNPROVEN, *_sentences(controls), *_shared(importance), *found.notes]}
 
 
 def locus_pairs(cohort: Cohort, number: int, locus: Locus, attention: np.ndarray | None, most: int) -> pd.DataFrame:
@@ -185,6 +186,13 @@ def _locus(number: int, locus: Locus, table: pd.DataFrame, found: Associations) 
         "lead": str(table["id"].iloc[locus.lead]),
         "credible_sets": sets,
     }
+
+
+def _shared(importance: Importance) -> list[str]:
+    """Return how many variants a method tells apart, where it gives several the same score, as attention to patches does."""
+    scores = zip(importance.methods, importance.by_method, strict=True)
+    found = [(name, shared_scores(values, "variant")) for name, values in scores]
+    return [f"Importance by {name.replace('_', ' ')}: {sentence}" for name, sentence in found if sentence]
 
 
 def _sentences(controls: dict[str, Any]) -> list[str]:

@@ -43,3 +43,17 @@ def test_help_is_instant(arguments):
         seconds.append(sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before)
     assert "genoken" in output or "Usage" in output or output.strip()
     assert min(seconds) < 0.8, f"best of three: {min(seconds):.2f} s of processor time"
+
+
+@pytest.mark.parametrize("verb", ["train", "pretrain"])
+def test_a_bad_file_is_refused_before_what_trains_is_imported(verb, tmp_path):
+    (tmp_path / "cohort.bed").write_bytes(b"l\x1b\x01\x00")
+    (tmp_path / "cohort.bim").write_bytes(b"1 rs1 0 100 A G\n1 rs2 0 200 A G\n")
+    (tmp_path / "cohort.fam").write_bytes(b"f p 0 0 1 -9\n")
+    code = (
+        "import contextlib, io, sys\nfrom genoken.cli.main import main\nfound = io.StringIO()\n"
+        "with contextlib.redirect_stderr(found):\n    code = main(sys.argv[1:])\n"
+        "print(code, found.getvalue().count('is cut off'), [name for name in ('torch', 'lightning') if name in sys.modules])"
+    )
+    label = ["--label", "trait"] if verb == "train" else []
+    assert run(code, verb, str(tmp_path / "cohort.bed"), *label).strip() == "2 1 []"

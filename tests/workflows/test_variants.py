@@ -113,6 +113,13 @@ def test_regressions_leave_out_unused_samples_and_take_covariates(results, study
     assert results.table.loc[PLANTED, "maf"] == pytest.approx(rare)
 
 
+def test_patches_of_two_variants_share_their_attention_and_the_notes_say_so(results):
+    values = results.table["importance_attention"].to_numpy()
+    np.testing.assert_allclose(values[0::2], values[1::2], rtol=1e-6)
+    sentence = "Importance by attention: 40 of these 40 variants share their score with others: 20 different scores in all."
+    assert sentence in results.controls["notes"]
+
+
 def test_permuted_labels_have_an_importance_of_their_own(results):
     table, largest = results.table, results.controls["null"]["largest"]["gradient"]
     assert table["importance_permuted"].max() == pytest.approx(largest)

@@ -12,6 +12,8 @@ from genoken.cli.flags import Flag, Given
 from genoken.cli.stop import Stopped
 from genoken.core.errors import ConfigError
 
+_PARTS = ("train", "val", "test")
+"""Flags that name files."""
 _ALLOWED_WITH_RESUME = ("resume", "log_level", "quiet")
 
 
@@ -49,6 +51,8 @@ def begin_or_resume(
     resume = given.others.get("resume")
     if resume is not None:
         _refuse_settings_of_resumed(flags, files, given)
+    if resume is None:
+        _look_at(files, given)
     chosen = {"resume": resume} if resume is not None else arguments()
     from genoken.workflows.show import Show
 
@@ -57,6 +61,18 @@ def begin_or_resume(
     except Stopped as stopped:
         stopped.advice = _advice(resume or chosen["output"], verb)
         raise
+
+
+def _look_at(files: Sequence[str | Path], given: Given) -> None:
+    """Refuse files that cannot be used, before what trains on them is imported, which takes its time."""
+    from genoken.workflows.glance import refuse_unusable
+
+    parts = [given.others[name] for name in _PARTS if name in given.others]
+    # A preset or a file of settings may say another matrix than the usual one.
+    source = None if {"preset", "config", "set", "from_"} & set(given.others) else given.settings.get("data.source", "auto")
+    refuse_unusable(files, source=source, strict=bool(given.settings.get("data.strict", False)))
+    for part in parts:
+        refuse_unusable([part], source=source)
 
 
 def _refuse_settings_of_resumed(flags: Sequence[Flag], files: Sequence[str | Path], given: Given) -> None:

@@ -52,7 +52,10 @@ def show_check(result: dict[str, Any], show: Show) -> None:
     show
         Where to write.
     """
-    show.strong(f"{result['file']}: {result['samples']:,} samples, {result['features']:,} features")
+    from genoken.core.feature_words import noun_of_identifiers
+
+    noun = noun_of_identifiers(result["identifiers"]["type"])
+    show.strong(f"{result['file']}: {result['samples']:,} samples, {result['features']:,} {noun}s")
     show.line(f"about {max(result['memory_mb'], 1):,.0f} MB of memory for the values alone, {_identifiers(result['identifiers'])}")
     show.line()
     _show_matrices(result["matrices"], show)

@@ -42,6 +42,10 @@ def command(  # noqa: PLR0913 - one argument for each flag
     quiet: Quiet = False,
 ) -> None:
     """List the variants that a run on genotypes uses, beside regressions, fine-mapping and networks of permuted labels."""
+    from genoken.workflows.glance import refuse_runs_without_variants
+
+    refuse_runs_without_variants(run)
+
     from genoken.workflows.show import Show
     from genoken.workflows.variant_options import DEFAULT_METHODS, VariantOptions
     from genoken.workflows.variant_truth import read_truth

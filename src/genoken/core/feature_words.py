@@ -27,6 +27,11 @@ def noun_of_state(state: TokenizerState) -> FeatureNoun:
     return "variant" if COUNTED in state.facts else "gene"
 
 
+def noun_of_identifiers(kind: str) -> FeatureNoun:
+    """Return what a feature of a file is called whose identifiers are of this kind, as ``check.json`` names it."""
+    return "variant" if kind == "variant" else "gene"
+
+
 def noun_of_columns(columns: Iterable[str]) -> FeatureNoun:
     """Return what a row of a table with these columns is called."""
     named = set(columns)

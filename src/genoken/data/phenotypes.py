@@ -100,6 +100,9 @@ def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
     separator = next((mark for mark in ("\t", ",", ";") if mark in lines[0]), None)
     rows = [_fields(line, separator) for line in lines]
     names = [name.lstrip("#") for name in rows[0]]
+    if len(names) > 1 and names[0] not in ID_COLUMNS and all(_is_number(name) for name in names[1:]):
+        what = f"the first line looks like data, not like names ({', '.join(names[:3])})"
+        raise DataError(what, where=str(path), remedy="write a first line of names, for example: sample_id trait")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise DataError(f"the column '{repeated[0]}' occurs twice", where=str(path), remedy="rename or remove one")
@@ -108,6 +111,14 @@ def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
             what = f"the line has {len(row):,} fields, and the line of names has {len(names):,}"
             raise DataError(what, where=f"{path}, row {number}", remedy="write the file again")
     return names, rows[1:]
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _fields(line: str, separator: str | None) -> list[str]:

@@ -9,6 +9,9 @@ Limits: with few groups a percentile interval is too narrow (with G groups the s
 the interval says how the score of these fitted models would vary over other groups, not how another training would turn out.
 Without groups, samples are the units, and are taken as independent. Draws in which a metric is not defined are left out for that
 metric; when they are more than half, there is no interval.
+
+A calibration error is a sum of magnitudes, which every draw's repeated samples make larger: its draws lie above it on average, and
+their percentiles may not hold it at all. Its interval is moved down by that excess, to at least 0.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from genoken.evaluation.metrics.resampled import WeightedClassification, Weighte
 LEAST_GROUPS = 5
 """No interval is given from fewer test groups."""
 _PERCENTILES = (2.5, 97.5)
+_BIASED = frozenset({"ece"})
+"""Metrics that are larger in draws than in the samples that these are drawn from."""
 _LEAST_DEFINED = 0.5
 _VALUES_AT_ONCE = 2_000_000
 
@@ -47,10 +52,24 @@ class Bootstrap:
     num_units: int
     draws: Mapping[str, Mapping[str, np.ndarray]]
 
-    def interval(self, name: str, metric: str) -> list[float] | None:
-        """Return the 95 % interval of a predictor's metric, or ``None`` when there is none."""
+    def interval(self, name: str, metric: str, value: float) -> list[float] | None:
+        """Return the 95 % interval of a predictor's metric, or ``None`` when there is none.
+
+        Parameters
+        ----------
+        name, metric
+            Whose interval of what.
+        value
+            The metric of the samples as they are.
+        """
         values = self.draws.get(name, {}).get(metric)
-        return None if values is None else percentile_interval(values)
+        if values is None:
+            return None
+        found = percentile_interval(values)
+        if found is None or metric not in _BIASED:
+            return found
+        excess = float(np.nanmean(values)) - value
+        return [max(bound - excess, 0.0) for bound in found]
 
     def difference_interval(self, name: str, other: str, metric: str) -> list[float] | None:
         """Return the 95 % interval of one predictor's metric minus another's on the same draws, or ``None`` when there is none."""

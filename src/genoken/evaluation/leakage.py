@@ -103,7 +103,10 @@ def _groups_on_both_sides(folds: np.ndarray, groups: np.ndarray, group: str) -> 
 def _unnamed_group(folds: np.ndarray, table: pd.DataFrame | None) -> list[Finding]:
     column = None if table is None else guess_group_column(table)
     if table is None or column is None:
-        detail = "Samples are taken as independent. If some share a donor, animal or plate, the scores are too optimistic."
+        detail = (
+            "Samples are taken as independent. If some are relatives, or share a donor, animal, family or plate, the scores are "
+            "too optimistic."
+        )
         return [_finding("warning", "No group column was used", detail)]
     groups = table[column].astype(str).to_numpy()
     straddling = np.unique(np.concatenate([_shared(fold, groups) for fold in folds]))

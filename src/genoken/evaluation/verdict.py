@@ -191,7 +191,7 @@ def scores_with_intervals(
     result: dict[str, Any] = {}
     for metric, value in scores.items():
         result[metric] = value
-        result[f"{metric}_interval"] = None if value is None else resampled.interval(name, metric)
+        result[f"{metric}_interval"] = None if value is None else resampled.interval(name, metric, value)
     return result
 
 

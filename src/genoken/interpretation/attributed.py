@@ -14,7 +14,7 @@ from genoken.interpretation.pool import GeneUnion, PooledMatrix
 from genoken.interpretation.shards import ONE_PROCESS, Shard
 from genoken.interpretation.subject import Subject
 
-_ROWS_PER_CALL = 32
+_ROWS_PER_CALL = 8
 """Samples that an attribution gets at once, for progress."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from genoken.core.components import kind_of
+from genoken.core.feature_words import noun_of_state
 from genoken.interpretation.aggregate import Aggregate
 from genoken.interpretation.attributed import Attributed
 from genoken.interpretation.draw import SAMPLES_PER_CLASS, draw_controls
@@ -93,10 +94,11 @@ def _model_notes(found: Attributed) -> list[str]:
     if count == 1:
         return []
     notes = [f"Each sample is explained by the model of the fold that tested it, which never saw it ({count} models)."]
+    noun = noun_of_state(found.parts[0].subject.dataset.state)
     partly = int((~found.genes.known.all(axis=0)).sum())
     if partly:
         notes.append(
-            f"{partly:,} of {len(found.genes.feature_ids):,} genes are in the vocabularies of some folds only; "
+            f"{partly:,} of {len(found.genes.feature_ids):,} {noun}s are in the vocabularies of some folds only; "
             "their importance is that in the samples of these folds."
         )
     return notes

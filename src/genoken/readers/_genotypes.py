@@ -123,7 +123,8 @@ def _builds(features: pd.DataFrame, origin: str) -> list[DataError]:
 def _repeats(variants: pd.Index, samples: pd.Index, origin: str) -> list[DataError]:
     problems = []
     if variants.has_duplicates:
-        remedy = "name them apart, for example as chromosome:position:other:counted (plink2 --set-all-var-ids @:#:\\$r:\\$a)"
+        remedy = "name them apart, for example as chromosome:position:other:counted (plink2 --set-all-var-ids @:#:\\$r:\\$a), "
+        remedy += "or leave out what is there twice (bcftools norm -d exact, plink2 --rm-dup)"
         problems.append(DataError(repeated(variants, "variant id"), where=origin, remedy=remedy))
     if samples.has_duplicates:
         remedy = "name samples apart, after making sure that none is in the file twice"

@@ -25,6 +25,8 @@ from genoken.readers._variant_blocks import BlockSink, PhaseAccount, Tables, spl
 _RECORDS_AT_ONCE = 256
 _ONE_COPY = frozenset({"X", "Y", "MT"})
 """Chromosomes of which some people have one copy."""
+_SILENT, _USUAL = 0, 3
+"""Levels of htslib's own messages."""
 _PADDING = -2
 """Stands in the second place of a haploid call."""
 
@@ -214,14 +216,29 @@ class _OneLine:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if error is not None and (kind is Exception or isinstance(error, (OSError, UnicodeDecodeError))):
-            what = f"the file is damaged or cut off ({reason(error)})"
-            raise DataError(what, where=str(self.path), remedy=COPY_AGAIN) from error
+            raise DataError(f"the file is damaged or cut off{_words_of(error)}", where=str(self.path), remedy=COPY_AGAIN) from error
+
+
+def _words_of(error: BaseException) -> str:
+    """Return what an error says, in brackets; htslib's own number of an error says nothing."""
+    return "" if "error-code" in str(error) else f" ({reason(error)})"
+
+
+@contextlib.contextmanager
+def _silent(cyvcf2: Any) -> Iterator[None]:
+    """Keep htslib from writing lines of its own to stderr: what is wrong is raised, and said once."""
+    set_level = getattr(cyvcf2.cyvcf2, "set_htslib_log_level", lambda level: None)  # versions before 0.31.2 have none
+    set_level(_SILENT)
+    try:
+        yield
+    finally:
+        set_level(_USUAL)
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     cyvcf2 = optional_module("cyvcf2", "cyvcf2")
-    with _OneLine(path):
+    with _OneLine(path), _silent(cyvcf2):
         vcf = cyvcf2.VCF(str(path), gts012=True)
         try:
             yield vcf

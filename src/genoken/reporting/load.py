@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from genoken.core.errors import RunError
+from genoken.core.feature_words import noun_of_identifiers
 from genoken.core.files import read_json
 
 VARIANT_COLUMNS = (
@@ -90,9 +91,16 @@ class RunFolder:
 
     @property
     def feature_noun(self) -> str:
-        """What a feature is called: a variant in runs on genotypes, else a gene."""
-        is_variant = self.variants is not None or section(self.check, "identifiers").get("type") == "variant"
-        return "variant" if is_variant else "gene"
+        """What a feature of the model is called."""
+        noted = section(self.manifest, "model").get("feature")
+        if noted:
+            return str(noted)
+        return "variant" if self.variants is not None else self.feature_noun_of_file
+
+    @property
+    def feature_noun_of_file(self) -> str:
+        """What a feature of the file is called, of which those of the model may be made."""
+        return noun_of_identifiers(str(section(self.check, "identifiers").get("type", "")))
 
     @property
     def test(self) -> dict[str, Any]:

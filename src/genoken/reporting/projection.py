@@ -17,8 +17,9 @@ from genoken.core.random import generator
 
 MAX_SAMPLES = 5000
 """Samples on the map at most; more are thinned by a fixed draw."""
-MIN_SAMPLES_FOR_UMAP = 15
-"""Below this number of samples the map shows the first two principal components instead."""
+MIN_SAMPLES_FOR_UMAP = 300
+"""Below this number of samples the map shows the first two principal components instead: these show as much of so few, and UMAP
+alone, compiled first, would take longer than all else of a small run."""
 _FILE = "projection.parquet"
 _VERSION = "1"
 _SPACES = ("model", "pca")

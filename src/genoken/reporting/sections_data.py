@@ -36,7 +36,7 @@ def doctor(run: RunFolder) -> Section | Missing:
     if confounding.get("rows") and confounding.get("columns"):
         blocks.append(plots_data.label_by_group(confounding["rows"], confounding["columns"], confounding["counts"]))
     intro = (
-        f"{count(check.get('samples'), 'sample')} and {count(check.get('features'), 'feature')} in "
+        f"{count(check.get('samples'), 'sample')} and {count(check.get('features'), run.feature_noun_of_file)} in "
         f"{plain(check.get('file', 'the file'))}."
     )
     return Section("doctor", "Data doctor", intro, tuple(blocks))

@@ -8,7 +8,7 @@ from typing import Any
 from genoken.reporting import plots_data, plots_embedding, plots_genes, plots_training, tables
 from genoken.reporting.blocks import Block, Code, Finding, Fold, Heading, Missing, Paragraph, Section
 from genoken.reporting.load import RunFolder, section
-from genoken.reporting.projection import columns_of, project
+from genoken.reporting.projection import MIN_SAMPLES_FOR_UMAP, columns_of, project
 from genoken.reporting.wording import is_number, number, percent, plain, shorten
 
 _MAX_CLASS_TABLES = 60
@@ -53,7 +53,7 @@ def embedding(run: RunFolder, columns: Sequence[str] | None = None) -> Section |
     shown, total = len(projection.rows), len(run.embeddings)
     draw = f" A fixed draw of {number(shown)} of {number(total)} samples is shown." if shown < total else ""
     few = (
-        " With so few samples, the first two principal components are shown instead of a UMAP."
+        f" With fewer than {MIN_SAMPLES_FOR_UMAP} samples, the first two principal components are shown instead of a UMAP."
         if projection.method == "PCA"
         else ""
     )
@@ -149,7 +149,8 @@ def _neighbors(run: RunFolder) -> list[Block]:
     names = list(dict.fromkeys(run.genes["class"]))
     per_class = max(1, 12 // max(len(names), 1))
     wanted = [str(gene) for name in names[:12] for gene in plots_genes.top_genes(run.genes, name, per_class)["feature_id"]]
-    table = tables.neighbors(run.gene_embeddings, columns_of(run.gene_embeddings, "width"), list(dict.fromkeys(wanted)))
+    vectors = columns_of(run.gene_embeddings, "width")
+    table = tables.neighbors(run.gene_embeddings, vectors, list(dict.fromkeys(wanted)), noun=run.feature_noun)
     return [table] if table is not None else []
 
 
@@ -188,7 +189,7 @@ _SPEED = (
     ("fill", "Batch fill (real tokens over slots)"),
     ("loader_wait", "Time spent waiting for data"),
     ("mfu", "Model FLOP utilization"),
-    ("seconds", "Whole run, seconds"),
+    ("seconds", "Training of all epochs, seconds"),
     ("peak_memory_mb", "Peak memory, MB"),
 )
 
@@ -234,9 +235,10 @@ def reproduce(run: RunFolder) -> Section | Missing:
     known = {name: str(value) for name, value in facts.items() if value is not None}
     if known:
         blocks.append(tables.pairs(known, ("What", "Value")))
+    noun = run.feature_noun_of_file
     for entry in manifest.get("data") or []:
         name = shorten(entry.get("path", "data"), 80)
-        size = f"{number(entry.get('samples'))} samples × {number(entry.get('features'))} features"
+        size = f"{number(entry.get('samples'))} samples × {number(entry.get('features'))} {noun}s"
         blocks.append(Paragraph(f"Data: {name}, {size}, SHA-256 {plain(entry.get('sha256') or 'unknown')}"))
     if run.config is not None:
         blocks.append(Code(run.config, summary="Configuration (config.yaml)"))

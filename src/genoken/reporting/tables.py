@@ -230,7 +230,9 @@ def genes(rows: pd.DataFrame, noun: str = "gene") -> Table:
     return Table(columns, tuple(cells))
 
 
-def neighbors(gene_embeddings: pd.DataFrame, values: np.ndarray, wanted: Sequence[str], count: int = 5) -> Table | None:
+def neighbors(
+    gene_embeddings: pd.DataFrame, values: np.ndarray, wanted: Sequence[str], count: int = 5, noun: str = "gene"
+) -> Table | None:
     """Return the nearest genes of some genes in the learned table, by cosine similarity.
 
     Parameters
@@ -243,6 +245,8 @@ def neighbors(gene_embeddings: pd.DataFrame, values: np.ndarray, wanted: Sequenc
         ``feature_id`` of the genes; unknown ones are left out.
     count
         Neighbors per gene.
+    noun
+        What a feature is called.
     """
     position = {str(name): row for row, name in enumerate(gene_embeddings["feature_id"])}
     rows = [position[name] for name in wanted if name in position]
@@ -257,12 +261,11 @@ def neighbors(gene_embeddings: pd.DataFrame, values: np.ndarray, wanted: Sequenc
         listed = ", ".join(f"{names[other]} ({similarity[len(cells), other]:.2f})" for other in near)
         cells.append((Cell(names[row], strong=True), Cell(listed)))
     caption = (
-        "Genes whose learned vectors point the same way (cosine similarity in parentheses); with few samples most of this "
-        "is chance."
+        f"{noun.capitalize()}s whose learned vectors point the same way (cosine similarity in parentheses); with few samples most "
+        "of this is chance."
     )
-    return Table(
-        (Column("Gene"), Column("Nearest genes")), tuple(cells), caption, summary="Neighbors of the top genes in the learned table"
-    )
+    columns = (Column(noun.capitalize()), Column(f"Nearest {noun}s"))
+    return Table(columns, tuple(cells), caption, summary=f"Neighbors of the top {noun}s in the learned table")
 
 
 def pairs(content: Mapping[str, Any], columns: tuple[str, str], *, summary: str = "") -> Table:

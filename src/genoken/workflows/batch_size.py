@@ -9,6 +9,7 @@ import numpy as np
 
 from genoken.core.config import RunConfig
 from genoken.core.errors import ConfigError
+from genoken.core.feature_words import noun_of_state
 from genoken.models.network import Network
 from genoken.training.batch_size import BatchChoice, choose_batch_size
 from genoken.training.fit import choose_compute
@@ -43,7 +44,7 @@ def settle_batch_size(job: Job) -> Job:
     prepared = prepare_fold(job.config, job.study, train, job.start, val=val)
     task = task_of(job.config, prepared, len(train), prepared.dataset(val))
     choice = choose_batch_size(prepared.model.network, prepared.dataset(train), task, job.config.training)
-    _show(job.show, job.config, prepared.model.network, choice)
+    _show(job.show, job.config, prepared.model.network, choice, noun_of_state(prepared.model.state))
     config = replace(job.config, training=replace(job.config.training, batch_size=choice.size))
     estimate = estimated_bytes(job.config, prepared.model.network, prepared.values.shape[1], choice.size)
     return replace(job, config=config, batch_choice=asdict(choice) | {"estimate": estimate})
@@ -82,15 +83,15 @@ def estimated_bytes(config: RunConfig, network: Network, num_features: int, samp
     return learned * 4 * (4 + (training.average_decay > 0)) + samples * kept * size
 
 
-def _show(show: Show, config: RunConfig, network: Network, choice: BatchChoice) -> None:
+def _show(show: Show, config: RunConfig, network: Network, choice: BatchChoice, noun: str) -> None:
     """Show what was measured, and about what other numbers of features and samples would take."""
     own = len(network.feature_table)
     sizes = sorted({*SHOWN_SAMPLES, choice.size})
     measured = [_gigabytes(choice.fixed + choice.per_sample * size) for size in sizes]
-    rows = [[f"{own:,} features, as measured", *measured]]
+    rows = [[f"{own:,} {noun}s, as measured", *measured]]
     if config.model.encoder.kept_numbers(own, config.model.width):
         rows += [
-            [f"{count:,} features, estimated", *(_gigabytes(estimated_bytes(config, network, count, size)) for size in sizes)]
+            [f"{count:,} {noun}s, estimated", *(_gigabytes(estimated_bytes(config, network, count, size)) for size in sizes)]
             for count in sorted({own, *SHOWN_FEATURES})
         ]
     title = "Memory of training in GB, by samples per batch"

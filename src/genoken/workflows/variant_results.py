@@ -12,6 +12,7 @@ from genoken.core.genotypes import BUILD, CHROMOSOME, COUNTED, OTHER, POSITION
 from genoken.data.genotypes.imputation import standardized
 from genoken.evaluation.association.agreement import ranking_agreement
 from genoken.evaluation.association.loci import Locus
+from genoken.interpretation.gene_table import shared_scores
 from genoken.vocabulary.variant_quality import genotype_counts, variant_statistics
 from genoken.workflows.inputs import Study
 from genoken.workflows.variant_associations import Associations, Cohort
@@ -104,7 +105,7 @@ def variant_controls(
         "agreement": _agreements(table, importance, options),
         "loci": [_locus(number, locus, table, found) for number, locus in enumerate(found.loci, start=1)],
     }
-    return controls | {"notes": [UNPROVEN, *importance.notes, *_sentences(controls), *found.notes]}
+    return controls | {"notes": [UNPROVEN, *importance.notes, *_sentences(controls), *_shared(importance), *found.notes]}
 
 
 def effect_words(study: Study) -> str:
@@ -197,6 +198,13 @@ def _locus(number: int, locus: Locus, table: pd.DataFrame, found: Associations) 
         "lead": str(table["id"].iloc[locus.lead]),
         "credible_sets": sets,
     }
+
+
+def _shared(importance: Importance) -> list[str]:
+    """Return how many variants a method tells apart, where it gives several the same score, as attention to patches does."""
+    scores = zip(importance.methods, importance.by_method, strict=True)
+    found = [(name, shared_scores(values, "variant")) for name, values in scores]
+    return [f"Importance by {name.replace('_', ' ')}: {sentence}" for name, sentence in found if sentence]
 
 
 def _sentences(controls: dict[str, Any]) -> list[str]:

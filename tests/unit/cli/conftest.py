@@ -32,6 +32,17 @@ def call(capsys):
     return run
 
 
+@pytest.fixture(autouse=True)
+def looked_at(monkeypatch):
+    """Files are names alone here; what is looked at before the workflow begins."""
+    seen: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "genoken.workflows.glance.refuse_unusable", lambda patterns, **named: seen.append({"patterns": list(patterns), **named})
+    )
+    monkeypatch.setattr("genoken.workflows.glance.refuse_runs_without_variants", lambda folder: None)
+    return seen
+
+
 @pytest.fixture
 def recorded(monkeypatch):
     """Return a function that replaces a workflow by one that notes its arguments and returns ``answer``; it has its

@@ -92,3 +92,30 @@ def test_a_wrong_log_level_is_refused(call, verb, begun):
     answer = call(verb, "cells.h5ad", "--log-level", "inf")
     assert (answer.code, answer.error) == (2, "genoken: error: --log-level: 'inf' is not among its words — did you mean 'info'?\n")
     assert begun == []
+
+
+@pytest.mark.parametrize(
+    ("words", "source", "strict"),
+    [
+        ([], "auto", False),
+        (["--source", "raw", "--strict"], "raw", True),
+        (["--set", "training.epochs=1"], None, False),
+        (["--config", "a.yaml"], None, False),
+    ],
+)
+def test_files_are_looked_at_before_the_workflow_is_imported(call, begun, verb, looked_at, words, source, strict):
+    call(verb, "cells.h5ad", "-o", "runs/x", *words)
+    assert [str(path) for path in looked_at[0]["patterns"]] == ["cells.h5ad"]
+    assert (looked_at[0]["source"], looked_at[0]["strict"]) == (source, strict)
+
+
+def test_three_files_are_looked_at(call, recorded, looked_at):
+    recorded("train")
+    call("train", "--train", "a.bed", "--test", "c.bed", "-o", "runs/x")
+    assert [[str(path) for path in look["patterns"]] for look in looked_at] == [[], ["a.bed"], ["c.bed"]]
+
+
+def test_a_run_to_go_on_with_is_not_looked_at(call, recorded, looked_at):
+    recorded("train")
+    call("train", "--resume", "runs/x")
+    assert looked_at == []

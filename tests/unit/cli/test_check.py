@@ -34,7 +34,7 @@ def test_human_output(call, recorded):
     (arguments,) = calls
     assert (arguments["label"], arguments["group"], arguments["source"]) == ("type", "donor", "raw")
     assert [line.rstrip() for line in answer.out.splitlines()] == [
-        "cells.h5ad: 1,200 samples, 3 features",
+        "cells.h5ad: 1,200 samples, 3 genes",
         "about 12 MB of memory for the values alone, Ensembl ids with versions, human, 2 of them repeated",
         "",
         "Matrices",

@@ -51,6 +51,8 @@ def test_else_the_first_column_holds_the_ids_and_quotes_are_heeded(read):
     ("text", "message"),
     [
         ("id,x\na,1\nb,2\na,3\n", r"traits.csv: 1 sample id occurs more than once \(a\) — keep one line for each sample"),
+        ("ann 1.5\nbob 2\n", r"traits.csv: the first line looks like data, not like names \(ann, 1.5\) — write a first line"),
+        ("ann,2,2\nbob,2,3\n", r"the first line looks like data, not like names \(ann, 2, 2\)"),
         ("id,x,x\na,1,2\n", "the column 'x' occurs twice"),
         ("id,x\na,1\nb\n", "traits.csv, row 3: the line has 1 fields, and the line of names has 2"),
         ("id,x\n", "a table of phenotypes has a line of names and one for each sample"),

@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score
 from genoken.core.random import generator
 from genoken.evaluation import bootstrap as module
 from genoken.evaluation.bootstrap import bootstrap, draw_weights, percentile_interval
+from genoken.evaluation.calibration import calibration_error
 
 
 def problem(num_samples=120, num_groups=8, seed=0):
@@ -30,7 +31,7 @@ def test_intervals_equal_those_of_a_plain_loop_over_repeated_groups():
         rows = np.repeat(np.arange(len(codes)), weight.astype(int)[units])
         for name, predicted in predictions.items():
             expected[name].append(f1_score(codes[rows], predicted[rows].argmax(axis=1), average="macro"))
-    assert found.interval("model", "macro_f1") == pytest.approx(np.percentile(expected["model"], [2.5, 97.5]).tolist())
+    assert found.interval("model", "macro_f1", 0.5) == pytest.approx(np.percentile(expected["model"], [2.5, 97.5]).tolist())
     gap = np.array(expected["model"]) - np.array(expected["linear"])
     assert found.difference_interval("model", "linear", "macro_f1") == pytest.approx(np.percentile(gap, [2.5, 97.5]).tolist())
     assert (found.unit, found.num_units) == ("groups", 8)
@@ -48,7 +49,7 @@ def test_is_a_function_of_the_seed_and_not_of_other_predictors():
 
     def interval(seed, names):
         chosen = {name: predictions[name] for name in names}
-        return bootstrap(codes, chosen, task="classification", groups=groups, seed=seed, draws=50).interval("model", "brier")
+        return bootstrap(codes, chosen, task="classification", groups=groups, seed=seed, draws=50).interval("model", "brier", 0.5)
 
     assert interval(0, ["model"]) == interval(0, ["linear", "model"])
     assert interval(0, ["model"]) != interval(1, ["model"])
@@ -68,7 +69,7 @@ def test_fewer_than_five_groups_have_no_interval():
     for num_groups, has_interval in ((4, False), (5, True)):
         groups = np.resize([f"g{index}" for index in range(num_groups)], len(codes))
         found = bootstrap(codes, predictions, task="classification", groups=groups, seed=0, draws=20)
-        assert (found.interval("model", "accuracy") is not None) == has_interval
+        assert (found.interval("model", "accuracy", 0.5) is not None) == has_interval
         assert (found.difference_interval("model", "linear", "accuracy") is not None) == has_interval
         assert found.num_units == num_groups
 
@@ -78,11 +79,11 @@ def test_without_groups_samples_are_drawn_and_the_interval_has_the_known_width()
     is_right = rng.random(400) < 0.8
     probabilities = np.stack([np.where(is_right, 0.9, 0.1), np.where(is_right, 0.1, 0.9)], axis=1)
     found = bootstrap(np.zeros(400, dtype=int), {"model": probabilities}, task="classification", groups=None, seed=0, draws=2000)
-    low, high = found.interval("model", "accuracy")
+    low, high = found.interval("model", "accuracy", 0.5)
     share = is_right.mean()
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(share * (1 - share) / 400), rel=0.08)
     assert found.unit == "samples"
-    assert found.interval("model", "roc_auc") is None  # one class: not defined in any draw
+    assert found.interval("model", "roc_auc", 0.5) is None  # one class: not defined in any draw
 
 
 def test_correlated_samples_have_wider_intervals_when_groups_are_drawn():
@@ -93,7 +94,7 @@ def test_correlated_samples_have_wider_intervals_when_groups_are_drawn():
     width = {}
     for name, chosen in (("groups", groups), ("samples", None)):
         found = bootstrap(np.zeros(400, int), {"model": probabilities}, task="classification", groups=chosen, seed=0, draws=500)
-        low, high = found.interval("model", "accuracy")
+        low, high = found.interval("model", "accuracy", 0.5)
         width[name] = high - low
     assert width["groups"] > 3 * width["samples"]
 
@@ -103,7 +104,7 @@ def test_regression_is_resampled_too():
     truth = rng.normal(size=90)
     predictions = {"model": truth + 0.3 * rng.normal(size=90), "linear": truth + rng.normal(size=90)}
     found = bootstrap(truth, predictions, task="regression", groups=np.repeat(np.arange(9), 10), seed=0, draws=200)
-    low, high = found.interval("model", "r2")
+    low, high = found.interval("model", "r2", 0.5)
     assert 0.7 < low < high < 1
     assert found.difference_interval("model", "linear", "r2")[0] > 0
     assert found.difference_interval("model", "none", "r2") is None
@@ -121,3 +122,20 @@ def test_percentiles_leave_undefined_draws_out_up_to_half():
     assert percentile_interval(values) == [2.5, 97.5]
     assert percentile_interval(np.r_[values, np.full(101, np.nan)]) == [2.5, 97.5]
     assert percentile_interval(np.r_[values, np.full(102, np.nan)]) is None
+
+
+def test_the_interval_of_a_calibration_error_holds_it():
+    # Probabilities that mean what they say: the error of 60 samples is small, and every draw's is larger.
+    rng = np.random.default_rng(2)
+    positive = rng.uniform(0.02, 0.98, 60)
+    codes = (rng.random(60) < positive).astype(np.int64)
+    probabilities = np.stack([1 - positive, positive], axis=1)
+    value = calibration_error(codes, probabilities, probabilities.argmax(axis=1))
+    found = bootstrap(codes, {"model": probabilities}, task="classification", groups=None, seed=0, draws=400)
+    drawn = found.draws["model"]["ece"]
+    assert drawn.mean() > value + 0.01
+    low, high = found.interval("model", "ece", value)
+    assert 0 <= low < value < high
+    assert high == pytest.approx(np.percentile(drawn, 97.5) - drawn.mean() + value)
+    # One that is near 0 stays above it.
+    assert found.interval("model", "ece", 0.001)[0] == 0.0

@@ -23,6 +23,22 @@ def test_minimal_folder(minimal_run: Path) -> None:
     assert run.baselines == {}
 
 
+@pytest.mark.parametrize(
+    ("manifest", "identifiers", "nouns"),
+    [
+        ({}, {}, ("gene", "gene")),
+        ({}, {"type": "variant"}, ("variant", "variant")),
+        ({"model": {"feature": "block"}}, {"type": "variant"}, ("block", "variant")),
+        ({"model": {"feature": "gene"}}, {"type": "symbol"}, ("gene", "gene")),
+    ],
+)
+def test_features_have_the_name_that_the_run_gives_them(minimal_run: Path, manifest, identifiers, nouns) -> None:
+    (minimal_run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (minimal_run / "check.json").write_text(json.dumps({"identifiers": identifiers}), encoding="utf-8")
+    run = load_run_folder(minimal_run)
+    assert (run.feature_noun, run.feature_noun_of_file) == nouns
+
+
 def test_complete_folder(evil_run: Path) -> None:
     run = load_run_folder(evil_run)
     assert list(run.predictors) == ["model", "majority", "logistic", "pca_logistic", "knn"]

@@ -43,6 +43,15 @@ def test_principal_components_equal_those_of_scikit_learn() -> None:
     np.testing.assert_allclose(np.abs(projection.principal_components(values)), np.abs(reference), rtol=1e-5)
 
 
+def test_maps_of_fewer_than_300_samples_compile_no_umap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection, "umap", lambda values: np.full((len(values), 2), 7.0, dtype=np.float32))
+    few = projection.project(tmp_path, write(tmp_path, embeddings(299)))
+    many = projection.project(tmp_path, write(tmp_path, embeddings(300)))
+    assert few is not None
+    assert many is not None
+    assert (few.method, many.method) == ("PCA", "UMAP")
+
+
 def test_few_samples_get_principal_components_that_are_kept(tmp_path: Path) -> None:
     table = write(tmp_path, embeddings(10))
     first = projection.project(tmp_path, table)
@@ -77,6 +86,7 @@ def test_kept_maps_are_used_and_those_of_other_embeddings_are_not(tmp_path: Path
 
 def test_many_samples_are_thinned_by_a_fixed_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projection, "MAX_SAMPLES", 20)
+    monkeypatch.setattr(projection, "MIN_SAMPLES_FOR_UMAP", 20)
     monkeypatch.setattr(projection, "umap", lambda values: values[:, :2].astype(np.float32))
     table = embeddings(60)
     table.loc[5, "model_0"] = np.nan

@@ -18,7 +18,7 @@ def test_doctor_lists_the_worst_finding_first(evil_run: Path) -> None:
     assert isinstance(part, Section)
     levels = [block.level for block in part.blocks if isinstance(block, Finding)]
     assert levels == ["error", "warning", "ok"]
-    assert part.intro == "12 samples and 765 features in cells.h5ad."
+    assert part.intro == "12 samples and 765 genes in cells.h5ad."
     keys = [plot.key for block in part.blocks if isinstance(block, Panel) for plot in block.plots]
     assert keys == ["label-counts", "label-by-group"]
     said = [getattr(block, "text", "") for block in part.blocks]

@@ -82,6 +82,12 @@ def test_neighbors_point_the_same_way() -> None:
     near = tables.neighbors(table, values, ["a", "unknown"], count=2)
     assert near is not None
     assert texts(near) == [["A", "B (1.00), C (0.00)"]]
+    assert [column.name for column in near.columns] == ["Gene", "Nearest genes"]
+    blocks = tables.neighbors(table, values, ["a"], count=2, noun="block")
+    assert blocks is not None
+    assert [column.name for column in blocks.columns] == ["Block", "Nearest blocks"]
+    assert blocks.summary == "Neighbors of the top blocks in the learned table"
+    assert blocks.caption.startswith("Blocks whose learned vectors")
     assert tables.neighbors(table, values, ["unknown"]) is None
     assert tables.neighbors(table, values[:, :0], ["a"], count=2) is None
 

@@ -29,7 +29,7 @@ class GradientTimesInput(Attribution):
     signed: ClassVar[bool] = True
     note: ClassVar[str] = "Gradient times value: a first-order estimate of what happens when a gene's value is set to 0."
     note_without_numbers: ClassVar[str] = (
-        "Gradient times vector: a first-order estimate of what happens when a gene's token is replaced by that of a hidden gene."
+        "Gradient times vector: a first-order estimate of what happens when a feature's token is replaced by that of a hidden one."
     )
     note_for_variants: ClassVar[str] = (
         "Gradient times the genotype's difference from the train mean: a first-order estimate of what happens when a variant's "

@@ -56,7 +56,7 @@ class IntegratedGradients(Attribution):
     )
     note_without_numbers: ClassVar[str] = (
         "Integrated gradients over the tokens' vectors, because ranks and bins are no numbers; the baseline is the same sample "
-        "with a hidden gene in each place, so genes that are no token score 0."
+        "with a hidden feature in each place, so what is no token scores 0."
     )
     note_for_variants: ClassVar[str] = (
         "Integrated gradients over the genotypes; the baseline is the average person of the train split, so that it does not "

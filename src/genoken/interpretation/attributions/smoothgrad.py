@@ -38,7 +38,7 @@ class SmoothGrad(Attribution):
     signed: ClassVar[bool] = True
     note: ClassVar[str] = "Gradients averaged over noisy copies of a sample, times value: jumps of the gradient average out."
     note_without_numbers: ClassVar[str] = (
-        "Gradients averaged over noisy copies of the tokens' vectors, times the difference from the vectors of hidden genes."
+        "Gradients averaged over noisy copies of the tokens' vectors, times the difference from the vectors of hidden features."
     )
     note_for_variants: ClassVar[str] = (
         "Gradients averaged over noisy copies of a sample's genotypes, times the genotype's difference from the train mean."

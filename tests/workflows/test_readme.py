@@ -33,7 +33,7 @@ SMALL = {
 SMALL_TRAINING = SMALL | {"evaluation.bootstrap": 50}
 SHRUNK = {"train": SMALL_TRAINING, "pretrain": SMALL}
 SHORTENED = {"simulate": ["--samples", "160", "--variants", "60"], "variants": ["--null", "0", "--components", "2"]}
-AS_THEY_STAND = {"check", "predict", "explain", "compare", "embed", "successors", "next", *SHORTENED}
+AS_THEY_STAND = {"check", "pack", "predict", "explain", "compare", "embed", "successors", "next", *SHORTENED}
 
 
 class Unknown(Exception):

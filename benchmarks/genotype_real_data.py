@@ -184,7 +184,8 @@ def _number(value: float | None) -> str:
 def elsewhere(run: Run, folder: Path) -> dict[str, Any]:
     """Score the model of all HapMap3 people on those of the 1000 Genomes Project who are not among them."""
     bed = open_bed(folder / PHASE1)
-    panel = pd.read_csv(folder / "integrated_call_samples_v3.20130502.ALL.panel", sep="\t", usecols=[0, 1, 2], index_col=0)
+    # lines end with tabs that the line of names lacks
+    panel = pd.read_csv(folder / "integrated_call_samples_v3.20130502.ALL.panel", sep="\t", index_col=False).set_index("sample")
     known = set(open_bed(folder / HAPMAP).iid)
     populations = panel["pop"].reindex(bed.iid).replace("MXL", "MEX")  # the same people of Los Angeles, named differently
     classes = set(run.metrics["test"]["per_class"])

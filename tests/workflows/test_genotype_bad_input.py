@@ -113,7 +113,9 @@ REFUSED = {
     "strands of calls without a phase": (
         "cohort.bed", None, nothing, "--set tokenizer.encoding=haplotype", "the encoding 'haplotype' needs phased genotypes",
     ),
-    "blocks of calls without a phase": ("cohort.bed", None, nothing, "--tokenizer haploblock", "haploblocks need phased genotypes"),
+    "blocks of calls without a phase": (
+        "cohort.bed", None, nothing, "--tokenizer haploblock --encoder transformer", "haploblocks need phased genotypes",
+    ),
     "a label that is not there": ("cohort.bed", None, nothing, "--label triat", "there is no column 'triat'"),
 }  # fmt: skip
 

@@ -224,7 +224,8 @@ def test_python_on_genotypes(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     dosages = rng.integers(0, 3, size=(90, 30))
     *statements, last = ast.parse(ON_GENOTYPES).body
-    names = {"genoken": genoken, "dosages": dosages, "populations": np.where(dosages[:, 4] > 0, "one", "other")}
+    labels = np.where(dosages[:, 4] > 0, "one", "other")
+    names = {"genoken": genoken, "dosages": dosages, "populations": labels, "ages": rng.normal(50, 9, 90)}
     exec(compile(ast.Module(statements, []), "README.md", "exec"), names)
     leading = eval(compile(ast.Expression(last.value), "README.md", "eval"), names)
     assert list(leading["rank"]) == [1, 2, 3, 4, 5]

@@ -104,13 +104,7 @@ class Tokenizer(abc.ABC):
     """Turns rows of a matrix into packed tokens. Fitted on the train split only."""
 
     def refuse(self, samples: Samples) -> None:  # noqa: B027 - most take any
-        """Refuse samples that cannot be tokenized, before anything is divided or learned.
-
-        Raises
-        ------
-        DataError
-            Where they lack what the tokens hold.
-        """
+        """Refuse samples that lack what the tokens hold, before anything is divided or learned, by a ``DataError``."""
 
     def block_request(self, train: Samples) -> BlockRequest | None:
         """Return which variants must be in blocks for :meth:`fit`, which then finds these in the column ``block`` of the features.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # settings and the command line's help must not wait for pand
 
     from genoken.core.batch import Batch, LossTerm, Tokens
     from genoken.core.calls import Calls
-    from genoken.core.genotypes import Population
+    from genoken.core.genotypes import BlockRequest, Population
     from genoken.core.layout import HeadSpec, Layout
     from genoken.core.samples import Samples
 
@@ -69,35 +69,6 @@ class TokenizerState:
         """
         made_of = self.facts.get(MADE_OF)
         return (self.feature_ids, symbols or self.symbols) if made_of is None else (tuple(made_of), ())
-
-
-@dataclass(frozen=True)
-class BlockRequest:
-    """Which variants of the train split a tokenizer wants to be divided into blocks, and how.
-
-    Parameters
-    ----------
-    columns
-        Columns of the variants in the order of the genome, int64; the others are in no block.
-    method
-        ``variants`` and ``bp``: windows; ``linkage``: cuts where the least of it is left; ``recombination``: between its peaks;
-        ``file``: given intervals.
-    size
-        Variants or base pairs of a window, or the most variants of a block between cuts; 0 where the method needs none.
-    path
-        The genetic map for ``recombination``, or the table of intervals.
-    min_rate
-        Smallest rate of a peak of recombination in cM/Mb.
-    quality
-        ``(rule, threshold, variants)`` of each rule that variants went by, and of those in ``columns``.
-    """
-
-    columns: np.ndarray
-    method: Literal["variants", "bp", "linkage", "recombination", "file"]
-    size: int = 0
-    path: str = ""
-    min_rate: float = 10.0
-    quality: tuple[tuple[Any, ...], ...] = ()
 
 
 class Tokenizer(abc.ABC):

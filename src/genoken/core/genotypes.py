@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,6 +31,35 @@ PHASE_NOT_USED = "the phase is not used, because"
 _AFTER_AUTOSOMES = ("X", "Y", "XY", "MT")
 _PAIRS = str.maketrans("ACGT", "TGCA")
 _COPIES = np.array([0, 1, 2, np.nan], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class BlockRequest:
+    """Which variants of the train split a tokenizer wants to be divided into blocks, and how.
+
+    Parameters
+    ----------
+    columns
+        Columns of the variants in the order of the genome, int64; the others are in no block.
+    method
+        ``variants`` and ``bp``: windows; ``linkage``: cuts where the least of it is left; ``recombination``: between its peaks;
+        ``file``: given intervals.
+    size
+        Variants or base pairs of a window, or the most variants of a block between cuts; 0 where the method needs none.
+    path
+        The genetic map for ``recombination``, or the table of intervals.
+    min_rate
+        Smallest rate of a peak of recombination in cM/Mb.
+    quality
+        ``(rule, threshold, variants)`` of each rule that variants went by, and of those in ``columns``.
+    """
+
+    columns: np.ndarray
+    method: Literal["variants", "bp", "linkage", "recombination", "file"]
+    size: int = 0
+    path: str = ""
+    min_rate: float = 10.0
+    quality: tuple[tuple[Any, ...], ...] = ()
 
 
 @dataclass(frozen=True)

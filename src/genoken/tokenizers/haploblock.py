@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from genoken.core.components import settings
-from genoken.core.contracts import MADE_OF, BlockRequest, Tokenizer, TokenizerState
+from genoken.core.contracts import MADE_OF, Tokenizer, TokenizerState
 from genoken.core.errors import ConfigError, DataError, suggestion
+from genoken.core.genotypes import BlockRequest
 from genoken.core.layout import FIRST_CATEGORY, NUM_SPECIALS, Channel, Layout
 
 if TYPE_CHECKING:

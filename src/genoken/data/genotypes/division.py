@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from genoken.core.contracts import BlockRequest
 from genoken.core.errors import DataError
-from genoken.core.genotypes import BLOCK, CHROMOSOME, HUMAN_AUTOSOMES, POSITION, dense_dosages
+from genoken.core.genotypes import BLOCK, CHROMOSOME, HUMAN_AUTOSOMES, POSITION, BlockRequest, dense_dosages
 from genoken.core.samples import Samples
 from genoken.data.genotypes.blocks import END, START, block_of_variants, fixed_windows, linkage_cuts, recombination_blocks
 from genoken.data.genotypes.interval_files import read_genetic_map, read_intervals

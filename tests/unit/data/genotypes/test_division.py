@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genoken.core.contracts import BlockRequest
 from genoken.core.errors import DataError
-from genoken.core.genotypes import sparse_dosages
+from genoken.core.genotypes import BlockRequest, sparse_dosages
 from genoken.core.samples import Samples
 from genoken.data.genotypes.division import with_blocks
 

@@ -188,7 +188,7 @@ def elsewhere(run: Run, folder: Path) -> dict[str, Any]:
     panel = pd.read_csv(folder / "integrated_call_samples_v3.20130502.ALL.panel", sep="\t", index_col=False).set_index("sample")
     known = set(open_bed(folder / HAPMAP).iid)
     populations = panel["pop"].reindex(bed.iid).replace("MXL", "MEX")  # the same people of Los Angeles, named differently
-    classes = set(run.metrics["test"]["per_class"])
+    classes = set(run.metrics["classes"])
     chosen = np.flatnonzero(populations.isin(classes).to_numpy() & ~np.isin(bed.iid, list(known)))
     variants = pd.DataFrame(
         {"chromosome": bed.chromosome, "position": bed.bp_position, "counted_allele": bed.allele_1, "other_allele": bed.allele_2},

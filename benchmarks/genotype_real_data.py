@@ -195,7 +195,7 @@ def elsewhere(run: Run, folder: Path) -> dict[str, Any]:
         index=bed.sid,
     )
     people = pd.DataFrame({"population": populations.iloc[chosen].to_numpy()}, index=bed.iid[chosen])
-    found = genoken.evaluate(run, anndata.AnnData(bed.read(chosen, dtype="float32"), obs=people, var=variants))
+    found = genoken.evaluate(run, anndata.AnnData(bed.read((chosen, slice(None)), dtype="float32"), obs=people, var=variants))
     scores = {"model": found["test"]["model"], **found["test"]["baselines"]}
     return {name: own["accuracy"] for name, own in scores.items()} | {"samples": len(people)}
 

@@ -191,7 +191,12 @@ def elsewhere(run: Run, folder: Path) -> dict[str, Any]:
     classes = set(run.metrics["classes"])
     chosen = np.flatnonzero(populations.isin(classes).to_numpy() & ~np.isin(bed.iid, list(known)))
     variants = pd.DataFrame(
-        {"chromosome": bed.chromosome, "position": bed.bp_position, "counted_allele": bed.allele_1, "other_allele": bed.allele_2},
+        {
+            "chromosome": bed.chromosome,
+            "position_bp": bed.bp_position,
+            "counted_allele": bed.allele_1,
+            "other_allele": bed.allele_2,
+        },
         index=bed.sid,
     )
     people = pd.DataFrame({"population": populations.iloc[chosen].to_numpy()}, index=bed.iid[chosen])

@@ -269,7 +269,7 @@ def main() -> None:
             found, rows = figures_of(part, run)
             print(table(["data", "predictor", *SHOWN[run.metrics["task"]]], rows))
             found |= extras(part, run, files[0], chosen)
-            figures[part.name] = {**found, "cpu_seconds": time.process_time() - began}
+            figures[part.name] = {**found, "cpu_seconds": None if chosen.runs else time.process_time() - began}
             known = found["to_known"]
             ratios[part.name] = found["scores"]["model"][known["metric"]] / found["scores"][part.known][known["metric"]]
             gap = f"{known['value']:+.3f} {known['metric']}, interval {known['interval']}"

@@ -83,7 +83,7 @@ def nothing(_folder: Path) -> None: ...
 
 
 CONSTANT, MISSING = np.full((PEOPLE, VARIANTS), 2, dtype=np.int8), np.full((PEOPLE, VARIANTS), -1, dtype=np.int8)
-BUILDS = "##reference=GRCh38.fa\n##contig=<ID=1,length=249250621>"
+BUILDS = "##contig=<ID=2,length=242193529>\n##contig=<ID=1,length=249250621>"
 REFUSED = {
     "a .fam that lacks a sample": (
         "cohort.bed", None, without_last_line("cohort.fam"), "", "calls of more samples than the 47 of .fam",

@@ -60,7 +60,7 @@ def test_a_fold_is_fitted_written_read_and_explained(encoder, encoding, people, 
     test = np.flatnonzero(words == "test")
     for name in ("model", "linear", "pca_linear"):
         accuracy = (result.predictions[name].argmax(axis=1) == people.labels[test]).mean()
-        assert accuracy > (0.55 if name == "pca_linear" else 0.75), name
+        assert accuracy > (0.55 if name == "pca_linear" else 0.7), name
 
     again = read_model(tmp_path)
     dataset = dataset_of(again, people, test)

@@ -151,7 +151,8 @@ def test_controls_say_what_is_known_and_nothing_is_called_causal(results):
     row = next(row for row in controls["agreement"] if (row["ranking"], row["other"]) == ("gradient", "glm"))
     assert row["shared"] >= 2
     assert controls["notes"][0].startswith("Importance says what the network uses.")
-    assert "permuted" in controls["notes"][1]
+    assert "log odds" in controls["notes"][1]
+    assert "permuted" in controls["notes"][2]
     assert "causal" not in json.dumps(controls).lower()
 
 

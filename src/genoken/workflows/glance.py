@@ -10,6 +10,7 @@ from genoken.core.errors import ConfigError, RunError
 from genoken.core.feature_words import noun_of_state
 from genoken.core.files import read_json
 from genoken.workflows.files import expand_files, files_of, inspect_file
+from genoken.workflows.next_cell_folder import folder_named
 
 MOST_BYTES = 32 * 2**20
 """Size of a file up to which it is read whole; a larger one would be read twice, and only has to be there."""
@@ -32,7 +33,9 @@ def refuse_unusable(patterns: Sequence[str | Path], *, source: str | None = "aut
     DataError
         For the first one that cannot be used.
     """
-    for path in expand_files(patterns) if patterns else ():
+    if not patterns or folder_named(patterns) is not None:  # folders of next cells hold what is no single file of values
+        return
+    for path in expand_files(patterns):
         if _size(files_of(path)) <= MOST_BYTES:
             found = inspect_file(path, source or "auto", strict=strict)
             if source is not None:
